@@ -1,0 +1,1 @@
+"""A thin, real booking site to stand behind the gateway."""

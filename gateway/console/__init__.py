@@ -1,0 +1,1 @@
+"""The operators' side: a second listener, loopback by default, never without a token."""

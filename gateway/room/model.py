@@ -1,0 +1,199 @@
+"""The state of a room's line: a handful of counters, however many wait.
+
+A visitor's place is in the ticket the visitor holds, so nothing is kept per waiting visitor. What is kept: how far the
+numbers go (`tail`), how far the calls go (`serving`), which places have had their turn (a bitmap, in the store), who is
+inside (passes), who was called lately (`Call`), and who came but found every seat taken (the *lane*).
+
+Time is the store's, in milliseconds. Two *room clocks* advance only with ticks, and by at most `MAX_STEP_MS` each: the
+pass clock (on which passes expire) and the call clock (on which claim windows run, standing still while admission
+does). So an outage, a pause or a jump of the machine's clock expires nobody.
+
+Admission has two gates. *Calling* a place is a plan: paced by outflow and by the seats that are free, allowing for
+those who will not come. *Admitting* its holder is exact: one unit of credit and one seat, taken in the same
+transaction. Who comes and finds none waits in the lane, ahead of every place not yet called.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from shared.wire import RoomState
+
+# One user of credit. Credit is counted in users x ms per minute, so that any cut of a minute adds up to the same.
+USER_CREDIT: Final = 60_000
+
+# A tick that comes later than this lost the time: missed outflow must not come back as one flood.
+MAX_STEP_MS: Final = 2_000
+
+# The stated burst: unused outflow of this long may be used at once (and always at least one user).
+BURST_MS: Final = 2_000
+
+# How far ahead of `serving` a snapshot says who has left. More places than this are never called in one tick.
+LOOKAHEAD_PLACES: Final = 32_768
+
+# Bins of the show-up curve: <1 s, 1-2 s, 2-4 s, ... the last one holds everything from 1,024 s.
+AGE_BINS: Final = 12
+
+
+def age_bin(age_ms: int) -> int:
+    """Bin of the show-up curve for an age since the call: bin b > 0 holds ages of 2^(b-1) to 2^b seconds."""
+    return min(max(age_ms // 1000, 0).bit_length(), AGE_BINS - 1)
+
+
+class Mode(StrEnum):
+    """What the operator set."""
+
+    OPEN = "open"
+    PAUSED = "paused"
+    CLOSED = "closed"
+    SOLD_OUT = "sold_out"
+    PASSTHROUGH = "passthrough"
+
+
+class QueueingMethod(StrEnum):
+    """Who gets which place. `draw` (lots among early arrivals) takes its place here later."""
+
+    FIFO = "fifo"
+    REJECT = "reject"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The live settings of a room. `version` grows by one with every change."""
+
+    mode: Mode = Mode.OPEN
+    queueing_method: QueueingMethod = QueueingMethod.FIFO
+    total_active_users: int = 300
+    new_users_per_minute: int = 600
+    claim_window_ms: int = 300_000
+    session_length_ms: int = 900_000
+    idle_limit_ms: int = 300_000
+    opens_at_ms: int | None = None
+    message: Mapping[str, str] = field(default_factory=dict)
+    version: int = 1
+
+
+def room_state(limits: Limits, now_ms: int) -> RoomState:
+    """What the room is doing at a moment of the store's clock."""
+    if limits.mode is Mode.OPEN and limits.opens_at_ms is not None and now_ms < limits.opens_at_ms:
+        return RoomState.PREQUEUE
+    return RoomState(limits.mode.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Places first..last, called together when the call clock stood at `called_at_ms`.
+
+    remaining: holders who have neither come nor left.
+    """
+
+    first: int
+    last: int
+    called_at_ms: int
+    remaining: int
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """When called people come: per age bin, how many were still awaited as it began, and how many came in it."""
+
+    at_risk: tuple[int, ...] = (0,) * AGE_BINS
+    came: tuple[int, ...] = (0,) * AGE_BINS
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """A room as the store saw it in one moment.
+
+    tick: grows by one with every committed plan and every change of settings; what compare-and-set compares.
+    now_ms: the store's clock as it was read. last_tick_ms: the same at the last committed plan.
+    tail: last number issued. serving: highest place called. watermark: highest place whose claim window is over.
+    left_ahead: places above `serving` whose holders have left.
+    absent: bitmap of places serving+1 .. serving+LOOKAHEAD_PLACES (bit i of byte j, least significant first, is place
+        serving+1+8j+i) whose holders have left; may be shorter: what is missing is zeros.
+    credit: for admissions, spent by `claim`. call_credit: for calls, spent by plans. Both in users x ms per minute.
+    admitting: whether `claim` may admit; set by plans, cleared by any change of settings until the next plan.
+    live: passes alive. lane_waiting / lane_granted: people in the lane without and with a seat kept for them.
+    pace_milli: places called per minute, times 1000, averaged over about a minute while there is a line.
+    counters: what happened so far in this room, by name.
+    """
+
+    room: str
+    epoch: int
+    limits: Limits
+    tick: int
+    now_ms: int
+    last_tick_ms: int
+    pass_clock_ms: int
+    call_clock_ms: int
+    tail: int
+    serving: int
+    watermark: int
+    left_ahead: int
+    absent: bytes
+    credit: int
+    call_credit: int
+    admitting: bool
+    live: int
+    lane_waiting: int
+    lane_granted: int
+    pace_milli: int
+    curve: Curve
+    calls: tuple[Call, ...]
+    counters: Mapping[str, int]
+
+    @property
+    def waiting(self) -> int:
+        """People with a place not yet called."""
+        return max(0, self.tail - self.serving - self.left_ahead)
+
+    @property
+    def state(self) -> RoomState:
+        return room_state(self.limits, self.now_ms)
+
+
+@dataclass(frozen=True, slots=True)
+class TickPlan:
+    """What one tick does; computed by `policy.plan_tick`, carried out whole by `QueueStore.commit`.
+
+    The store applies it to the room as it then is, in this order:
+    set the clocks, `admitting`, `call_credit`, `pace_milli`; `credit = min(credit + credit_add, credit_cap)`;
+    delete the passes whose expiry is <= pass_clock_ms, counting them as `expired`;
+    drop the calls whose last place is <= watermark, counting what remains of them as `no_shows`;
+    drop lane grants older than `grant_expiry_ms` on the call clock, counting them as `no_shows` too;
+    keep seats for the `grants` lowest places waiting in the lane, each for USER_CREDIT of `credit`, no more than that
+    credit and the ceiling allow;
+    call all places from serving+1 to `serve_to` (if higher), less those who left.
+    """
+
+    now_ms: int
+    pass_clock_ms: int
+    call_clock_ms: int
+    admitting: bool
+    credit_add: int
+    credit_cap: int
+    call_credit: int
+    watermark: int
+    grant_expiry_ms: int
+    grants: int
+    serve_to: int
+    at_risk_add: tuple[int, ...]
+    halve_curve: bool
+    pace_milli: int
+
+
+@dataclass(frozen=True, slots=True)
+class PassGrant:
+    """A pass as the store knows it.
+
+    expires_ms: on the pass clock. ends_ms: the latest it can be renewed to.
+    lives_ms: how long it would live from now if it were not renewed.
+    """
+
+    pass_id: str
+    place: int
+    late: bool
+    expires_ms: int
+    ends_ms: int
+    lives_ms: int

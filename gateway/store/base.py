@@ -1,0 +1,168 @@
+"""The contract every store keeps, and what it answers.
+
+Each method is one whole transition of one room: atomic, durable when it returns as far as the docstring says, and made
+for a batch, because a gateway gathers all requests of one turn of its event loop into one call. Answers come in the
+order of what was asked. The policy is not here: `plan_tick` (pure) decides, `commit` carries out.
+
+Every method raises `StoreUnavailable` if the room's state cannot be read or written, having changed nothing it could
+not take back, and `UnknownRoom` for a room that was not opened.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from gateway.room.model import Limits, PassGrant, Snapshot, TickPlan
+from shared.errors import SunbeonError
+
+
+class StoreError(SunbeonError):
+    """The store could not do what was asked."""
+
+
+class StoreUnavailable(StoreError):
+    """Locked, full, damaged, unreachable: admit nobody, lose nothing, say so."""
+
+
+class UnknownRoom(StoreError):
+    pass
+
+
+class VersionConflict(StoreError):
+    """Someone else changed the settings first; `snapshot` is what they are now."""
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        super().__init__(f"settings are at version {snapshot.limits.version}")
+        self.snapshot = snapshot
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """The place has a live pass; `fresh` is False where it had it before (a lost answer, a second tab)."""
+
+    grant: PassGrant
+    fresh: bool
+
+
+@dataclass(frozen=True, slots=True)
+class AtDoor:
+    """Called and came, but no seat or no credit this moment. Remembered: seats go to the lowest place first."""
+
+
+@dataclass(frozen=True, slots=True)
+class NotCalled:
+    """The place is above `serving`, or was never issued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Admission stands still (paused, before opening, closed): nothing changed, come again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """The place has had its turn, or its holder left."""
+
+
+ClaimAnswer = Admitted | AtDoor | NotCalled | Held | Spent
+
+
+@dataclass(frozen=True, slots=True)
+class PassRef:
+    """Names a pass the way its token does."""
+
+    epoch: int
+    place: int
+    pass_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Ask for the pass of a place of `epoch`; `pass_id` (fresh random text) becomes its id if it is granted now."""
+
+    epoch: int
+    place: int
+    pass_id: str
+
+
+class QueueStore(Protocol):
+    """Where rooms live. One object may be shared by all tasks of one event loop."""
+
+    async def open_room(self, room: str, limits: Limits) -> Snapshot:
+        """Make the room known, and new if it is new (epoch 1, nothing issued).
+
+        limits: as the settings file has them. A field that differs from what the file had at the last opening changes
+        the live settings; one that does not leaves what an operator set since. `limits.version` is ignored.
+        """
+        ...
+
+    async def load(self, room: str) -> Snapshot:
+        """The room as it is now. Changes nothing."""
+        ...
+
+    async def commit(self, room: str, plan: TickPlan, expected_tick: int) -> tuple[bool, Snapshot]:
+        """Carry out `plan` if the room is still at `expected_tick`. True if it was; and the room as it is now."""
+        ...
+
+    async def join(self, room: str, knocks: Sequence[int | None], *, expires_ms: int) -> Sequence[int]:
+        """Issue one number per knock, in order.
+
+        A knock (64-bit, not negative) that was answered before gets the number it got then, for as long as it is
+        remembered: at least until `expires_ms` (store's wall clock), by when the gateway accepts it no more.
+        None always gets a new number. A number once returned is never issued again in its epoch: not after a crash of
+        this process, of all processes, nor of the machine.
+        """
+        ...
+
+    async def claim(self, room: str, claims: Sequence[Claim]) -> Sequence[ClaimAnswer]:
+        """Admit those whose turn it is, exactly: never past `total_active_users`, never without credit.
+
+        For each in turn: a live pass of the place is returned again. A place already used is `Spent`, one not called
+        `NotCalled` (so is one of another epoch). `Held` unless `admitting`. Else the holder has come: with a seat kept
+        in the lane, admitted; waiting in the lane, `AtDoor`; else admitted if nobody waits in the lane and there is
+        credit and a seat, or put into the lane. The first coming of a holder within the claim window is marked on the
+        curve and taken off the call's `remaining`. Who comes with a place <= `watermark` is `late`.
+        A seat is free while live + lane_granted < total_active_users. Counts `admitted`, and `admitted_late` of these.
+        Durable against power loss when it returns.
+        """
+        ...
+
+    async def renew(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
+        """The passes that live, each kept alive for another idle limit, never past its end; None for those that do not.
+
+        May leave the stored expiry as it is while less than a tenth of the idle limit would be gained.
+        """
+        ...
+
+    async def complete(self, room: str, passes: Sequence[PassRef], *, reason: str) -> Sequence[bool]:
+        """End live passes and free their seats at once; False for those that did not live.
+
+        reason: the counter it goes to: `completed`, `revoked` or `left`.
+        """
+        ...
+
+    async def leave(self, room: str, places: Sequence[tuple[int, int]]) -> Sequence[bool]:
+        """Give up (epoch, place): it is `Spent` from now on, its lane entry or live pass ends. False if it was spent.
+
+        Counts `left`.
+        """
+        ...
+
+    async def count(self, room: str, deltas: Mapping[str, int]) -> None:
+        """Add to the room's counters."""
+        ...
+
+    async def update_settings(self, room: str, patch: Mapping[str, Any], *, expected_version: int | None) -> Snapshot:
+        """Change fields of `Limits` (by field name); `version` and `tick` grow by one, `admitting` is cleared.
+
+        expected_version: None to change whatever is there. Raises `VersionConflict`.
+        """
+        ...
+
+    async def reset(self, room: str, *, expected_version: int | None) -> Snapshot:
+        """Start a new epoch: numbers from 1, nobody called, nobody inside; counters, settings and clocks stay."""
+        ...
+
+    async def close(self) -> None:
+        """Give back files and connections."""
+        ...

@@ -1,0 +1,82 @@
+"""Names on the wire: what the gateway, a backend and a client must spell alike."""
+
+from enum import StrEnum
+from typing import Final
+
+# Cookies. The room's name is appended (`sunbeon_ticket_vaccine`); `__Host-` is prepended under TLS.
+TICKET_COOKIE: Final = "sunbeon_ticket"
+PASS_COOKIE: Final = "sunbeon_pass"
+SECURE_PREFIX: Final = "__Host-"
+
+# Everything below this path prefix is the gateway's own and never reaches a backend.
+OWN_PATH: Final = "/_sunbeon/"
+JWKS_PATH: Final = "/_sunbeon/jwks.json"
+
+# Headers. A client's own `Sunbeon-*` headers are dropped at the gate, a backend's before the client sees them.
+HEADER_PREFIX: Final = "Sunbeon-"
+PASS_HEADER: Final = "Sunbeon-Pass"
+COMMAND_HEADER: Final = "Sunbeon-Command"
+# The waiting page's script sends its own copy of the ticket, so that losing the cookie loses no place.
+TICKET_HEADER: Final = "Sunbeon-Ticket"
+# On every answer the gate itself gives (a word: waiting, refused, ...). None on what comes from the backend.
+GATE_HEADER: Final = "Sunbeon-Gate"
+
+PROBLEM_JSON: Final = "application/problem+json"
+
+
+class How(StrEnum):
+    """How a visitor got in; the `how` claim of `Sunbeon-Pass`."""
+
+    DIRECT = "direct"  # nobody was waiting: number, call and admission in one request
+    LINE = "line"  # waited, was called, came within the claim window
+    LATE_LANE = "late_lane"  # came back after the claim window
+    EXEMPT = "exempt"  # a bypass rule of the operator's; `rule` names it
+    PASSTHROUGH = "passthrough"  # the operator switched the room off
+
+
+class Command(StrEnum):
+    """What a backend may tell the gateway in `Sunbeon-Command`."""
+
+    COMPLETE = "complete"  # the visitor is done: free the slot now
+    SOLD_OUT = "sold-out"
+    REVOKE = "revoke"
+
+
+class RoomState(StrEnum):
+    """What a room as a whole is doing."""
+
+    PREQUEUE = "prequeue"
+    OPEN = "open"
+    PAUSED = "paused"
+    CLOSED = "closed"
+    SOLD_OUT = "sold_out"
+    PASSTHROUGH = "passthrough"
+
+
+class VisitorState(StrEnum):
+    """Where one visitor stands; the `state` field of a status answer."""
+
+    OUTSIDE = "outside"  # no ticket: ask for the page, it hands out a knock
+    WAITING = "waiting"
+    CALLED = "called"  # your turn: ask for the page
+    AT_DOOR = "at_door"  # called and came, but every seat is taken this moment: first to enter
+    INSIDE = "inside"  # a live pass
+    USED = "used"  # this ticket has had its turn
+    REFUSED = "refused"  # the ticket is not valid here; `message` says why
+
+
+# Fields of `GET /_sunbeon/{room}/status`, in the order they are written.
+STATUS_FIELDS: Final = (
+    "state",
+    "room_state",
+    "number",
+    "place",
+    "ahead",
+    "eta_ms",
+    "poll_after_ms",
+    "server_time_ms",
+    "opens_at_ms",
+    "outflow_per_minute",
+    "message",
+    "ticket",
+)
