@@ -1,0 +1,217 @@
+"""The key file: the secrets that sign tickets and passes, and those that sign `Sunbeon-Pass` for backends.
+
+One JSON file, mode 0600. Several keys are valid at once and the newest signs, so a rotation drops nobody from the line:
+old tickets verify until their key is retired by name. Keys for backends are apart from keys for cookies: a backend
+that holds an HS256 secret can forge its own proofs, but no place in line. What backends need is written beside it as a
+JWK Set (`backend-keys.json`); with EdDSA that holds public keys only.
+
+Workers read the file again when it changes, and at once when they meet a key they do not know.
+"""
+
+import os
+import secrets
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any, Final
+
+import jwt
+import orjson
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+from gateway.room.ticket import KeyRing
+from shared.errors import SunbeonError
+from shared.passes import ALGORITHMS, PassKey
+
+FORMAT_VERSION: Final = 1
+BACKEND_FILE: Final = "backend-keys.json"
+_PUBLIC_FIELDS: Final = ("kty", "crv", "x", "kid", "alg")
+
+
+class KeyFileProblem(SunbeonError):
+    """The key file is missing, damaged, readable by others, or does not hold what was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyInfo:
+    """A line of `sunbeon keys list`: nothing in it is secret."""
+
+    kid: str
+    use: str
+    algorithm: str
+    created: str
+    signs: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """What a gateway signs and verifies with. `repr` shows no secret."""
+
+    cookies: KeyRing
+    backend: PassKey
+    public_jwks: Sequence[Mapping[str, str]]
+
+    def __repr__(self) -> str:
+        return f"Keys(cookies={self.cookies!r}, backend={self.backend.kid!r})"
+
+
+def create(path: Path, *, algorithm: str = "HS256") -> None:
+    """Write a new key file and the backend's. Raises `KeyFileProblem` if there is one already."""
+    if path.exists():
+        raise KeyFileProblem(f"{path}: exists already; use `sunbeon keys rotate` to add a key")
+    _write(path, [_new_cookie_key(), _new_backend_key(algorithm)])
+
+
+def rotate(path: Path, *, algorithm: str | None = None) -> None:
+    """Add a new key of each use; from now on these sign, and all earlier ones still verify."""
+    keys = _read(path)
+    used = next(key["alg"] for key in reversed(keys) if key["use"] == "backend")
+    _write(path, [*keys, _new_cookie_key(), _new_backend_key(algorithm or used)])
+
+
+def retire(path: Path, kid: str) -> None:
+    """Remove a key: what it signed is refused from now on. The signing keys cannot be removed."""
+    keys = _read(path)
+    if kid not in {key["kid"] for key in keys}:
+        raise KeyFileProblem(f"{path}: has no key {kid}")
+    if any(info.kid == kid and info.signs for info in describe(path)):
+        raise KeyFileProblem(f"{path}: key {kid} signs at present; rotate first")
+    _write(path, [key for key in keys if key["kid"] != kid])
+
+
+def describe(path: Path) -> list[KeyInfo]:
+    """The keys in the file, oldest first."""
+    keys = _read(path)
+    signing = {key["use"]: key["kid"] for key in keys}
+    return [
+        KeyInfo(key["kid"], key["use"], key["alg"], key["created"], signing[key["use"]] == key["kid"]) for key in keys
+    ]
+
+
+def load(path: Path) -> Keys:
+    """The keys, ready for use. Raises `KeyFileProblem`."""
+    keys = _read(path)
+    cookie_keys = [key for key in keys if key["use"] == "cookies"]
+    backend_keys = [key for key in keys if key["use"] == "backend"]
+    if not cookie_keys or not backend_keys:
+        raise KeyFileProblem(f"{path}: needs a key for cookies and a key for backends")
+    ring = KeyRing(cookie_keys[-1]["kid"], {key["kid"]: _unb64(key["k"]) for key in cookie_keys})
+    public = [_public(key) for key in backend_keys if key["alg"] == "EdDSA"]
+    return Keys(ring, PassKey.from_jwk(backend_keys[-1]), public)
+
+
+class KeyStore:
+    """The keys of a file, read again when it changes."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises `KeyFileProblem`."""
+        self._path = path
+        self.current = load(path)
+        self._stamp = self._read_stamp()
+
+    def refresh(self) -> bool:
+        """Read the file again if it has changed; keep the old keys if it cannot be read. True if they are new."""
+        stamp = self._read_stamp()
+        if stamp is None or stamp == self._stamp:
+            return False
+        try:
+            self.current = load(self._path)
+        except SunbeonError:
+            return False
+        self._stamp = stamp
+        return True
+
+    def _read_stamp(self) -> tuple[int, int] | None:
+        try:
+            stat = self._path.stat()
+        except OSError:
+            return None
+        return stat.st_mtime_ns, stat.st_ino
+
+
+def derive(secret: bytes, purpose: str) -> bytes:
+    """A secret for one purpose only (32 bytes)."""
+    return blake2b(purpose.encode(), key=secret, digest_size=32, person=b"sunbeon-derive").digest()
+
+
+def _new_cookie_key() -> dict[str, str]:
+    return {
+        "kid": secrets.token_hex(4),
+        "use": "cookies",
+        "kty": "oct",
+        "alg": "BLAKE2b",
+        "k": _b64(secrets.token_bytes(32)),
+        "created": _today(),
+    }
+
+
+def _new_backend_key(algorithm: str) -> dict[str, str]:
+    if algorithm not in ALGORITHMS:
+        raise KeyFileProblem(f"algorithm {algorithm!r}: choose one of {', '.join(ALGORITHMS)}")
+    common = {"kid": secrets.token_hex(4), "use": "backend", "alg": algorithm, "created": _today()}
+    if algorithm == "HS256":
+        return {**common, "kty": "oct", "k": _b64(secrets.token_bytes(32))}
+    return {**jwt.algorithms.OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate(), as_dict=True), **common}
+
+
+def _public(key: Mapping[str, str]) -> dict[str, str]:
+    return {name: key[name] for name in _PUBLIC_FIELDS if name in key}
+
+
+def _read(path: Path) -> list[dict[str, Any]]:
+    try:
+        mode = path.stat().st_mode & 0o777
+        data = orjson.loads(path.read_bytes())
+    except OSError as error:
+        raise KeyFileProblem(f"{path}: cannot be read: {error.strerror}; `sunbeon keys create` makes one") from None
+    except orjson.JSONDecodeError:
+        raise KeyFileProblem(f"{path}: is damaged: not JSON") from None
+    if mode & 0o077:
+        raise KeyFileProblem(f"{path}: others may read it (mode {mode:o}); make it 600")
+    if not isinstance(data, dict) or data.get("version") != FORMAT_VERSION or not isinstance(data.get("keys"), list):
+        raise KeyFileProblem(f"{path}: is not a key file of this version")
+    for key in data["keys"]:
+        if not isinstance(key, dict) or not all(
+            isinstance(key.get(name), str) for name in ("kid", "use", "alg", "kty")
+        ):
+            raise KeyFileProblem(f"{path}: holds something that is not a key")
+    return list(data["keys"])
+
+
+def _write(path: Path, keys: list[dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    backend = [key for key in keys if key["use"] == "backend"]
+    shared = [_public(key) if key["alg"] == "EdDSA" else _secret_jwk(key) for key in backend]
+    # Backends first: they must know a new key before anything is signed with it.
+    _replace(path.parent / BACKEND_FILE, {"keys": shared})
+    _replace(path, {"version": FORMAT_VERSION, "keys": keys})
+
+
+def _secret_jwk(key: Mapping[str, str]) -> dict[str, str]:
+    return {name: key[name] for name in ("kty", "k", "kid", "alg")}
+
+
+def _replace(path: Path, content: Mapping[str, Any]) -> None:
+    """Write whole or not at all, never readable by others for a moment."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _today() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _b64(data: bytes) -> str:
+    return urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _unb64(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))

@@ -1,0 +1,131 @@
+"""What becomes of a request to a room: one pure function, one closed set of answers.
+
+`decide` sees only what was verified: tokens whose signatures fit, the room as the store last showed it. It is
+optimistic where being wrong is harmless, because the store checks again, exactly: `Admit` and `Join` are asked for
+with `QueueStore.claim`, which may still say no; `Forward` of a pass holds only if the store says that it lives.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
+
+from gateway.room.model import USER_CREDIT, QueueingMethod, Snapshot
+from gateway.room.ticket import Knock, Pass, Ticket
+from shared.wire import RoomState
+
+
+class Refusal(StrEnum):
+    """Why not; also the name of the counter and of the page."""
+
+    FORGED = "forged"
+    OLD_EPOCH = "old_epoch"
+    CLOSED = "closed"
+    SOLD_OUT = "sold_out"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """All that a decision rests on.
+
+    rule: name of the bypass rule that covers this request.
+    damaged: a ticket cookie was there but is not one of ours.
+    visitor_pass: None also where the store has said that it does not live (then `pass_ended`).
+    used: the store has said that this ticket's place has had its turn.
+    """
+
+    room: Snapshot
+    rule: str | None = None
+    visitor_pass: Pass | None = None
+    ticket: Ticket | None = None
+    knock: Knock | None = None
+    damaged: bool = False
+    used: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Forward:
+    """To the backend: with a pass (if the store agrees), by a rule, or because the room is switched off."""
+
+    visitor_pass: Pass | None
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admit:
+    """The place is called: claim it, and forward this request."""
+
+    ticket: Ticket
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Give the visitor a number. knock: what was brought back; None if there is room, and no need to knock first."""
+
+    knock: Knock | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """ticket: None for a newcomer, who gets a knock."""
+
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    why: Refusal
+
+
+Decision = Forward | Admit | Join | Wait | Refuse
+
+
+def place_of(ticket: Ticket) -> int:
+    """The place a ticket's number has. Where lots are drawn, this is where they are looked up."""
+    return ticket.number
+
+
+def has_room(room: Snapshot) -> bool:
+    """Whether a newcomer would be called at once: nobody in front, a seat and credit at hand."""
+    return (
+        room.admitting
+        and room.waiting == 0
+        and room.lane_waiting == 0
+        and room.live + room.lane_granted < room.limits.total_active_users
+        and room.credit >= USER_CREDIT
+    )
+
+
+def decide(facts: Facts) -> Decision:
+    """The gate's answer to a request for a page of the room."""
+    room = facts.room
+    if facts.rule is not None:
+        return Forward(None, facts.rule)
+    if room.state is RoomState.PASSTHROUGH:
+        return Forward(None, None)
+    if facts.visitor_pass is not None and facts.visitor_pass.epoch == room.epoch:
+        return Forward(facts.visitor_pass, None)
+    if facts.damaged and facts.ticket is None and facts.knock is None:
+        return Refuse(Refusal.FORGED)
+    match room.state:
+        case RoomState.CLOSED:
+            return Refuse(Refusal.CLOSED)
+        case RoomState.SOLD_OUT:
+            return Refuse(Refusal.SOLD_OUT)
+        case RoomState.PREQUEUE | RoomState.OPEN | RoomState.PAUSED:
+            return _in_line(facts, room)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _in_line(facts: Facts, room: Snapshot) -> Decision:
+    if facts.ticket is not None and not facts.used:
+        if facts.ticket.epoch != room.epoch:
+            return Refuse(Refusal.OLD_EPOCH)
+        called = place_of(facts.ticket) <= room.serving
+        return Admit(facts.ticket) if called and room.state is RoomState.OPEN else Wait(facts.ticket)
+    if has_room(room):
+        return Join(facts.knock)
+    if room.limits.queueing_method is QueueingMethod.REJECT:
+        return Refuse(Refusal.FULL)
+    return Join(facts.knock) if facts.knock is not None else Wait(None)

@@ -1,0 +1,47 @@
+"""What a waiting person is told: how long, and when to ask again. Pure integers, milliseconds."""
+
+from typing import Final
+
+from gateway.room.model import Snapshot
+
+# A range, because nobody knows: the measured pace, a quarter either way.
+SPREAD_PERCENT: Final = 25
+
+SHORTEST_POLL_MS: Final = 2_000
+LONGEST_POLL_MS: Final = 120_000
+# Ask again after this share of the estimated wait: the longer the line, the fewer the polls.
+POLL_SHARE: Final = 8
+JITTER_PERCENT: Final = 15
+
+
+def pace_milli(snapshot: Snapshot) -> int:
+    """Places called per minute, times 1000: measured, or as set while nothing is measured.
+
+    0 when nobody will be called.
+    """
+    limits = snapshot.limits
+    if limits.new_users_per_minute == 0 or limits.total_active_users == 0:
+        return 0
+    return snapshot.pace_milli or limits.new_users_per_minute * 1000
+
+
+def wait_range(snapshot: Snapshot, ahead: int) -> tuple[int, int] | None:
+    """Lowest and highest likely wait with `ahead` people before one; None when it cannot be told."""
+    pace = pace_milli(snapshot)
+    if pace <= 0:
+        return None
+    middle = (ahead + 1) * 60_000 * 1000 // pace
+    return middle * 100 // (100 + SPREAD_PERCENT), middle * 100 // (100 - SPREAD_PERCENT)
+
+
+def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: int) -> int:
+    """When to ask again.
+
+    jitter: any non-negative integer; spreads the answer over +-15 %, so that those who came together part ways.
+    Never so late that a claim window could open and close in between.
+    """
+    longest = max(SHORTEST_POLL_MS, min(LONGEST_POLL_MS, snapshot.limits.claim_window_ms // 3))
+    wanted = longest if eta_ms is None else (eta_ms[0] + eta_ms[1]) // 2 // POLL_SHARE
+    wanted = min(max(wanted, SHORTEST_POLL_MS), longest)
+    swing = wanted * JITTER_PERCENT // 100
+    return wanted - swing + jitter % (2 * swing + 1)

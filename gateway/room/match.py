@@ -1,0 +1,153 @@
+r"""Which room a request belongs to, however its address is spelled.
+
+A backend may read `/Booking`, `/%62ooking`, `/x/../booking`, `//booking`, `/booking;v=1` or `\booking` as the same page.
+The gate cannot know which of these its backend folds together, so it takes every reading: a request is in a room if
+are refused rather than guessed at. The target itself is forwarded as it came.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from typing import Final
+
+# %25252e and deeper: nobody honest nests like this, and some server on the way might unwrap once more than we.
+MAX_DECODINGS: Final = 4
+MAX_READINGS: Final = 64
+
+_ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
+_BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+# Nothing here has a second reading: no escape, no empty or dotted segment, no parameter, no capital.
+_PLAIN: Final = re.compile(r"/|(?:/[a-z0-9_-][a-z0-9_.~-]*)+/?")
+_PORT: Final = re.compile(r":\d*$")
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+
+class AmbiguousTarget(ValueError):
+    """Two honest servers could read this target differently, or it is no target at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A request's address: the host in lower case without port or trailing dots, and every reading of the path."""
+
+    host: str
+    readings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Area:
+    """The part of a site a room covers. hosts: none means every host. paths: prefixes, whole segments."""
+
+    name: str
+    hosts: tuple[str, ...]
+    paths: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class BypassRule:
+    """Requests that need no turn. All conditions given must hold; an empty one is not a condition."""
+
+    name: str
+    paths: tuple[str, ...] = ()
+    networks: tuple[Network, ...] = ()
+    user_agents: tuple[str, ...] = ()
+
+
+def canonical_host(host: str) -> str:
+    """The host as names are compared: without port and trailing dots, in lower case."""
+    return _PORT.sub("", host.strip()).rstrip(".").lower()
+
+
+def read_target(host: str, path: str) -> Target:
+    """Every reading of a path (without its query). Raises `AmbiguousTarget`."""
+    if _PLAIN.fullmatch(path):
+        return Target(canonical_host(host), (path.rstrip("/") or "/",))
+    if not path.startswith("/"):
+        raise AmbiguousTarget("the path does not begin with a slash")
+    if _BROKEN_ESCAPE.search(path) or " " in path:
+        raise AmbiguousTarget("the path holds a space or a % that escapes nothing")
+    readings: dict[str, None] = {}
+    # Bytes as characters, so that a byte escaped and the same byte raw read alike, whatever the encoding.
+    frontier = {path.encode("utf-8", "surrogateescape").decode("latin-1")}
+    for _ in range(MAX_DECODINGS + 1):
+        texts = {folded for text in frontier for folded in _foldings(text)}
+        readings.update(dict.fromkeys(sorted(texts)))
+        if len(readings) > MAX_READINGS or any(_CONTROL.search(text) for text in texts):
+            raise AmbiguousTarget("the path holds a control character or has too many readings")
+        decoded = {_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) for text in frontier | texts}
+        frontier = decoded - frontier - texts
+        if not frontier:
+            return Target(canonical_host(host), tuple(readings))
+    raise AmbiguousTarget("the path is escaped too many times over")
+
+
+def _foldings(text: str) -> Iterator[str]:
+    """The path with and without its dot segments resolved, its parameters cut, its slashes made one."""
+    lowered = text.lower().replace("\\", "/")
+    for cut in (lowered, lowered.partition("#")[0].partition("?")[0]):
+        segments = [segment.partition(";")[0] for segment in cut.split("/")[1:]]
+        full = [segment for segment in segments if segment]
+        yield "/" + "/".join(full)
+        yield _resolve(full)
+        # A server that keeps empty segments lets `..` take one of them back.
+        yield _resolve(segments)
+
+
+def _resolve(segments: Iterable[str]) -> str:
+    resolved: list[str] = []
+    for segment in segments:
+        if segment == "..":
+            del resolved[-1:]
+        elif segment != ".":
+            resolved.append(segment)
+    return "/" + "/".join(segment for segment in resolved if segment)
+
+
+def _under(reading: str, prefixes: Iterable[str]) -> bool:
+    return any(prefix in {"/", reading} or reading.startswith(prefix + "/") for prefix in prefixes)
+
+
+def fold_prefix(path: str) -> str:
+    """A path of the settings in the form that readings have."""
+    text = path.encode().decode("latin-1").lower()
+    return "/" + "/".join(segment for segment in text.split("/") if segment)
+
+
+def find_area(target: Target, areas: Sequence[Area]) -> Area | None:
+    """The area the request is in; the one with the longest path where one lies inside another.
+
+    Raises `AmbiguousTarget` where its readings lie in different ones.
+    """
+    found = {area.name: area for area in (_match(target.host, reading, areas) for reading in target.readings) if area}
+    if len(found) > 1:
+        raise AmbiguousTarget("the path can be read as lying in two rooms")
+    return next(iter(found.values()), None)
+
+
+def _match(host: str, reading: str, areas: Sequence[Area]) -> Area | None:
+    best: Area | None = None
+    best_length = -1
+    for area in areas:
+        if area.hosts and host not in area.hosts:
+            continue
+        length = max((len(path) for path in area.paths if _under(reading, (path,))), default=-1)
+        if length > best_length:
+            best, best_length = area, length
+    return best
+
+
+def find_bypass(target: Target, address: Address, user_agent: str, rules: Sequence[BypassRule]) -> BypassRule | None:
+    """The first rule that lets this request through without a turn."""
+    for rule in rules:
+        if rule.paths and not all(_under(reading, rule.paths) for reading in target.readings):
+            continue
+        if rule.networks and not any(address in network for network in rule.networks):
+            continue
+        if rule.user_agents and not any(part in user_agent for part in rule.user_agents):
+            continue
+        return rule
+    return None

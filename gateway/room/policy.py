@@ -1,0 +1,173 @@
+"""The policy: from a room as it is to what the next tick does. Once, here, in pure integers.
+
+Every gateway may plan several times a second; the store carries out one plan per state (compare-and-set), and a plan
+counts the time since the last one. So a hundred gateways call and admit no more people than one.
+
+Two budgets, because calling is a forecast and admitting is a fact:
+
+* `credit` pays for admissions, exactly one user each, taken by `QueueStore.claim`. Any window of W ms sees at most
+  outflow x W + burst of them.
+* `call_credit` pays for calls, each at the measured chance that a called person comes. With half the people gone home,
+  two places are called for every seat, and the outflow still reaches what the operator asked for.
+
+Seats are reckoned the same way: who was called and has not come yet counts with the chance that someone called that
+long ago still comes. When more come than forecast, they wait in the lane, ahead of every new call.
+"""
+
+from collections.abc import Sequence
+from typing import Final
+
+from gateway.room.model import (
+    AGE_BINS,
+    BURST_MS,
+    LOOKAHEAD_PLACES,
+    MAX_STEP_MS,
+    USER_CREDIT,
+    Call,
+    Curve,
+    Snapshot,
+    TickPlan,
+    age_bin,
+    room_state,
+)
+from shared.wire import RoomState
+
+# Chances are whole parts per million.
+CERTAIN: Final = 1_000_000
+
+# A called person is never taken to be rarer than this: one seat never calls more than twenty.
+LEAST_CHANCE: Final = CERTAIN // 20
+
+# Before anything is measured: most who come do so within the seconds that a page takes to ask again.
+PRIOR_AT_RISK: Final = 8
+PRIOR_CAME: Final = (4, 5, 5, 2) + (1,) * (AGE_BINS - 4)
+
+# Above this many, the curve halves, so that an evening's manner of coming outweighs the afternoon's.
+CURVE_FULL: Final = 4_096
+
+# Time over which the pace is averaged.
+PACE_MS: Final = 60_000
+
+
+def burst(new_users_per_minute: int) -> int:
+    """The stated burst: users that may be admitted at once after a lull."""
+    return max(1, new_users_per_minute * BURST_MS // 60_000)
+
+
+def chances(curve: Curve, claim_window_ms: int) -> tuple[int, ...]:
+    """For each age bin, the chance (ppm) that someone called that long ago and not yet come still will.
+
+    Kaplan-Meier: 1 - product over the bins to come of (1 - came / at_risk), so that calls whose window is still open
+    count for what they have shown so far.
+    """
+    last = age_bin(max(claim_window_ms - 1, 0))
+    result = [0] * AGE_BINS
+    stay_away = CERTAIN
+    for b in range(last, -1, -1):
+        at_risk = curve.at_risk[b] + PRIOR_AT_RISK
+        came = min(curve.came[b] + PRIOR_CAME[b], at_risk)
+        stay_away = stay_away * (at_risk - came) // at_risk
+        result[b] = CERTAIN - stay_away
+    return tuple(result)
+
+
+def expected_ppm(calls: Sequence[Call], call_clock_ms: int, by_age: Sequence[int]) -> int:
+    """Users (in millionths) still expected from the calls made so far."""
+    return sum(call.remaining * by_age[age_bin(call_clock_ms - call.called_at_ms)] for call in calls)
+
+
+def serve_to(snapshot: Snapshot, people: int) -> int:
+    """The place to serve up to so that `people` holders who have not left are called, or as many as there are."""
+    limit = min(snapshot.tail, snapshot.serving + LOOKAHEAD_PLACES)
+    if people <= 0:
+        return snapshot.serving
+    if not any(snapshot.absent):
+        return min(snapshot.serving + people, limit)
+    place = snapshot.serving
+    reached = place
+    while people > 0 and place < limit:
+        offset = place - snapshot.serving
+        place += 1
+        byte = snapshot.absent[offset >> 3] if offset >> 3 < len(snapshot.absent) else 0
+        if not byte >> (offset & 7) & 1:
+            people -= 1
+        reached = place
+    return reached
+
+
+def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
+    """What to do at `now_ms` of the store's clock.
+
+    Never calls more people than are waiting; never calls a place before a lower one; admits nobody unless the room is
+    open, by this clock. Time beyond `MAX_STEP_MS` since the last tick, or behind it, counts as none.
+    """
+    limits = snapshot.limits
+    elapsed = min(max(now_ms - snapshot.last_tick_ms, 0), MAX_STEP_MS)
+    admitting = room_state(limits, now_ms) is RoomState.OPEN
+    pass_clock = snapshot.pass_clock_ms + elapsed
+    call_clock = snapshot.call_clock_ms + (elapsed if admitting else 0)
+
+    watermark = snapshot.watermark
+    for call in snapshot.calls:
+        if call_clock - call.called_at_ms > limits.claim_window_ms:
+            watermark = max(watermark, call.last)
+    pending = [call for call in snapshot.calls if call.last > watermark]
+
+    earned = limits.new_users_per_minute * elapsed if admitting else 0
+    cap = max(USER_CREDIT, limits.new_users_per_minute * BURST_MS)
+    credit = min(snapshot.credit + earned, cap)
+    by_age = chances(snapshot.curve, limits.claim_window_ms)
+    chance = max(by_age[0], LEAST_CHANCE)
+
+    grants = called_to = 0
+    call_credit = min(snapshot.call_credit + earned, cap)
+    called_to = snapshot.serving
+    people = 0
+    if admitting:
+        seats = limits.total_active_users - snapshot.live - snapshot.lane_granted
+        grants = max(0, min(snapshot.lane_waiting, seats, credit // USER_CREDIT))
+        seats_ppm = (seats - snapshot.lane_waiting) * CERTAIN - expected_ppm(pending, call_clock, by_age)
+        # People already at the door use up what new calls would.
+        purse = call_credit - snapshot.lane_waiting * USER_CREDIT
+        price = USER_CREDIT * chance // CERTAIN
+        people = max(0, min(snapshot.waiting, seats_ppm // chance, purse // price))
+        called_to = serve_to(snapshot, people)
+        call_credit -= people * price
+
+    return TickPlan(
+        now_ms=max(now_ms, snapshot.last_tick_ms),
+        pass_clock_ms=pass_clock,
+        call_clock_ms=call_clock,
+        admitting=admitting,
+        credit_add=earned,
+        credit_cap=cap,
+        call_credit=call_credit,
+        watermark=watermark,
+        grant_expiry_ms=limits.claim_window_ms,
+        grants=grants,
+        serve_to=called_to,
+        at_risk_add=_newly_at_risk(pending, people, snapshot.call_clock_ms, call_clock),
+        halve_curve=snapshot.curve.at_risk[0] > CURVE_FULL,
+        pace_milli=_pace(snapshot, people, elapsed),
+    )
+
+
+def _newly_at_risk(pending: Sequence[Call], people: int, before_ms: int, after_ms: int) -> tuple[int, ...]:
+    """Who is awaited at the beginning of each bin that a call has entered since the last tick."""
+    added = [0] * AGE_BINS
+    added[0] = people
+    for call in pending:
+        old, new = age_bin(before_ms - call.called_at_ms), age_bin(after_ms - call.called_at_ms)
+        for b in range(old + 1, new + 1):
+            added[b] += call.remaining
+    return tuple(added)
+
+
+def _pace(snapshot: Snapshot, people: int, elapsed_ms: int) -> int:
+    """Exponential average of places called per minute (x 1000); only time with a line in front of it counts."""
+    if elapsed_ms == 0 or (snapshot.waiting == 0 and people == 0):
+        return snapshot.pace_milli
+    now = people * 60_000 * 1000 // elapsed_ms
+    if snapshot.pace_milli == 0:
+        return now if people else 0
+    return snapshot.pace_milli + (now - snapshot.pace_milli) * elapsed_ms // PACE_MS

@@ -1,0 +1,235 @@
+"""The gateway's settings: what `sunbeon.toml` may say, checked whole before anything starts.
+
+Settings that only a restart changes (addresses, paths, files) live here. The live ones (limits, state, message) begin
+with what the file says and are the store's from then on: see `Room.limits`.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from ipaddress import ip_network
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from gateway.room.match import Area, BypassRule, canonical_host, fold_prefix
+from gateway.room.model import Limits, Mode, QueueingMethod
+from shared import settings as loader
+
+_NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+LANGUAGES: Final = ("ko", "en")
+
+
+def _name(text: str) -> str:
+    if not _NAME.fullmatch(text):
+        raise ValueError("use 1-32 small letters, digits, - and _, beginning with a letter or digit")
+    return text
+
+
+def _address(text: str) -> str:
+    host, colon, port = text.rpartition(":")
+    if not colon or not host or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004
+        raise ValueError(f"{text!r} is not host:port")
+    return text
+
+
+def _network(text: str) -> str:
+    try:
+        ip_network(text)
+    except ValueError as error:
+        raise ValueError(f"{text!r} is not an IP network: {error}") from None
+    return text
+
+
+def _path(text: str) -> str:
+    if not text.startswith("/") or any(mark in text for mark in "?#%;\\"):
+        raise ValueError(f"{text!r} is not a path: it begins with / and is written plainly, without ? # % ; or \\")
+    return text
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Address = Annotated[str, AfterValidator(_address)]
+Network = Annotated[str, AfterValidator(_network)]
+UrlPath = Annotated[str, AfterValidator(_path)]
+Texts = dict[Literal["ko", "en"], Annotated[str, Field(max_length=500)]]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+class Gateway(_Section):
+    """`[gateway]`: this process and its files."""
+
+    listen: Address = Field("127.0.0.1:8080", description="Where visitors come in.")
+    operator_listen: Address = Field("127.0.0.1:8081", description="Where operators come in. Keep it off the internet.")
+    workers: int = Field(1, ge=1, le=64, description="Worker processes sharing the visitors' port.")
+    store: str = Field("sqlite:///var/sunbeon.db", description="Where the line lives.")
+    keys_file: Path = Field(Path("var/keys.json"), description="Secrets that sign tickets, passes and proofs.")
+    operator_token_file: Path = Field(
+        Path("var/operator.token"), description="Bearer token of the operator API; SUNBEON_OPERATOR_TOKEN wins."
+    )
+    audit_log: Path | None = Field(Path("var/audit.log"), description="Admissions and refusals, a JSON line each.")
+    trusted_proxies: tuple[Network, ...] = Field(
+        (), description="Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
+    )
+    tls: bool = Field(False, description="Visitors come by HTTPS (through a front server): cookies become Secure.")  # noqa: FBT003
+    open_hosts: tuple[str, ...] = Field(
+        (), description="Hosts forwarded without a room, where rooms name theirs. Others get 421."
+    )
+    log_json: bool = Field(False, description="Logs as JSON lines.")  # noqa: FBT003
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+    max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body that is forwarded.")
+    drain_s: float = Field(10.0, ge=0, le=300, description="How long a stopping worker lets requests finish.")
+
+
+class Upstream(_Section):
+    """`[upstream]`: the booking site behind."""
+
+    servers: tuple[str, ...] = Field(description="Base URLs, used in turn: http://127.0.0.1:8090", min_length=1)
+    connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Longest wait for a connection.")
+    response_timeout_s: float = Field(60.0, gt=0, le=600, description="Longest silence of the backend.")
+    max_connections: int = Field(512, ge=1, le=65_536, description="Connections kept to all servers, per worker.")
+    pass_lifetime_s: int = Field(60, ge=10, le=600, description="How long a Sunbeon-Pass may be shown to the backend.")
+
+    @field_validator("servers")
+    @classmethod
+    def _are_origins(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
+        for server in servers:
+            if not re.fullmatch(r"https?://[^/?#@\s]+/?", server):
+                raise ValueError(f"{server!r} is not an origin such as http://127.0.0.1:8090")
+        return tuple(server.rstrip("/") for server in servers)
+
+
+class Bypass(_Section):
+    """`[[room.bypass]]`: requests that need no turn. All conditions given must hold."""
+
+    name: Name
+    reason: str = Field(min_length=1, max_length=200, description="Why; shown to operators and kept in the log.")
+    paths: tuple[UrlPath, ...] = ()
+    networks: tuple[Network, ...] = ()
+    user_agents: tuple[Annotated[str, Field(min_length=3)], ...] = ()
+
+    @model_validator(mode="after")
+    def _is_no_open_door(self) -> Self:
+        if not self.paths and not self.networks:
+            # Anyone can send any user agent: alone it would be an open door.
+            raise ValueError("needs paths or networks; a user agent alone lets in whoever claims it")
+        return self
+
+    def rule(self) -> BypassRule:
+        return BypassRule(
+            self.name,
+            tuple(fold_prefix(path) for path in self.paths),
+            tuple(ip_network(network) for network in self.networks),
+            self.user_agents,
+        )
+
+
+class Room(_Section):
+    """`[[room]]`: one protected area with its own line."""
+
+    name: Name
+    title: Texts = Field(default_factory=dict, description="What the waiting page calls it, by language.")
+    hosts: tuple[str, ...] = Field((), description="Host names; none means every host.")
+    paths: tuple[UrlPath, ...] = Field(("/",), min_length=1, description="Path prefixes, whole segments.")
+    templates: Path | None = Field(None, description="Folder with templates that replace ours by file name.")
+    bypass: tuple[Bypass, ...] = ()
+
+    state: Mode = Field(Mode.OPEN, description="open, paused, closed, sold_out or passthrough.")
+    queueing_method: QueueingMethod = Field(QueueingMethod.FIFO, description="fifo, or reject: keep no line.")
+    total_active_users: int = Field(300, ge=0, le=10_000_000, description="Ceiling on visitors inside at once.")
+    new_users_per_minute: int = Field(600, ge=0, le=10_000_000, description="Outflow: admissions per minute.")
+    claim_window_s: int = Field(300, ge=10, le=86_400, description="How long a called place is kept.")
+    session_length_s: int = Field(900, ge=1, le=86_400, description="Longest stay inside.")
+    idle_limit_s: int = Field(300, ge=1, le=86_400, description="A stay ends after this long without a request.")
+    opens_at: datetime | None = Field(None, description="Nobody is admitted before; with its UTC offset.")
+    message: Texts = Field(default_factory=dict, description="A line from the operator to everyone waiting.")
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        if any("/" in host or "*" in host or not host.strip() for host in hosts):
+            raise ValueError("write plain host names, without scheme, path or *")
+        return tuple(canonical_host(host) for host in hosts)
+
+    @field_validator("opens_at")
+    @classmethod
+    def _has_offset(cls, opens_at: datetime | None) -> datetime | None:
+        if opens_at is not None and opens_at.tzinfo is None:
+            raise ValueError("needs its UTC offset: 2021-07-19T20:00:00+09:00")
+        return opens_at
+
+    @model_validator(mode="after")
+    def _rules_are_distinct(self) -> Self:
+        names = [rule.name for rule in self.bypass]
+        if len(set(names)) < len(names):
+            raise ValueError("two bypass rules have the same name")
+        return self
+
+    def area(self) -> Area:
+        return Area(self.name, self.hosts, tuple(fold_prefix(path) for path in self.paths))
+
+    def limits(self) -> Limits:
+        """The live settings as the file has them."""
+        return Limits(**limits_patch(self.model_dump(include=LIVE)))
+
+
+# The settings an operator may change while the room runs, by their names in the file and on the wire.
+LIVE: Final = frozenset(
+    {
+        "state",
+        "queueing_method",
+        "total_active_users",
+        "new_users_per_minute",
+        "claim_window_s",
+        "session_length_s",
+        "idle_limit_s",
+        "opens_at",
+        "message",
+    }
+)
+
+
+def limits_patch(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Live settings as fields of `Limits`: seconds become milliseconds, `state` becomes `mode`."""
+    patch: dict[str, Any] = {}
+    for key, value in values.items():
+        if key == "state":
+            patch["mode"] = value
+        elif key == "opens_at":
+            patch["opens_at_ms"] = None if value is None else round(value.timestamp() * 1000)
+        elif key.endswith("_s"):
+            patch[key.removesuffix("_s") + "_ms"] = value * 1000
+        else:
+            patch[key] = value
+    return patch
+
+
+class Settings(_Section):
+    """Everything the gateway wants to know."""
+
+    gateway: Gateway = Field(default_factory=Gateway)
+    upstream: Upstream
+    room: tuple[Room, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _rooms_are_distinct(self) -> Self:
+        names = [room.name for room in self.room]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"two rooms have the same name: {', '.join(twice)}")
+        places = [(host, path) for room in self.room for host in room.hosts or ("",) for path in room.area().paths]
+        shared = sorted({f"{host}{path}" for host, path in places if places.count((host, path)) > 1})
+        if shared:
+            raise ValueError(f"two rooms cover the same address: {', '.join(shared)}")
+        return self
+
+
+def load(
+    path: Path | None, *, environ: Mapping[str, str] = os.environ, flags: Mapping[str, Any] | None = None
+) -> Settings:
+    """Read and check the settings. Raises `SettingsError` with every problem found."""
+    return loader.load(Settings, path=path, environ=environ, flags=flags)
