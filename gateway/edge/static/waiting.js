@@ -1,0 +1,321 @@
+// The waiting page's script. It shows what the server says and asks again when told to. It decides nothing: all it can
+// do when a turn comes is ask the server for the page once more, as anyone can at any time, and the server answers
+// according to the ticket. An error, a fake answer or no answer at all never lets anybody in.
+(() => {
+  'use strict';
+
+  const LONGEST_WAIT_MS = 300000;
+  const LONGEST_RETRY_MS = 30000;
+  const ANSWER_LIMIT_MS = 10000;
+  const LEAST_GAP_MS = 1000;
+  const ANNOUNCE_MS = 30000;
+  const CLOCKS_DIFFER_MS = 5000;
+
+  const STATES = ['outside', 'waiting', 'called', 'at_door', 'inside', 'used', 'refused'];
+  const ROOM_STATES = ['prequeue', 'open', 'paused', 'closed', 'sold_out', 'passthrough'];
+  // In these the server has something other than this page to show.
+  const MOVE_ON = ['outside', 'called', 'inside', 'used', 'refused'];
+
+  const byId = (id) => document.getElementById('n-' + id);
+  const data = JSON.parse(byId('data').textContent);
+  const words = data.words;
+  const language = document.documentElement.lang;
+
+  let status = data.status;
+  // Our own copy of the ticket: a cookie that is deleted or edited then loses no place. Kept nowhere but here.
+  let ticket = status.ticket;
+  let serverAhead = status.server_time_ms - performance.now();
+  let checkedAt = status.server_time_ms;
+
+  // ---- words
+
+  const grouped = new Intl.NumberFormat(language);
+  const inZone = (options) => new Intl.DateTimeFormat(language, Object.assign({ hourCycle: 'h23' }, options));
+  const clock = inZone({ hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' });
+  const shortClock = inZone({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const calendar = inZone({
+    month: 'long', day: 'numeric', weekday: 'short', hour: '2-digit', minute: '2-digit', timeZoneName: 'short',
+  });
+  const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
+
+  const duration = (minutes) => {
+    if (minutes <= 90) return fill(minutes === 1 ? words.minutes_one : words.minutes, { m: minutes });
+    const m = minutes % 60;
+    return fill(m ? words.hours_minutes : words.hours, { h: (minutes - m) / 60, m });
+  };
+
+  // The same rule as `eta_words` on the server: the longer the wait, the rounder the numbers.
+  const etaWords = (eta) => {
+    if (!eta) return words.eta_unknown;
+    const top = Math.ceil(eta[1] / 60000);
+    if (top <= 1) return words.eta_soon;
+    const step = top <= 20 ? 1 : top <= 90 ? 5 : top <= 300 ? 10 : top <= 1440 ? 30 : 60;
+    const high = Math.ceil(top / step) * step;
+    const low = Math.floor(eta[0] / 60000 / step) * step;
+    if (low <= 0) return fill(words.eta_upto, { high: duration(high) });
+    if (low >= high) return fill(words.eta_about, { high: duration(high) });
+    if (high > 90) return fill(words.eta_between_long, { low: duration(low), high: duration(high) });
+    return fill(words.eta_between, { low: fill(words.minutes_bare, { m: low }), high: duration(high) });
+  };
+
+  const phaseOf = (s) => {
+    if (s.room_state === 'closed' || s.room_state === 'sold_out') return s.room_state;
+    if (s.state === 'called' || s.state === 'inside') return 'turn';
+    if (s.state === 'at_door') return 'door';
+    if (s.room_state === 'prequeue') return 'prequeue';
+    if (s.number === null) return 'number';
+    return s.room_state === 'paused' ? 'paused' : 'waiting';
+  };
+
+  // ---- what the tab remembers across reloads: how far the bar came, how often it knocked. Nothing that lets anyone in.
+
+  const recall = (name) => {
+    try { return JSON.parse(sessionStorage.getItem('sunbeon:' + data.room + ':' + name)); } catch (_) { return null; }
+  };
+  const remember = (name, value) => {
+    try {
+      sessionStorage.setItem('sunbeon:' + data.room + ':' + name, JSON.stringify(value));
+      return true;
+    } catch (_) { return false; }
+  };
+
+  let journey = null; // { number, first, best }: people ahead when first seen, and the bar's highest mark
+  const progress = (number, ahead) => {
+    if (!journey || journey.number !== number) {
+      const kept = recall('journey');
+      journey = kept && kept.number === number && kept.first >= 0 && kept.best >= 0
+        ? kept : { number, first: Math.max(ahead, 1), best: 0 };
+    }
+    journey.best = Math.min(1, Math.max(journey.best, 1 - ahead / Math.max(journey.first, 1)));
+    remember('journey', journey);
+    return journey.best;
+  };
+
+  // ---- showing. A room's own template may leave out any place: then there is nothing to show there.
+
+  const put = (id, text) => {
+    const place = byId(id);
+    if (place && place.textContent !== text) place.textContent = text;
+  };
+  const show = (id, visible) => {
+    const place = byId(id);
+    if (place) place.hidden = !visible;
+  };
+
+  let announced = '';
+  let announcedPhase = '';
+  let announcedAt = 0;
+  // Read aloud at once when something changes in kind, and now and then when only numbers do.
+  const announce = (kind, text) => {
+    const now = performance.now();
+    if (text === announced || (kind === announcedPhase && now - announcedAt < ANNOUNCE_MS)) return;
+    announced = text;
+    announcedPhase = kind;
+    announcedAt = now;
+    put('live', text);
+  };
+
+  const showBar = (visible) => {
+    show('bar', visible);
+    if (!visible || !byId('bar')) return;
+    const percent = Math.round(100 * progress(status.number, status.ahead));
+    byId('bar').setAttribute('aria-valuenow', percent);
+    if (byId('fill')) byId('fill').style.width = percent + '%';
+  };
+
+  const showStatus = () => {
+    const phase = phaseOf(status);
+    const inLine = phase === 'waiting' || phase === 'paused';
+    const counted = inLine && status.ahead !== null;
+    const ahead = counted ? grouped.format(status.ahead) : '';
+    const before = !counted ? '' : status.ahead === 0 ? words.ahead_none : words.ahead_before;
+    const after = !counted || status.ahead === 0 ? '' : status.ahead === 1 ? words.ahead_one : words.ahead_many;
+    const eta = phase === 'paused' ? words.eta_paused : phase === 'waiting' ? etaWords(status.eta_ms) : '';
+
+    put('head', words['head_' + phase]);
+    put('lead', words['lead_' + phase]);
+    put('before', before);
+    put('count', status.ahead === 0 ? '' : ahead);
+    put('after', after);
+    show('ahead', counted);
+    showBar(counted && status.number !== null);
+    put('eta', eta);
+    show('eta-row', eta !== '');
+    put('number', status.number === null ? '' : grouped.format(status.number));
+    show('number-row', status.number !== null);
+    put('message-text', status.message || '');
+    show('message', Boolean(status.message));
+    const opens = phase === 'prequeue' && status.opens_at_ms !== null;
+    put('opens', opens ? calendar.format(status.opens_at_ms) : '');
+    show('opens-row', opens);
+    show('countdown', opens);
+
+    document.title = counted && status.ahead > 0
+      ? fill(words.ahead_title, { ahead }) + ' · ' + words['head_' + phase]
+      : words['head_' + phase];
+    announce(phase, [words['head_' + phase], before, status.ahead ? ahead : '', after, eta].filter(Boolean).join(' '));
+    showSeconds();
+  };
+
+  const countdown = (ms) => {
+    if (ms <= 0) return words.opening;
+    const seconds = Math.ceil(ms / 1000);
+    const two = (n) => String(n).padStart(2, '0');
+    const time = [Math.floor(seconds / 3600) % 24, Math.floor(seconds / 60) % 60, seconds % 60].map(two).join(':');
+    const days = Math.floor(seconds / 86400);
+    return days ? fill(words.countdown_days, { d: days, time }) : time;
+  };
+
+  const showSeconds = () => {
+    const server = serverAhead + performance.now();
+    put('clock', clock.format(server));
+    put('device', clock.format(Date.now()));
+    show('differ', Math.abs(server - Date.now()) > CLOCKS_DIFFER_MS);
+    if (status.opens_at_ms !== null) put('left', countdown(status.opens_at_ms - server));
+  };
+
+  const showLink = (state) => {
+    const link = byId('link');
+    if (link) link.className = 'link ' + (state === 'connected' ? 'ok' : 'lost');
+    put('state', words[state]);
+    put('checked', fill(words.updated, { time: shortClock.format(checkedAt) }));
+    if (state !== 'connected') announce(state, words[state]);
+  };
+
+  // ---- asking
+
+  let timer = 0;
+  let busy = false;
+  let moving = false;
+  let failures = 0;
+  let askedAt = -LEAST_GAP_MS;
+
+  const toldWait = () => Math.min(Math.max(status.poll_after_ms, LEAST_GAP_MS), LONGEST_WAIT_MS);
+  const askIn = (ms) => {
+    clearTimeout(timer);
+    timer = setTimeout(ask, ms);
+  };
+  const askSoon = () => {
+    if (!moving) askIn(Math.max(0, askedAt + LEAST_GAP_MS - performance.now()));
+  };
+
+  const isCount = (value) => value === null || (Number.isSafeInteger(value) && value >= 0);
+  const isText = (value) => value === null || typeof value === 'string';
+  // A captive portal, an error page and a made-up answer all fail here, and then count as no answer.
+  const isStatus = (a) => a !== null && typeof a === 'object'
+    && STATES.includes(a.state) && ROOM_STATES.includes(a.room_state)
+    && [a.number, a.place, a.ahead, a.opens_at_ms].every(isCount)
+    && Number.isFinite(a.poll_after_ms) && Number.isFinite(a.server_time_ms)
+    && (a.eta_ms === null || (Array.isArray(a.eta_ms) && a.eta_ms.length === 2 && a.eta_ms.every(Number.isFinite)))
+    && isText(a.message) && isText(a.ticket);
+
+  const moveOn = () => {
+    // The first time at once. If the server shows this page again, it meant it: from then on ask ever more slowly.
+    const tries = (recall('tries') || 0) + 1;
+    const wait = !remember('tries', tries) || tries > 1
+      ? Math.min(toldWait() * Math.pow(2, Math.min(tries, 7) - 2), 60000) : 0;
+    if (status.state === 'refused' || status.state === 'used') remember('journey', null);
+    moving = true;
+    setTimeout(() => {
+      location.replace(location.href.split('#')[0]);
+      // A navigation that comes to nothing (offline this very moment) leaves us here: go on.
+      setTimeout(() => { moving = false; ask(); }, Math.max(toldWait(), 15000));
+    }, wait);
+  };
+
+  const received = (answer) => {
+    const before = status.state;
+    failures = 0;
+    status = answer;
+    if (answer.ticket !== null) ticket = answer.ticket;
+    serverAhead = answer.server_time_ms - performance.now();
+    checkedAt = answer.server_time_ms;
+    showLink('connected');
+    showStatus();
+    if (MOVE_ON.includes(answer.state) || answer.room_state === 'passthrough') {
+      if (answer.state === 'called' && before !== 'called') tell();
+      moveOn();
+    } else {
+      if (recall('tries')) remember('tries', 0);
+      askIn(toldWait());
+    }
+  };
+
+  // `reached`: something answered, if only with an error. Then asking sooner than we were told would add to its load.
+  const failed = (reached, retryAfterMs) => {
+    failures += 1;
+    const spread = 0.75 + Math.random() / 2;
+    const wait = Math.min(LEAST_GAP_MS * Math.pow(2, Math.min(failures, 6)), LONGEST_RETRY_MS) * spread;
+    showLink(navigator.onLine === false ? 'offline' : 'catching_up');
+    askIn(reached ? Math.max(wait, toldWait() * spread, Math.min(retryAfterMs, LONGEST_WAIT_MS)) : wait);
+  };
+
+  const ask = async () => {
+    if (busy || moving) return;
+    busy = true;
+    clearTimeout(timer);
+    askedAt = performance.now();
+    const abort = new AbortController();
+    const limit = setTimeout(() => abort.abort(), ANSWER_LIMIT_MS);
+    let response = null;
+    let answer = null;
+    try {
+      response = await fetch(data.status_url, {
+        cache: 'no-store',
+        credentials: 'same-origin',
+        redirect: 'error',
+        headers: ticket === null ? {} : { 'Sunbeon-Ticket': ticket },
+        signal: abort.signal,
+      });
+      if (response.status === 200) answer = await response.json();
+    } catch (_) {
+      answer = null;
+    }
+    clearTimeout(limit);
+    busy = false;
+    if (isStatus(answer)) received(answer);
+    else failed(response !== null, response === null ? 0 : 1000 * (Number(response.headers.get('Retry-After')) || 0));
+  };
+
+  // ---- telling
+
+  const tell = () => {
+    document.title = words.turn_title;
+    if (!('Notification' in window) || Notification.permission !== 'granted') return;
+    // Some phones know notifications only from service workers and throw here.
+    try { new Notification(words.turn_title, { body: words.turn_body, tag: 'sunbeon' }); } catch (_) { /* the title said it */ }
+  };
+
+  const showNotify = () => {
+    const possible = window.isSecureContext && 'Notification' in window;
+    show('notify', possible && Notification.permission === 'default');
+    show('notified', possible && Notification.permission === 'granted');
+  };
+
+  if (byId('notify')) {
+    byId('notify').addEventListener('click', () => Promise.resolve(Notification.requestPermission()).then(showNotify));
+  }
+  if (byId('stay')) {
+    byId('stay').addEventListener('click', (event) => {
+      event.preventDefault();
+      if (byId('leave')) byId('leave').open = false;
+    });
+  }
+  addEventListener('online', askSoon);
+  addEventListener('offline', () => showLink('offline'));
+  addEventListener('pageshow', (event) => { if (event.persisted) askSoon(); });
+  document.addEventListener('visibilitychange', () => {
+    if (!document.hidden) {
+      showSeconds();
+      askSoon();
+    }
+  });
+  setInterval(() => { if (!document.hidden) showSeconds(); }, 1000);
+
+  showNotify();
+  showLink('connected');
+  showStatus();
+  // A visitor without a number holds only a knock: the number is issued to whoever brings it back.
+  if (status.number === null) askSoon();
+  else askIn(toldWait());
+})();
