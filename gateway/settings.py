@@ -75,11 +75,11 @@ class Gateway(_Section):
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
     )
-    tls: bool = Field(False, description="Visitors come by HTTPS (through a front server): cookies become Secure.")  # noqa: FBT003
+    tls: bool = Field(False, description="Visitors come by HTTPS (through a front server): cookies become Secure.")
     open_hosts: tuple[str, ...] = Field(
         (), description="Hosts forwarded without a room, where rooms name theirs. Others get 421."
     )
-    log_json: bool = Field(False, description="Logs as JSON lines.")  # noqa: FBT003
+    log_json: bool = Field(False, description="Logs as JSON lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body that is forwarded.")
     drain_s: float = Field(10.0, ge=0, le=300, description="How long a stopping worker lets requests finish.")
@@ -174,7 +174,7 @@ class Room(_Section):
 
     def limits(self) -> Limits:
         """The live settings as the file has them."""
-        return Limits(**limits_patch(self.model_dump(include=LIVE)))
+        return Limits(**limits_patch(self.model_dump(include=set(LIVE))))
 
 
 # The settings an operator may change while the room runs, by their names in the file and on the wire.

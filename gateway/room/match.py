@@ -1,7 +1,8 @@
 r"""Which room a request belongs to, however its address is spelled.
 
-A backend may read `/Booking`, `/%62ooking`, `/x/../booking`, `//booking`, `/booking;v=1` or `\booking` as the same page.
+A backend may read `/Booking`, `/%62ooking`, `/x/../booking`, `//booking`, `/booking;v=1` and `\booking` as one page.
 The gate cannot know which of these its backend folds together, so it takes every reading: a request is in a room if
+*any* reading is, and is exempt by a path rule only if *every* reading is. Readings that fall into two different rooms
 are refused rather than guessed at. The target itself is forwarded as it came.
 """
 
