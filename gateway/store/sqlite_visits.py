@@ -1,0 +1,249 @@
+"""What visitors do to a room: join, claim, renew, complete, leave. Each function is one transaction's work.
+
+They run one at a time, inside `StoreFile.read` or `StoreFile.write`; nothing here waits or looks at a clock.
+"""
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from gateway.room.model import USER_CREDIT, PassGrant, age_bin
+from gateway.store.base import Admitted, AtDoor, Claim, ClaimAnswer, Held, NotCalled, PassRef, Spent
+from gateway.store.sqlite_line import Line, read_line, write_line
+from gateway.store.sqlite_marks import Marks
+
+# Numbers reserved ahead: this much of a minute's outflow, so that a disk flush per block is nothing to notice.
+RESERVE_PART_OF_MINUTE: Final = 6
+RESERVE_LEAST: Final = 16
+
+
+def must_reserve(connection: sqlite3.Connection, room: str, joining: int) -> bool:
+    """Whether joins may pass the numbers reserved so far, and so have to be flushed to the disk."""
+    line = read_line(connection, room)
+    return line.tail + joining > line.reserved
+
+
+def join(connection: sqlite3.Connection, room: str, knocks: Sequence[int | None], expires_ms: int) -> list[int]:
+    """`QueueStore.join`. Raises the reserved numbers if it must; see `must_reserve`."""
+    line = read_line(connection, room)
+    known: dict[int, int] = {}
+    numbers: list[int] = []
+    for knock in knocks:
+        number = None if knock is None else known.get(knock) or _answered(connection, line, knock, expires_ms)
+        if number is None:
+            line.tail += 1
+            number = line.tail
+            if knock is not None:
+                connection.execute(
+                    "INSERT INTO knocks VALUES (?, ?, ?, ?, ?)",
+                    (line.id, line.epoch, _signed(knock), number, expires_ms),
+                )
+        if knock is not None:
+            known[knock] = number
+        numbers.append(number)
+    if line.tail > line.reserved:
+        block = max(RESERVE_LEAST, line.limits.new_users_per_minute // RESERVE_PART_OF_MINUTE)
+        line.reserved = line.tail + block
+    connection.execute("UPDATE rooms SET tail = ?, reserved = ? WHERE id = ?", (line.tail, line.reserved, line.id))
+    return numbers
+
+
+def claim(connection: sqlite3.Connection, room: str, claims: Sequence[Claim]) -> list[ClaimAnswer]:
+    """`QueueStore.claim`."""
+    line = read_line(connection, room)
+    marks = Marks(connection, line.id)
+    rows = connection.total_changes
+    answers = [_claim_one(connection, line, marks, one) for one in claims]
+    # Whoever changes the line also comes into the lane or gets a pass. Asking again at the door costs no disk flush.
+    if connection.total_changes != rows:
+        marks.write()
+        write_line(connection, line)
+    return answers
+
+
+def find(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) -> tuple[list[PassGrant | None], bool]:
+    """The passes as `renew` would leave them, and whether any would gain enough to be written."""
+    line = read_line(connection, room)
+    grants = [_live_pass(connection, line, ref.epoch, ref.place, ref.pass_id) for ref in passes]
+    return grants, any(grant is not None and _renewed_to(line, grant) != grant.expires_ms for grant in grants)
+
+
+def renew(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) -> list[PassGrant | None]:
+    """`QueueStore.renew`."""
+    line = read_line(connection, room)
+    grants: list[PassGrant | None] = []
+    for ref in passes:
+        grant = _live_pass(connection, line, ref.epoch, ref.place, ref.pass_id)
+        if grant is not None and (expires_ms := _renewed_to(line, grant)) != grant.expires_ms:
+            connection.execute(
+                "UPDATE passes SET expires_ms = ? WHERE room = ? AND place = ?", (expires_ms, line.id, ref.place)
+            )
+            grant = _grant(line, grant.pass_id, grant.place, grant.late, expires_ms, grant.ends_ms)
+        grants.append(grant)
+    return grants
+
+
+def complete(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef], reason: str) -> list[bool]:
+    """`QueueStore.complete`."""
+    line = read_line(connection, room)
+    answers = [ref.epoch == line.epoch and _end_pass(connection, line, ref.place, ref.pass_id) for ref in passes]
+    line.add(reason, sum(answers))
+    write_line(connection, line)
+    return answers
+
+
+def leave(connection: sqlite3.Connection, room: str, places: Sequence[tuple[int, int]]) -> list[bool]:
+    """`QueueStore.leave`."""
+    line = read_line(connection, room)
+    marks = Marks(connection, line.id)
+    answers = [_leave_one(connection, line, marks, epoch, place) for epoch, place in places]
+    line.add("left", sum(answers))
+    marks.write()
+    write_line(connection, line)
+    return answers
+
+
+def count(connection: sqlite3.Connection, room: str, deltas: Mapping[str, int]) -> None:
+    """`QueueStore.count`."""
+    line = read_line(connection, room)
+    for counter, number in deltas.items():
+        line.add(counter, number)
+    write_line(connection, line)
+
+
+def _signed(knock: int) -> int:
+    """SQLite's integers have 63 bits and a sign."""
+    return knock - (1 << 64) if knock >> 63 else knock
+
+
+def _answered(connection: sqlite3.Connection, line: Line, knock: int, expires_ms: int) -> int | None:
+    """The number this knock got before, remembered from now on until `expires_ms` at least."""
+    key = (line.id, line.epoch, _signed(knock))
+    row = connection.execute(
+        "SELECT number, expires_ms FROM knocks WHERE room = ? AND epoch = ? AND knock = ?", key
+    ).fetchone()
+    if row is None:
+        return None
+    if row[1] < expires_ms:
+        connection.execute(
+            "UPDATE knocks SET expires_ms = ? WHERE room = ? AND epoch = ? AND knock = ?", (expires_ms, *key)
+        )
+    return int(row[0])
+
+
+def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, one: Claim) -> ClaimAnswer:
+    place = one.place
+    if one.epoch != line.epoch or not 1 <= place <= line.tail:
+        return NotCalled()
+    if marks.has(place):
+        grant = _live_pass(connection, line, one.epoch, place, None)
+        return Spent() if grant is None else Admitted(grant, fresh=False)
+    if place > line.serving:
+        return NotCalled()
+    if not line.admitting:
+        return Held()
+    in_lane = connection.execute(
+        "SELECT late, granted_at_ms FROM lane WHERE room = ? AND place = ?", (line.id, place)
+    ).fetchone()
+    if in_lane is None:
+        late = place <= line.watermark
+        if not late:
+            _await_no_more(connection, line, place, came=True)
+        if line.lane_waiting or line.credit < USER_CREDIT or line.seats == 0:
+            connection.execute("INSERT INTO lane VALUES (?, ?, ?, NULL)", (line.id, place, late))
+            line.lane_waiting += 1
+            return AtDoor()
+        line.credit -= USER_CREDIT
+    else:
+        late = bool(in_lane[0])
+        if in_lane[1] is None:
+            return AtDoor()
+        # Its credit was taken when the seat was kept.
+        connection.execute("DELETE FROM lane WHERE room = ? AND place = ?", (line.id, place))
+        line.lane_granted -= 1
+    return Admitted(_admit(connection, line, marks, one, late=late), fresh=True)
+
+
+def _admit(connection: sqlite3.Connection, line: Line, marks: Marks, one: Claim, *, late: bool) -> PassGrant:
+    ends_ms = line.pass_clock_ms + line.limits.session_length_ms
+    expires_ms = min(ends_ms, line.pass_clock_ms + line.limits.idle_limit_ms)
+    connection.execute(
+        "INSERT INTO passes VALUES (?, ?, ?, ?, ?, ?)", (line.id, one.place, one.pass_id, late, expires_ms, ends_ms)
+    )
+    marks.add(one.place)
+    line.live += 1
+    line.add("admitted", 1)
+    line.add("admitted_late", int(late))
+    return _grant(line, one.pass_id, one.place, late, expires_ms, ends_ms)
+
+
+def _await_no_more(connection: sqlite3.Connection, line: Line, place: int, *, came: bool) -> None:
+    """Take a holder who came (or left) off the call's `remaining`; who came is marked on the curve."""
+    row = connection.execute(
+        "SELECT first, last, called_at_ms FROM calls WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1",
+        (line.id, place),
+    ).fetchone()
+    if row is None or row[1] < place:
+        return
+    # Who let a kept seat go by and comes again, still in time, was taken off before.
+    connection.execute(
+        "UPDATE calls SET remaining = max(remaining - 1, 0) WHERE room = ? AND first = ?", (line.id, row[0])
+    )
+    if came:
+        counts = list(line.came)
+        counts[age_bin(line.call_clock_ms - row[2])] += 1
+        line.came = tuple(counts)
+
+
+def _leave_one(connection: sqlite3.Connection, line: Line, marks: Marks, epoch: int, place: int) -> bool:
+    if epoch != line.epoch or not 1 <= place <= line.tail:
+        return False
+    if marks.has(place):
+        return _end_pass(connection, line, place, None)
+    marks.add(place)
+    if place > line.serving:
+        line.left_ahead += 1
+        return True
+    in_lane = connection.execute(
+        "DELETE FROM lane WHERE room = ? AND place = ? RETURNING granted_at_ms", (line.id, place)
+    ).fetchone()
+    if in_lane is None:
+        if place > line.watermark:
+            _await_no_more(connection, line, place, came=False)
+    elif in_lane[0] is None:
+        line.lane_waiting -= 1
+    else:
+        line.lane_granted -= 1
+    return True
+
+
+def _end_pass(connection: sqlite3.Connection, line: Line, place: int, pass_id: str | None) -> bool:
+    """End the place's live pass, if that is its id (None: whatever its id)."""
+    ended = connection.execute(
+        "DELETE FROM passes WHERE room = ? AND place = ? AND pass_id = coalesce(?, pass_id)", (line.id, place, pass_id)
+    ).rowcount
+    line.live -= ended
+    return ended > 0
+
+
+def _live_pass(
+    connection: sqlite3.Connection, line: Line, epoch: int, place: int, pass_id: str | None
+) -> PassGrant | None:
+    """The place's live pass, if that is its id (None: whatever its id)."""
+    row = connection.execute(
+        "SELECT pass_id, late, expires_ms, ends_ms FROM passes WHERE room = ? AND place = ?", (line.id, place)
+    ).fetchone()
+    if row is None or epoch != line.epoch or pass_id not in {None, row[0]}:
+        return None
+    return _grant(line, row[0], place, bool(row[1]), row[2], row[3])
+
+
+def _renewed_to(line: Line, grant: PassGrant) -> int:
+    """The expiry a renewal gives: unchanged while it would gain less than a tenth of the idle limit."""
+    idle_ms = line.limits.idle_limit_ms
+    best = min(grant.ends_ms, line.pass_clock_ms + idle_ms)
+    return best if (best - grant.expires_ms) * 10 >= idle_ms else grant.expires_ms
+
+
+def _grant(line: Line, pass_id: str, place: int, late: bool, expires_ms: int, ends_ms: int) -> PassGrant:  # noqa: FBT001
+    return PassGrant(pass_id, place, late, expires_ms, ends_ms, lives_ms=expires_ms - line.pass_clock_ms)
