@@ -1,0 +1,81 @@
+"""The composition root: what the booking site consists of, and what is opened and closed with it."""
+
+import logging
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Final
+
+from aiohttp import web
+
+from booking import schedule
+from booking.database import Database
+from booking.request_log import RequestLog
+from booking.routes import api, gate, headers, html, origin, problems
+from booking.routes.context import (
+    CLOCK,
+    PAGES,
+    PERSON_SECRET,
+    REFUSED,
+    REQUEST_LOG,
+    SETTINGS,
+    STORE,
+    VERIFIER,
+)
+from booking.routes.pages import Pages
+from booking.secret_key import load_secret
+from booking.settings import Settings
+from booking.store import BookingStore
+from shared.clock import Clock, now_ms
+from shared.passes import PassVerifier
+
+_log = logging.getLogger("booking")
+
+# A name, a date and a phone number. Nobody needs more.
+MAX_BODY_BYTES: Final = 16 * 1024
+
+
+def create_app(settings: Settings, *, clock: Clock = now_ms, secret: str | None = None) -> web.Application:
+    """The site, not started yet.
+
+    secret: what `SUNBEON_BOOKING_SECRET` says; None takes `secret_file`.
+    Raises `KeyFileError`, `SecretError`, `LogUnwritable`; starting it may raise `StoreUnavailable`, `WrongSecret`.
+    """
+    mine = settings.booking
+    # From the outside in: the log sees every answer, and nothing is looked at before the pass.
+    app = web.Application(
+        client_max_size=MAX_BODY_BYTES,
+        middlewares=[gate.record, headers.secure, problems.tell_errors, gate.require_pass, origin.same_origin],
+    )
+    app[SETTINGS] = mine
+    app[CLOCK] = clock
+    app[VERIFIER] = PassVerifier(mine.backend_keys)
+    app[PERSON_SECRET] = load_secret(mine.secret_file, secret)
+    app[PAGES] = Pages()
+    refused: Counter[str] = Counter()
+    app[REFUSED] = refused
+    app.add_routes([*api.routes(), *html.routes()])
+    app.cleanup_ctx.extend((_request_log, _store))
+    return app
+
+
+async def _request_log(app: web.Application) -> AsyncIterator[None]:
+    log = RequestLog(app[SETTINGS].request_log)
+    app[REQUEST_LOG] = log
+    yield
+    log.close()
+    _log.info("refused at the gate", extra={"refused": dict(app[REFUSED])})
+
+
+async def _store(app: web.Application) -> AsyncIterator[None]:
+    mine = app[SETTINGS]
+    database = Database(mine.database)
+    try:
+        await database.open()
+        store = BookingStore(database, secret=app[PERSON_SECRET], hold_ms=mine.hold_s * 1000)
+        # On every start, so that a demo started a week later has days to book.
+        slots = schedule.demo_slots(app[CLOCK]())
+        await store.prepare(schedule.DEMO_CENTRES, slots, capacity=mine.slot_capacity)
+        app[STORE] = store
+        yield
+    finally:
+        await database.close()

@@ -1,0 +1,99 @@
+"""What can go wrong with a booking. `code` is the stable word an API client acts on; texts for people are in `texts`.
+
+The HTTP status of each is chosen in one place: `booking.routes.problems`.
+"""
+
+from collections.abc import Mapping
+
+from shared.errors import SunbeonError
+
+
+class BookingError(SunbeonError):
+    """A request that was understood and not done."""
+
+    code = "failed"
+
+
+class SoldOut(BookingError):
+    code = "sold_out"
+
+
+class SlotClosed(BookingError):
+    """The slot begins too soon, or has begun."""
+
+    code = "slot_closed"
+
+
+class AlreadyBooked(BookingError):
+    """This person has a live booking."""
+
+    code = "already_booked"
+
+
+class PassUsed(BookingError):
+    """This pass has made its booking: a copy of it makes no second one."""
+
+    code = "pass_used"
+
+
+class OtherPass(BookingError):
+    """The hold was made with another visitor's pass."""
+
+    code = "other_pass"
+
+
+class HoldExpired(BookingError):
+    """The hold is over, or never was: rows of ended holds are not kept, so the two look alike."""
+
+    code = "hold_expired"
+
+
+class TooLateToCancel(BookingError):
+    code = "too_late"
+
+
+class NoSuchCentre(BookingError):
+    code = "no_such_centre"
+
+
+class NoSuchSlot(BookingError):
+    code = "no_such_slot"
+
+
+class NoSuchBooking(BookingError):
+    """No booking has this code and birth date. It is not said which of the two is wrong."""
+
+    code = "no_such_booking"
+
+
+class BadBody(BookingError):
+    """The body is not what its content type says."""
+
+    code = "bad_body"
+
+
+class WrongContentType(BookingError):
+    code = "wrong_content_type"
+
+
+class CrossSite(BookingError):
+    """Another site's page sent this form."""
+
+    code = "cross_site"
+
+
+class InvalidFields(BookingError):
+    """Fields are missing or wrong. `problems`: name of the field -> code of what is wrong with it."""
+
+    code = "invalid"
+
+    def __init__(self, problems: Mapping[str, str]) -> None:
+        self.problems = dict(problems)
+        # Codes, never the values: this text may end up in a log.
+        super().__init__(", ".join(f"{field}: {code}" for field, code in self.problems.items()))
+
+
+class StoreUnavailable(BookingError):
+    """The database is locked, full, damaged or gone. What was asked for was not done, not even half."""
+
+    code = "unavailable"

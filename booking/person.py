@@ -1,0 +1,122 @@
+"""A person as typed into the form: checked, and then reduced to what may be kept. Pure.
+
+Name, birth date and phone number live for one request. They are never stored, logged or put into a URL.
+"""
+
+import hashlib
+import hmac
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Final
+
+from booking.errors import InvalidFields
+from booking.model import PersonKeys
+
+NAME_MAX: Final = 60
+OLDEST_BIRTH: Final = date(1900, 1, 1)
+
+_ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PHONE: Final = re.compile(r"0[0-9]{8,11}")
+_PHONE_PUNCTUATION: Final = re.compile(r"[\s().\-]")
+_SIGN_OF_KOREA: Final = re.compile(r"(\+|00)820?")
+_HANGUL_NAME: Final = re.compile(r"[가-힣]{3,}")
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Valid and normalised: two spellings of one person are equal."""
+
+    name: str = field(repr=False)
+    birth_date: date = field(repr=False)
+    phone: str = field(repr=False)
+
+
+def read_person(fields: Mapping[str, str], *, today: date) -> Person:
+    """Check `name`, `birth_date` (YYYY-MM-DD) and `phone`. Raises `InvalidFields` with all that is wrong."""
+    problems: dict[str, str] = {}
+    name = _tidy_name(fields.get("name", ""))
+    if not name:
+        problems["name"] = "name_missing"
+    elif len(name) > NAME_MAX or not _is_name(name):
+        problems["name"] = "name_bad"
+    birth_date = OLDEST_BIRTH
+    try:
+        birth_date = read_birth_date(fields.get("birth_date", ""), today=today)
+    except InvalidFields as error:
+        problems.update(error.problems)
+    typed_phone = fields.get("phone", "").strip()
+    phone = normalise_phone(typed_phone)
+    if not typed_phone:
+        problems["phone"] = "phone_missing"
+    elif not _PHONE.fullmatch(phone):
+        problems["phone"] = "phone_bad"
+    if problems:
+        raise InvalidFields(problems)
+    return Person(name, birth_date, phone)
+
+
+def read_birth_date(text: str, *, today: date) -> date:
+    """A date of birth in the form YYYY-MM-DD, not in the future. Raises `InvalidFields`."""
+    text = text.strip()
+    if not text:
+        raise InvalidFields({"birth_date": "birth_missing"})
+    if not _ISO_DATE.fullmatch(text):
+        raise InvalidFields({"birth_date": "birth_bad"})
+    try:
+        birth_date = date.fromisoformat(text)
+    except ValueError:
+        raise InvalidFields({"birth_date": "birth_bad"}) from None
+    if not OLDEST_BIRTH <= birth_date <= today:
+        raise InvalidFields({"birth_date": "birth_range"})
+    return birth_date
+
+
+def normalise_phone(text: str) -> str:
+    """`+82 10-1234-5678` and `010.1234.5678` as `01012345678`."""
+    return _SIGN_OF_KOREA.sub("0", _PHONE_PUNCTUATION.sub("", unicodedata.normalize("NFKC", text)), count=1)
+
+
+def mask_name(name: str) -> str:
+    """홍길동 -> 홍*동, Kim Minji -> K** M****. Enough to tell a family's cards apart, too little to name anyone."""
+    return " ".join(_mask_word(word) for word in name.split())
+
+
+def person_keys(person: Person, secret: bytes) -> PersonKeys:
+    """What may be kept of this person."""
+    # Spaces and case are typed differently each time; they must not make a second person.
+    name = "".join(person.name.split()).casefold()
+    key = _keyed(secret, "person", name, person.birth_date.isoformat(), person.phone)
+    return PersonKeys(key, birth_check(person.birth_date, key, secret), mask_name(person.name))
+
+
+def birth_check(birth_date: date, person_key: bytes, secret: bytes) -> bytes:
+    """The value that proves this birth date for the person of this key."""
+    return _keyed(secret, "birth", person_key.hex(), birth_date.isoformat())
+
+
+def fingerprint(secret: bytes) -> bytes:
+    """Tells two secrets apart without giving either away."""
+    return _keyed(secret, "fingerprint")
+
+
+def _keyed(secret: bytes, *parts: str) -> bytes:
+    # A separator no part can contain, so that shifting a character from one part to the next changes the hash.
+    return hmac.new(secret, "\0".join(parts).encode(), hashlib.sha256).digest()
+
+
+def _tidy_name(text: str) -> str:
+    return " ".join(unicodedata.normalize("NFKC", text).split())
+
+
+def _is_name(name: str) -> bool:
+    printable = all(unicodedata.category(character)[0] != "C" for character in name)
+    return printable and any(character.isalpha() for character in name)
+
+
+def _mask_word(word: str) -> str:
+    if _HANGUL_NAME.fullmatch(word):
+        return word[0] + "*" * (len(word) - 2) + word[-1]
+    return word[0] + "*" * (len(word) - 1) if len(word) > 1 else "*"

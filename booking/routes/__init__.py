@@ -1,0 +1,1 @@
+"""HTTP: the gate every request passes, the JSON API, the pages, and the one place that chooses status codes."""

@@ -1,0 +1,40 @@
+"""What a handler finds in its application and its request, by typed key."""
+
+from collections import Counter
+from typing import Final
+
+from aiohttp import web
+
+from booking import texts
+from booking.request_log import RequestLog
+from booking.routes.pages import Pages
+from booking.settings import Booking, Language
+from booking.store import BookingStore
+from shared.clock import Clock
+from shared.passes import PassClaims, PassVerifier
+
+SETTINGS: Final = web.AppKey("settings", Booking)
+# No type is passed at run time: these two are a callable and a generic.
+CLOCK: Final[web.AppKey[Clock]] = web.AppKey("clock")
+VERIFIER: Final = web.AppKey("verifier", PassVerifier)
+STORE: Final = web.AppKey("store", BookingStore)
+PERSON_SECRET: Final = web.AppKey("person_secret", bytes)
+PAGES: Final = web.AppKey("pages", Pages)
+REQUEST_LOG: Final = web.AppKey("request_log", RequestLog)
+# How many requests were turned away at the gate, by kind of `PassError`.
+REFUSED: Final[web.AppKey[Counter[str]]] = web.AppKey("refused")
+
+CLAIMS: Final = web.RequestKey("claims", PassClaims)
+VERDICT: Final = web.RequestKey("verdict", str)
+
+# The one route without a pass.
+HEALTH_ROUTE: Final = "healthz"
+
+
+def language_of(request: web.Request) -> Language:
+    default = request.app[SETTINGS].language
+    return texts.pick_language(request.query.get("lang"), request.headers.get("Accept-Language", ""), default)
+
+
+def now_of(request: web.Request) -> int:
+    return request.app[CLOCK]()
