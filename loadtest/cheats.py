@@ -1,0 +1,331 @@
+"""The tricks, each played through to see whether it helps.
+
+A trick got through if the backend answered it before the cheat's honest turn. Where the gate let the cheat in by the
+same answer in the ordinary way (nobody was waiting, or its place was called that moment), that is its honest turn:
+the answer then sets a pass, the place is its own, and the board's `serving` has reached it.
+"""
+
+import asyncio
+import base64
+import itertools
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from yarl import URL
+
+from loadtest.client import HTML, JSON, Answer, Jar
+from loadtest.evidence import Trick
+from loadtest.scenario import Cheat
+from loadtest.site import Status
+from loadtest.visitor import Visitor
+from shared.wire import PASS_COOKIE, PASS_HEADER, TICKET_COOKIE, TICKET_HEADER, VisitorState
+
+REPLAYS: Final = 8
+
+# The board may be a second old.
+BOARD_TRIES: Final = 6
+BOARD_PAUSE_MS: Final = 250
+
+FORBIDDEN: Final = 403
+
+
+def _b64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+# {"alg":"none"} and claims to match: what a cheat writes who has read the documentation.
+FAKE_JWT: Final = ".".join(
+    (
+        _b64(b'{"alg":"none","typ":"JWT","kid":"1"}'),
+        _b64(b'{"iss":"sunbeon","jti":"x","how":"exempt","epoch":1,"num":1,"place":1,"iat":1,"exp":9999999999}'),
+        "",
+    )
+)
+
+FALSE_HEADERS: Final = (
+    {PASS_HEADER: FAKE_JWT},
+    {PASS_HEADER: _b64(bytes(range(64)))},
+    {TICKET_HEADER: _b64(bytes(range(64)))},
+    {"Sunbeon-Gate": "inside", "Sunbeon-Command": "complete", "Sunbeon-How": "exempt"},
+    {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"},
+    {"X-Original-URL": "/_sunbeon/jwks.json", "X-Rewrite-URL": "/_sunbeon/jwks.json"},
+    {"X-HTTP-Method-Override": "OPTIONS", "Date": "Wed, 21 Jul 2100 20:00:00 GMT"},
+    {"User-Agent": "kube-probe/1.30 ELB-HealthChecker/2.0"},
+)
+
+
+def deep_links(path: str) -> tuple[str, ...]:
+    """Other spellings of a path that a careless gate takes for another page and a backend for the same."""
+    rest = path.lstrip("/")
+    encoded = f"%{ord(rest[0]):02x}{rest[1:]}" if rest else "%2e/"
+    return (
+        path.upper(),
+        f"/{encoded}",
+        f"/%2e{path}",
+        f"/.{path}",
+        f"/x/..{path}",
+        f"/x/%2e%2e{path}",
+        f"/%2fx/%2e%2e/{rest}",
+        f"/{path}",
+        f"///{rest}",
+        f"/%2f{rest}",
+        f"{path};x",
+        f"/;x{path}",
+        f"{path}%2f",
+        f"{path}?/_sunbeon/jwks.json",
+        f"/_sunbeon/..{path}",
+        f"/_sunbeon/%2e%2e{path}",
+    )
+
+
+async def before_joining(visitor: Visitor) -> None:
+    """The tricks of someone who has no ticket yet."""
+    trick = visitor.journey.trick
+    if trick is None:
+        return
+    play = {
+        Cheat.FORGED_TICKET: _forged_ticket,
+        Cheat.HEADERS: _headers,
+        Cheat.DEEP_LINK: _deep_link,
+        Cheat.METHODS: _methods,
+        Cheat.KNOCK_REPLAY: _knock_replay,
+        Cheat.BACKEND_DIRECT: _backend_direct,
+    }.get(trick.cheat)
+    if play is not None:
+        await play(visitor, trick)
+
+
+async def while_waiting(visitor: Visitor) -> None:
+    """The tricks of someone who has a ticket and has not been called. Does nothing if there is no line."""
+    trick = visitor.journey.trick
+    if trick is None or visitor.entered:
+        return
+    play: Callable[[Visitor, Trick], Awaitable[None]] | None = {
+        Cheat.ALTERED_TICKET: _altered_ticket,
+        Cheat.FORGED_PASS: _forged_pass,
+        Cheat.TICKET_AS_PASS: _ticket_as_pass,
+        Cheat.HEADERS: _headers,
+        Cheat.DEEP_LINK: _deep_link,
+        Cheat.METHODS: _methods,
+        Cheat.EARLY_CLAIM: _early_claim,
+        Cheat.FAST_POLL: _fast_poll,
+    }.get(trick.cheat)
+    if play is None:
+        return
+    await visitor.page()
+    if visitor.entered:
+        return
+    status = await visitor.status()
+    if status.state is VisitorState.WAITING:
+        await play(visitor, trick)
+
+
+async def after_visit(visitor: Visitor) -> None:
+    """The trick of someone whose visit is over."""
+    trick = visitor.journey.trick
+    if trick is None or trick.cheat is not Cheat.USED_TICKET:
+        return
+    ticket = visitor.jar.get(visitor.site.ticket) or visitor.claim_jar.get(visitor.site.ticket)
+    ended = visitor.last_pass
+    finished = visitor.journey.current
+    old = Jar().with_cookie(visitor.site.ticket, ticket)
+    for jar in (old, old.with_cookie(visitor.site.pass_, ended), Jar().with_cookie(visitor.site.pass_, ended)):
+        await _attempt(visitor, trick, "the used ticket or pass", visitor.site.page, jar=jar, false=True)
+    swapped = Jar().with_cookie(visitor.site.ticket, ended)
+    await _attempt(visitor, trick, "the ended pass as a ticket", visitor.site.page, jar=swapped, false=True)
+    if visitor.journey.current is not finished:
+        await visitor.leave()  # an honest new turn, since nobody was waiting: make room again
+
+
+async def _attempt(
+    visitor: Visitor,
+    trick: Trick,
+    what: str,
+    url: URL,
+    *,
+    jar: Jar | None = None,
+    method: str = "GET",
+    accept: str = HTML,
+    headers: dict[str, str] | None = None,
+    false: bool = False,
+) -> Answer | None:
+    """Play one request of a trick and judge its answer; None once the visitor is inside.
+
+    false: what it brings is no longer, or never was, good for this visitor's own place.
+    """
+    if visitor.entered and not false:
+        return None
+    trick.tried += 1
+    before = visitor.journey.current
+    answer = await visitor.ask(method, url, jar=jar, accept=accept, headers=headers)
+    if answer.gate is not None:
+        return answer
+    if answer.status >= 400:  # noqa: PLR2004 - HTTP
+        trick.reached += 1
+    fresh = Jar()
+    if visitor.site.pass_ not in fresh.take(answer.set_cookies):
+        if answer.status < 400:  # noqa: PLR2004 - HTTP
+            trick.worked(f"{what}: {method} {url.raw_path_qs} answered {answer.status} without a pass")
+        return answer
+    if jar is not None:
+        visitor.journey.current = None  # whose place this was, only the gate can tell
+    visitor.jar.take(answer.set_cookies)
+    visitor.claim_jar = visitor.jar.with_cookie(visitor.site.pass_, None)
+    await visitor.came_in(answer, proven=True)
+    mine = visitor.journey.current
+    if mine is None:
+        return answer  # counted as unproven
+    if false and mine is before:
+        trick.worked(f"{what}: let in on place {mine.place}, which it gives no right to")
+    elif not await _called(visitor, mine.place):
+        trick.worked(f"{what}: let in on place {mine.place} before it was called")
+    return answer
+
+
+async def _called(visitor: Visitor, place: int) -> bool:
+    for _ in range(BOARD_TRIES):
+        board = (await visitor.ask("GET", visitor.site.own("board"), accept=JSON)).json() or {}
+        if board.get("serving", 0) >= place:
+            return True
+        await visitor.client.sleep_ms(BOARD_PAUSE_MS)
+    return False
+
+
+async def _forged_ticket(visitor: Visitor, trick: Trick) -> None:
+    for size in (16, 48, 200):
+        jar = Jar().with_cookie(visitor.site.ticket, _b64(visitor.rng.randbytes(size)))
+        await _attempt(visitor, trick, "a forged ticket", visitor.site.page, jar=jar)
+        await _not_known(visitor, trick, "a forged ticket", jar)
+
+
+async def _altered_ticket(visitor: Visitor, trick: Trick) -> None:
+    ticket = visitor.jar.get(visitor.site.ticket) or ""
+    for _ in range(REPLAYS):
+        index = visitor.rng.randrange(len(ticket))
+        other = visitor.rng.choice([letter for letter in "ABCxyz0189-_" if letter != ticket[index]])
+        jar = visitor.jar.with_cookie(visitor.site.ticket, ticket[:index] + other + ticket[index + 1 :])
+        await _attempt(visitor, trick, "an altered ticket", visitor.site.page, jar=jar, false=True)
+        await _not_known(visitor, trick, "an altered ticket", jar)
+
+
+async def _not_known(visitor: Visitor, trick: Trick, what: str, jar: Jar) -> None:
+    """A false ticket must have no number, and not even be told one."""
+    answer = await visitor.ask("GET", visitor.site.own("status"), accept=JSON, jar=jar)
+    status = Status.read(answer.json())
+    if status is not None and status.state not in {VisitorState.REFUSED, VisitorState.OUTSIDE}:
+        trick.worked(f"{what}: taken for number {status.number} ({status.state})")
+
+
+async def _forged_pass(visitor: Visitor, trick: Trick) -> None:
+    for size in (16, 48, 200):
+        forged = _b64(visitor.rng.randbytes(size))
+        for jar in (visitor.jar, Jar()):
+            with_pass = jar.with_cookie(visitor.site.pass_, forged)
+            await _attempt(visitor, trick, "a forged pass", visitor.site.page, jar=with_pass)
+    jar = Jar().with_cookie(visitor.site.pass_, FAKE_JWT)
+    await _attempt(visitor, trick, "a fake JWT as a pass", visitor.site.page, jar=jar)
+
+
+async def _ticket_as_pass(visitor: Visitor, trick: Trick) -> None:
+    ticket = visitor.jar.get(visitor.site.ticket)
+    page = visitor.site.page
+    jars = (
+        visitor.jar.with_cookie(visitor.site.pass_, ticket),
+        Jar().with_cookie(visitor.site.pass_, ticket),
+        Jar({PASS_COOKIE: ticket or "", TICKET_COOKIE: ticket or ""}),
+        Jar({f"{PASS_COOKIE}_another": ticket or "", f"{TICKET_COOKIE}_another": ticket or ""}),
+    )
+    for jar in jars:
+        await _attempt(visitor, trick, "a ticket as a pass", page, jar=jar)
+    await _attempt(visitor, trick, "a ticket as a proof", page, headers={PASS_HEADER: ticket or ""})
+
+
+async def _headers(visitor: Visitor, trick: Trick) -> None:
+    for headers in FALSE_HEADERS:
+        await _attempt(visitor, trick, f"header {next(iter(headers))}", visitor.site.page, headers=headers)
+
+
+async def _deep_link(visitor: Visitor, trick: Trick) -> None:
+    site = visitor.site
+    for path in itertools.chain(deep_links(site.page.raw_path), deep_links("/api/slots")):
+        await _attempt(visitor, trick, "another spelling", site.at(path))
+    host = site.page.host or ""
+    port = site.page.port
+    for name in (f"{host}.:{port}", f"{host.upper()}:{port}", f"{host}.", host):
+        await _attempt(visitor, trick, f"host {name}", site.page, headers={"Host": name})
+
+
+async def _methods(visitor: Visitor, trick: Trick) -> None:
+    page = visitor.site.page
+    for method in ("HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
+        await _attempt(visitor, trick, "another method", page, method=method)
+    await _attempt(visitor, trick, "a fetch", visitor.site.at("/api/slots"), accept=JSON)
+    await _attempt(visitor, trick, "a booking", visitor.site.at("/api/holds"), method="POST", accept=JSON)
+    upgrade = {
+        "Connection": "Upgrade",
+        "Upgrade": "websocket",
+        "Sec-WebSocket-Version": "13",
+        "Sec-WebSocket-Key": base64.b64encode(visitor.rng.randbytes(16)).decode(),
+    }
+    await _attempt(visitor, trick, "an upgrade", page, headers=upgrade)
+
+
+async def _knock_replay(visitor: Visitor, trick: Trick) -> None:
+    await visitor.page()
+    if visitor.entered:
+        return
+    knock = visitor.jar.copy()
+
+    async def bring() -> Answer:
+        return await visitor.ask("GET", visitor.site.own("status"), accept=JSON, jar=knock)
+
+    answers = [*await asyncio.gather(*(bring() for _ in range(REPLAYS))), await bring()]
+    numbers: dict[int, Answer] = {}
+    for answer in answers:
+        trick.tried += 1
+        status = Status.read(answer.json())
+        if status is None or status.number is None:
+            continue
+        if numbers and status.number not in numbers:
+            trick.worked(f"one knock gave number {status.number} beside {next(iter(numbers))}")
+        if status.number not in numbers:
+            numbers[status.number] = answer
+            visitor.journey.turn(status.number, status.place or status.number)
+    if numbers:
+        first, answer = next(iter(numbers.items()))
+        visitor.journey.current = visitor.journey.turns[first]
+        visitor.jar.take(answer.set_cookies)
+
+
+async def _early_claim(visitor: Visitor, trick: Trick) -> None:
+    for _ in range(REPLAYS):
+        await _attempt(visitor, trick, "a reload while waiting", visitor.site.page)
+        await visitor.client.sleep_ms(visitor.rng.uniform(0, 100))
+
+
+async def _fast_poll(visitor: Visitor, trick: Trick) -> None:
+    for _ in range(REPLAYS * 2):
+        trick.tried += 1
+        answer = await visitor.ask("GET", visitor.site.own("status"), accept=JSON)
+        status = Status.read(answer.json())
+        mine = visitor.journey.current
+        if status is None or mine is None:
+            continue  # told off
+        if status.number is not None and status.number != mine.number:
+            trick.worked(f"polling fast turned number {mine.number} into {status.number}")
+        visitor.see(status, answer)
+        if status.state is not VisitorState.WAITING:
+            return
+
+
+async def _backend_direct(visitor: Visitor, trick: Trick) -> None:
+    if visitor.backend is None:
+        return
+    origin = str(visitor.backend.origin())
+    for path in (visitor.site.page.raw_path, "/", "/booking", "/api/slots"):
+        for headers in ({}, {PASS_HEADER: FAKE_JWT}, {PASS_HEADER: "x"}):
+            trick.tried += 1
+            url = URL(origin + path, encoded=True)
+            answer = await visitor.client.ask("GET", url, jar=Jar(), headers=headers)
+            if answer.status != FORBIDDEN:
+                trick.worked(f"the backend's port: GET {path} answered {answer.status}, not {FORBIDDEN}")

@@ -1,0 +1,261 @@
+"""The project's invariants, checked against what visitors saw and what the store said. Pure.
+
+One `Finding` per check. "ok" is said only of what was really looked at: where there was nothing to look at, the
+finding is "not checked" with the reason, and a run that leaves a required one unchecked has proven nothing.
+"""
+
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import Final
+
+from loadtest.evidence import Evidence, Finding, Verdict
+from loadtest.flow import (
+    check_ceiling_by_store,
+    check_ceiling_by_visitors,
+    check_outflow_by_store,
+    check_outflow_by_visitors,
+    turns_inside,
+)
+from loadtest.scenario import Kind
+from shared.wire import RoomState
+
+# Workers of a gateway look at the store a few times in a second: what one knows another may learn this much later.
+STALE_MS: Final = 1_000
+
+# Offences told in full; the rest is a count.
+TOLD: Final = 3
+
+
+def check_all(evidence: Evidence) -> tuple[Finding, ...]:
+    """Every check, in the order of the invariants."""
+    samples = evidence.samples
+    ceiling = max((sample.ceiling for sample in samples), default=None)
+    outflow = max((sample.outflow_per_minute for sample in samples), default=None)
+    return (
+        check_ceiling_by_store(evidence),
+        check_ceiling_by_visitors(evidence, ceiling),
+        check_outflow_by_store(evidence, outflow),
+        check_outflow_by_visitors(evidence, outflow),
+        check_serving(evidence),
+        check_order_by_store(evidence),
+        check_order_by_visitors(evidence),
+        check_one_pass(evidence),
+        check_repeats(evidence),
+        check_no_way_round(evidence),
+        check_tricks(evidence),
+        check_unique(evidence),
+        check_issued(evidence),
+        check_nothing_lost(evidence),
+        check_opening(evidence),
+        Finding(
+            8, "nothing kept per waiting visitor", Verdict.UNCHECKED, "cannot be seen from outside", required=False
+        ),
+    )
+
+
+def check_serving(evidence: Evidence) -> Finding:
+    name = "serving never goes back"
+    if not evidence.samples:
+        return Finding(3, name, Verdict.UNCHECKED, "no samples of the operator API")
+    falls = [
+        f"{before.serving} then {after.serving}"
+        for before, after in zip(evidence.samples, evidence.samples[1:], strict=False)
+        if before.epoch == after.epoch and after.serving < before.serving and after.sent_ms >= before.got_ms
+    ]
+    first, last = evidence.samples[0], evidence.samples[-1]
+    return _judge(3, name, falls, f"{first.serving} to {last.serving} in {len(evidence.samples)} samples")
+
+
+def check_order_by_store(evidence: Evidence) -> Finding:
+    """Whoever was called or let in had a place that the store, asked at once, had called."""
+    name = "only called places enter, by the store"
+    samples = evidence.samples
+    sent = [sample.sent_ms for sample in samples]
+    wrong, unsampled, right = [], 0, 0
+    for turn in (turn for journey in evidence.journeys for turn in journey.turns.values()):
+        known = [moment for moment in (turn.called_ms, turn.entered_ms) if moment is not None]
+        if not known:
+            continue
+        start = bisect_left(sent, min(known))
+        soon = [sample for sample in samples[start : start + 50] if sample.sent_ms <= min(known) + STALE_MS]
+        if any(sample.serving >= turn.place for sample in soon) or (start and samples[start - 1].serving >= turn.place):
+            right += 1
+        elif soon:
+            wrong.append(f"place {turn.place} at {min(known) / 1000:.1f} s, serving {soon[-1].serving}")
+        else:
+            unsampled += 1
+    if not wrong and (not right or unsampled > right):
+        return Finding(3, name, Verdict.UNCHECKED, f"{unsampled} called with no sample within {STALE_MS} ms after")
+    missed = f", {unsampled} without a sample" if unsampled else ""
+    return _judge(3, name, wrong, f"{right} places{missed}")
+
+
+def check_order_by_visitors(evidence: Evidence) -> Finding:
+    """Nobody was told "waiting" well after someone with a higher place was called."""
+    name = "no place called before a lower one, by the visitors"
+    turns = [turn for journey in evidence.journeys for turn in journey.turns.values()]
+    called = sorted(
+        (turn.place, min(turn.called_ms or inf, turn.entered_ms or inf)) for turn in turns for inf in (10**12,)
+    )
+    # earliest[i]: when the first of the places called[i:] was seen to be called.
+    earliest, soonest = [0] * len(called), 10**12
+    for index in range(len(called) - 1, -1, -1):
+        soonest = min(soonest, called[index][1])
+        earliest[index] = soonest
+    wrong, looked = [], 0
+    for turn in turns:
+        if turn.waiting_sent_ms is None:
+            continue
+        looked += 1
+        index = bisect_left(called, (turn.place + 1, 0))
+        if index < len(called) and turn.waiting_sent_ms > earliest[index] + STALE_MS:
+            late_s = (turn.waiting_sent_ms - earliest[index]) / 1000
+            wrong.append(f"place {turn.place} still waiting {late_s:.1f} s after a higher one was called")
+    if not looked:
+        return Finding(3, name, Verdict.UNCHECKED, "nobody had to wait")
+    return _judge(3, name, wrong, f"{looked} who waited, {STALE_MS} ms between workers allowed")
+
+
+def check_one_pass(evidence: Evidence) -> Finding:
+    name = "a place yields one pass"
+    places = [turn.place for turn in turns_inside(evidence)]
+    wrong = [f"place {place} entered by {places.count(place)} visitors" for place in sorted(_repeated(places))]
+    admitted, claimed = _grown(evidence, "admitted"), _grown(evidence, "places_claimed")
+    entered = len(set(places))
+    if admitted is None or claimed is None:
+        return wrong_or_unchecked(4, name, wrong, _why_no_counts(evidence))
+    if admitted < entered:
+        wrong.append(f"{entered} places entered, the store admitted only {admitted}")
+    if evidence.alone and admitted > entered + evidence.orphans:
+        wrong.append(f"the store admitted {admitted}, but only {entered} places entered")
+    if claimed != admitted:
+        wrong.append(f"the store admitted {admitted} times on {claimed} places")
+    return _judge(
+        4, name, wrong, f"{entered} entered, {admitted} admitted, {claimed} places marked{_orphaned(evidence)}"
+    )
+
+
+def check_repeats(evidence: Evidence) -> Finding:
+    name = "a lost answer costs nobody the turn"
+    planned = sum(journey.plan.repeats_claim for journey in evidence.journeys)
+    tried = sum(journey.repeats_tried for journey in evidence.journeys)
+    if not tried:
+        return Finding(4, name, Verdict.UNCHECKED, "nobody claimed again", required=planned > 0)
+    refused = [f"visitor {j.plan.index}: {text}" for j in evidence.journeys for text in j.repeats_refused]
+    return _judge(4, name, refused, f"{tried} claimed again with the old cookies, all let in")
+
+
+def check_no_way_round(evidence: Evidence) -> Finding:
+    name = "nobody inside without a pass of the gate"
+    unproven = [f"visitor {j.plan.index} was answered without one" for j in evidence.journeys if j.unproven]
+    entered = len(turns_inside(evidence))
+    if not entered and not unproven:
+        return Finding(5, name, Verdict.UNCHECKED, "nobody was let in")
+    return _judge(5, name, unproven, f"{entered} entered, each with number and pass")
+
+
+def check_tricks(evidence: Evidence) -> Finding:
+    name = "no trick gets through"
+    tricks = [journey.trick for journey in evidence.journeys if journey.trick is not None]
+    through = [f"{trick.cheat}: {text}" for trick in tricks for text in trick.evidence]
+    tried = sum(trick.tried for trick in tricks)
+    if not tried:
+        planned = any(journey.plan.kind is Kind.CHEAT for journey in evidence.journeys)
+        return Finding(5, name, Verdict.UNCHECKED, "no trick was tried", required=planned)
+    never = sorted({trick.cheat for trick in tricks} - {trick.cheat for trick in tricks if trick.tried})
+    missing = f"; never tried: {', '.join(never)}" if never else ""
+    return _judge(5, name, through, f"{tried} tries of {len({t.cheat for t in tricks if t.tried})} kinds{missing}")
+
+
+def check_unique(evidence: Evidence) -> Finding:
+    name = "no number issued twice"
+    if _reset(evidence):
+        return Finding(6, name, Verdict.UNCHECKED, "the room was reset during the run")
+    numbers = [number for journey in evidence.journeys for number in journey.turns]
+    if not numbers:
+        return Finding(6, name, Verdict.UNCHECKED, "nobody was given a number")
+    return _judge(6, name, [f"number {n}" for n in sorted(_repeated(numbers))], f"{len(numbers)} numbers")
+
+
+def check_issued(evidence: Evidence) -> Finding:
+    name = "numbers issued are numbers seen"
+    seen = {number for journey in evidence.journeys for number in journey.turns}
+    if len(evidence.samples) < 2 or _reset(evidence):  # noqa: PLR2004 - a before and an after
+        return Finding(6, name, Verdict.UNCHECKED, _why_no_counts(evidence))
+    first, last = evidence.samples[0].tail, evidence.samples[-1].tail
+    wrong = [f"number {number} is none of {first + 1}..{last}" for number in sorted(seen) if not first < number <= last]
+    unseen = last - first - len(seen)
+    # After an unclean stop the line skips a block of numbers, which harms nobody.
+    if evidence.alone and not evidence.reconnects and unseen > evidence.orphans:
+        wrong.append(f"{last - first} issued, only {len(seen)} seen")
+    return _judge(6, name, wrong, f"{len(seen)} seen, {last - first} issued{_orphaned(evidence)}")
+
+
+def check_nothing_lost(evidence: Evidence) -> Finding:
+    """No waiting visitor lost its number, no visitor inside its pass before its time."""
+    name = "no ticket or pass is lost"
+    wrong = [f"visitor {j.plan.index}: {text}" for j in evidence.journeys for text in j.losses]
+    idle_ms = min((sample.setting_ms("idle_limit_ms") or 10**12 for sample in evidence.samples), default=10**12)
+    length_ms = min((sample.setting_ms("session_length_ms") or 10**12 for sample in evidence.samples), default=10**12)
+    for turn in turns_inside(evidence):
+        if turn.put_out_ms is None or turn.inside_until_ms is None or turn.entered_sent_ms is None:
+            continue
+        if turn.put_out_ms - turn.inside_until_ms < idle_ms and turn.put_out_ms - turn.entered_sent_ms < length_ms:
+            wrong.append(f"place {turn.place} put out after {(turn.put_out_ms - turn.entered_sent_ms) / 1000:.1f} s")
+    held = sum(bool(journey.turns) for journey in evidence.journeys)
+    if not held:
+        return Finding(6, name, Verdict.UNCHECKED, "nobody was given a number")
+    return _judge(6, name, wrong, f"{held} visitors, {evidence.reconnects} reconnects")
+
+
+def check_opening(evidence: Evidence) -> Finding:
+    name = "nobody admitted before opening"
+    before = [sample for sample in evidence.samples if sample.state == RoomState.PREQUEUE]
+    if not before:
+        return Finding(7, name, Verdict.UNCHECKED, "the room was open from the start", required=False)
+    closed_ms = before[-1].sent_ms
+    early = [
+        f"place {turn.place} at {turn.entered_ms / 1000:.1f} s"
+        for turn in turns_inside(evidence)
+        if turn.entered_ms is not None and turn.entered_ms <= closed_ms
+    ]
+    if before[-1].counters.get("admitted", 0) > evidence.samples[0].counters.get("admitted", 0):
+        early.append("the store's counter grew before opening")
+    return _judge(7, name, early, f"before opening for {closed_ms / 1000:.1f} s of the run")
+
+
+def wrong_or_unchecked(invariant: int, name: str, wrong: Sequence[str], why: str) -> Finding:
+    """Broken if something was found wrong all the same."""
+    return _judge(invariant, name, wrong, "") if wrong else Finding(invariant, name, Verdict.UNCHECKED, why)
+
+
+def _judge(invariant: int, name: str, wrong: Sequence[str], figures: str) -> Finding:
+    if not wrong:
+        return Finding(invariant, name, Verdict.OK, figures)
+    more = f"; and {len(wrong) - TOLD} more" if len(wrong) > TOLD else ""
+    return Finding(invariant, name, Verdict.BROKEN, "; ".join(wrong[:TOLD]) + more)
+
+
+def _repeated(numbers: Sequence[int]) -> set[int]:
+    seen: set[int] = set()
+    return {number for number in numbers if number in seen or seen.add(number)}  # type: ignore[func-returns-value]
+
+
+def _grown(evidence: Evidence, counter: str) -> int | None:
+    """By how much a counter grew in the run; None where that cannot be told."""
+    if len(evidence.samples) < 2 or _reset(evidence):  # noqa: PLR2004 - a before and an after
+        return None
+    before, after = evidence.samples[0].counters, evidence.samples[-1].counters
+    return after[counter] - before.get(counter, 0) if counter in after else None
+
+
+def _reset(evidence: Evidence) -> bool:
+    return len({sample.epoch for sample in evidence.samples}) > 1
+
+
+def _why_no_counts(evidence: Evidence) -> str:
+    return "the room was reset during the run" if _reset(evidence) else "no counts of the operator API"
+
+
+def _orphaned(evidence: Evidence) -> str:
+    return f", {evidence.orphans} answers lost" if evidence.orphans else ""

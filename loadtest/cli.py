@@ -1,0 +1,142 @@
+"""The command line: `sunbeon loadtest --url http://127.0.0.1:8080/ --visitors 2000`."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from loadtest.options import Options, UsageError
+from loadtest.scenario import Arrivals, Cheat, Shares
+
+USAGE: Final = 2
+INTERRUPTED: Final = 130
+
+TOKEN_VARIABLE: Final = "SUNBEON_OPERATOR_TOKEN"
+
+
+def main(argv: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.environ) -> int:
+    """Run and tell. 0: all checked and held; 1: something broken or unproven; 2: wrong usage; 130: interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        import rich  # noqa: F401
+    except ImportError:
+        print("sunbeon loadtest: needs the extra packages: pip install 'sunbeon[loadtest]'", file=sys.stderr)
+        return USAGE
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            return runner.run(_run(_options(arguments, environ)))
+    except UsageError as error:
+        for line in str(error).splitlines():
+            print(f"sunbeon loadtest: {line}", file=sys.stderr)
+        return USAGE
+
+
+async def _run(options: Options) -> int:
+    import orjson
+    from rich.console import Console
+
+    from loadtest import report
+    from loadtest.progress import progress
+    from loadtest.runner import run
+
+    console = Console()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def interrupt() -> None:
+        # The second one is for those who do not want the report either.
+        stop.set()
+        loop.remove_signal_handler(signal.SIGINT)
+
+    loop.add_signal_handler(signal.SIGINT, interrupt)
+    with progress(console, options.visitors) as watch:
+        outcome = await run(options, watch=watch, stop=stop)
+    report.show(outcome, console)
+    if options.json_path is not None:
+        options.json_path.write_bytes(orjson.dumps(report.as_json(outcome), default=str, option=orjson.OPT_INDENT_2))
+    return INTERRUPTED if stop.is_set() and outcome.exit_code == 0 else outcome.exit_code
+
+
+def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Options:
+    """Raises `UsageError` if the token file cannot be read; the rest is checked by `run`."""
+    given = vars(arguments)
+    token = environ.get(TOKEN_VARIABLE) or None
+    path: Path | None = given.pop("operator_token_file")
+    if path is not None:
+        try:
+            token = path.read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise UsageError(f"--operator-token-file: {path}: cannot be read: {error}") from None
+        if not token:
+            raise UsageError(f"--operator-token-file: {path}: is empty")
+    shares = Shares(*(given.pop(name) for name in ("no_show", "leave", "cheat", "repeat")))
+    return Options(operator_token=token, shares=shares, **given)
+
+
+def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
+    try:
+        import uvloop
+    except ImportError:  # Windows
+        return None
+    return uvloop.Loop
+
+
+def _parser() -> argparse.ArgumentParser:
+    usual = Options(url="")
+    parser = argparse.ArgumentParser(
+        prog="sunbeon loadtest",
+        description="Send visitors through a waiting room on this machine, and check that it kept its promises.",
+        epilog="Exit code: 0 all checked and held, 1 something broken or not checked, 2 wrong usage, 130 interrupted.",
+    )
+    where = parser.add_argument_group("where")
+    where.add_argument("--url", required=True, help="the protected page, as a visitor would ask for it")
+    where.add_argument("--room", help="its room (default: the only one the operator API knows)")
+    where.add_argument("--operator-url", default=usual.operator_url, help="default: %(default)s")
+    where.add_argument(
+        "--operator-token-file",
+        type=Path,
+        metavar="FILE",
+        help=f"or {TOKEN_VARIABLE}; without a token, what only the store can tell is not checked",
+    )
+    where.add_argument("--backend-url", help="the backend's own address, to try the way round the gate")
+    who = parser.add_argument_group("who comes")
+    who.add_argument("--visitors", type=int, default=usual.visitors, help="default: %(default)s")
+    who.add_argument("--arrive-s", type=float, default=usual.arrive_s, help="time they come in (default: %(default)s)")
+    who.add_argument("--arrivals", type=Arrivals, choices=list(Arrivals), default=usual.arrivals)
+    for name, share, whom in (
+        ("--no-show", usual.shares.no_show, "who never come when called"),
+        ("--leave", usual.shares.leaver, "who leave the line"),
+        ("--cheat", usual.shares.cheat, "who try a trick"),
+        ("--repeat", usual.shares.repeat, "of the honest, who claim a second time"),
+    ):
+        who.add_argument(name, type=float, default=share, metavar="0..1", help=f"share {whom} (default: %(default)s)")
+    who.add_argument(
+        "--cheats", type=_cheats, metavar="KIND,...", help=f"default: all that can be tried of {', '.join(Cheat)}"
+    )
+    who.add_argument("--seed", type=int, default=usual.seed, help="the same seed, the same plan (default: %(default)s)")
+    what = parser.add_argument_group("what they do")
+    what.add_argument("--no-book", dest="book", action="store_false", help="only enter, stay, and leave")
+    what.add_argument("--stay-s", type=float, default=usual.stay_s, help="mean time inside (default: %(default)s)")
+    limits = parser.add_argument_group("limits and report")
+    limits.add_argument("--total-active-users", type=int, metavar="N", help="set for this run, put back after it")
+    limits.add_argument("--new-users-per-minute", type=int, metavar="N", help="set for this run, put back after it")
+    limits.add_argument("--sockets", type=int, default=usual.sockets, help="requests at once (default: %(default)s)")
+    limits.add_argument("--request-s", type=float, default=usual.request_s, help="time limit of one request")
+    limits.add_argument("--max-s", type=float, default=usual.max_s, help="end of the run (default: %(default)s)")
+    limits.add_argument(
+        "--not-alone", dest="alone", action="store_false", help="others use the room too: counts may be higher"
+    )
+    limits.add_argument("--allow-unchecked", action="store_true", help="0 even if something could not be checked")
+    limits.add_argument("--json", dest="json_path", type=Path, metavar="FILE", help="write the report there as well")
+    return parser
+
+
+def _cheats(text: str) -> tuple[Cheat, ...]:
+    try:
+        return tuple(Cheat(name.strip()) for name in text.split(","))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{error}; known: {', '.join(Cheat)}") from None

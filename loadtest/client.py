@@ -1,0 +1,208 @@
+"""HTTP for thousands of visitors over one pool of connections, each with cookies of its own.
+
+Cookies are kept by hand: `http.cookiejar` and its kin cost more than the request. A connection that fails is made
+again, with growing pauses, for as long as the run lasts, and counted as a reconnect, not as an error: workers may be
+killed on purpose during a run, and a visitor's browser would try again too.
+"""
+
+import asyncio
+import random
+import time
+from array import array
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import aiohttp
+import orjson
+from yarl import URL
+
+from shared.wire import GATE_HEADER, SECURE_PREFIX
+
+HTML: Final = "text/html,application/xhtml+xml;q=0.9"
+JSON: Final = "application/json"
+
+FIRST_BACKOFF_S: Final = 0.05
+LAST_BACKOFF_S: Final = 2.0
+
+
+class Watch:
+    """Milliseconds since it was made, by the monotonic clock."""
+
+    def __init__(self) -> None:
+        self._start_ns = time.monotonic_ns()
+
+    def floor_ms(self) -> int:
+        return (time.monotonic_ns() - self._start_ns) // 1_000_000
+
+    def ceil_ms(self) -> int:
+        return -((self._start_ns - time.monotonic_ns()) // 1_000_000)
+
+
+class Jar:
+    """One visitor's cookies. Names are given bare; the prefix that TLS brings is added and removed here."""
+
+    __slots__ = ("_cookies",)
+
+    def __init__(self, cookies: Mapping[str, str] | None = None) -> None:
+        self._cookies = dict(cookies or {})
+
+    def take(self, lines: Iterable[str]) -> set[str]:
+        """Obey `Set-Cookie` lines; the bare names of those set (not of those deleted)."""
+        taken = set()
+        for line in lines:
+            pair, _, attributes = line.partition(";")
+            name, _, value = pair.strip().partition("=")
+            if not value or "max-age=0" in attributes.lower().replace(" ", "").split(";"):
+                self._cookies.pop(name, None)
+            else:
+                self._cookies[name] = value
+                taken.add(name.removeprefix(SECURE_PREFIX))
+        return taken
+
+    def get(self, name: str) -> str | None:
+        return self._cookies.get(name) or self._cookies.get(SECURE_PREFIX + name)
+
+    def with_cookie(self, name: str, value: str | None) -> "Jar":
+        """A copy with one cookie more, or other, or (None) less."""
+        copy = Jar(self._cookies)
+        full = SECURE_PREFIX + name if SECURE_PREFIX + name in copy._cookies else name
+        copy._cookies.pop(full, None)
+        if value is not None:
+            copy._cookies[full] = value
+        return copy
+
+    def copy(self) -> "Jar":
+        return Jar(self._cookies)
+
+    def header(self) -> str:
+        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+
+
+@dataclass(slots=True)
+class Tally:
+    """Counts over all visitors. `lags_ms`: how late the generator itself was, once per arrival, poll and request."""
+
+    requests: int = 0
+    reconnects: int = 0
+    orphans: int = 0
+    errors: Counter[str] = field(default_factory=Counter)
+    lags_ms: "array[int]" = field(default_factory=lambda: array("L"))
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer. `gate` is the gate's word, None on an answer of the backend; `lost` how many were lost before it."""
+
+    status: int
+    gate: str | None
+    set_cookies: tuple[str, ...]
+    retry_after_s: float
+    body: bytes
+    sent_ms: int
+    got_ms: int
+    lost: int = 0
+
+    def json(self) -> Any:
+        """The body, or None where it is no JSON."""
+        try:
+            return orjson.loads(self.body)
+        except orjson.JSONDecodeError:
+            return None
+
+
+class Client:
+    """Asks, measures, counts. At most `sockets` requests are under way at once; who must wait for one is a lag."""
+
+    def __init__(self, session: aiohttp.ClientSession, *, sockets: int) -> None:
+        self._session = session
+        # aiohttp would send a request again by itself, unseen: the checks must know which answers were lost.
+        session._retry_connection = False  # noqa: SLF001
+        self._slots = asyncio.Semaphore(sockets)
+        self.watch = Watch()
+        self.tally = Tally()
+
+    async def ask(
+        self,
+        method: str,
+        url: URL,
+        *,
+        jar: Jar,
+        accept: str = HTML,
+        headers: Mapping[str, str] | None = None,
+        body: Mapping[str, object] | None = None,
+        orphans: bool = False,
+    ) -> Answer:
+        """Ask until there is an answer; whatever it says.
+
+        orphans: the request may be given a number or a pass that is nobody's if the answer is lost.
+        """
+        sending = {"Accept": accept, **(headers or {})}
+        if cookies := jar.header():
+            sending["Cookie"] = cookies
+        data = None
+        if body is not None:
+            sending["Content-Type"] = "application/json"
+            data = orjson.dumps(body)
+        lost = 0
+        backoff_s = FIRST_BACKOFF_S
+        while True:
+            try:
+                return await self.once(method, url, sending, data, lost)
+            except aiohttp.ClientConnectorError:
+                self.tally.reconnects += 1
+            except TimeoutError:
+                self.tally.errors["timeout"] += 1
+                lost += 1
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+                self.tally.reconnects += 1
+                lost += 1
+            except aiohttp.ClientError as error:
+                self.tally.errors[type(error).__name__] += 1
+                lost += 1
+            except asyncio.CancelledError:
+                self.tally.orphans += orphans
+                raise
+            self.tally.orphans += bool(lost) and orphans
+            await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
+            backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
+
+    async def sleep_ms(self, pause_ms: float) -> None:
+        """Pause, and note by how much it was overslept."""
+        wanted_ms = self.watch.floor_ms() + pause_ms
+        await asyncio.sleep(pause_ms / 1000)
+        self.note_lag(self.watch.floor_ms() - wanted_ms)
+
+    def note_lag(self, lag_ms: float) -> None:
+        self.tally.lags_ms.append(max(0, int(lag_ms)))
+
+    async def once(
+        self, method: str, url: URL, headers: Mapping[str, str], data: bytes | None = None, lost: int = 0
+    ) -> Answer:
+        """One try. Raises what aiohttp raises, and `TimeoutError`."""
+        asked_ms = self.watch.floor_ms()
+        async with self._slots:
+            sent_ms = self.watch.floor_ms()
+            self.note_lag(sent_ms - asked_ms)
+            self.tally.requests += 1
+            async with self._session.request(method, url, headers=headers, data=data, allow_redirects=False) as reply:
+                body = await reply.read()
+                return Answer(
+                    status=reply.status,
+                    gate=reply.headers.get(GATE_HEADER),
+                    set_cookies=tuple(reply.headers.getall("Set-Cookie", ())),
+                    retry_after_s=_seconds(reply.headers.get("Retry-After")),
+                    body=body,
+                    sent_ms=sent_ms,
+                    got_ms=self.watch.ceil_ms(),
+                    lost=lost,
+                )
+
+
+def _seconds(text: str | None) -> float:
+    """A `Retry-After` in seconds, kept to what a run can bear; 1 where it is absent or a date."""
+    try:
+        return min(max(float(text or 1), 0.1), 5.0)
+    except ValueError:
+        return 1.0

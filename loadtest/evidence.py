@@ -1,0 +1,158 @@
+"""What a run leaves behind for the checks: what each visitor saw, and what the operator's side said meanwhile.
+
+Times are milliseconds of the generator's own monotonic clock since the run began: `sent` rounded down, `got` rounded
+up, so that what the server did certainly happened between the two.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from loadtest.scenario import Cheat, VisitorPlan
+
+
+class Ending(StrEnum):
+    """How a journey ended."""
+
+    UNFINISHED = "unfinished"  # the run was over first
+    BOOKED = "booked"
+    NOT_BOOKED = "not_booked"  # was inside, found nothing to book
+    STAYED = "stayed"  # was inside for a while, as `--no-book` asks
+    NO_SHOW = "no_show"
+    LEFT = "left"
+    TURNED_AWAY = "turned_away"  # the room was closed or sold out
+    LOST = "lost"  # the gate no longer knew the ticket
+    PUT_OUT = "put_out"  # the gate no longer knew the pass
+
+
+@dataclass(slots=True)
+class Turn:
+    """One number a visitor was given, and what came of it.
+
+    waiting_sent_ms: when the last request was sent that was answered "waiting".
+    called_ms: when the visitor first learned of being called, at the door, or inside.
+    entered_sent_ms, entered_ms: the request that the backend first answered.
+    inside_until_ms: when the last request was sent that the backend answered: the pass lived then.
+    """
+
+    number: int
+    place: int
+    waiting_sent_ms: int | None = None
+    called_ms: int | None = None
+    entered_sent_ms: int | None = None
+    entered_ms: int | None = None
+    inside_until_ms: int | None = None
+    put_out_ms: int | None = None
+
+
+@dataclass(slots=True)
+class Trick:
+    """What one cheat tried.
+
+    through: how often it worked, with a line in `evidence` for each.
+    reached: how often the backend answered, but with an error (its own check of the pass, or no such page).
+    """
+
+    cheat: Cheat
+    tried: int = 0
+    through: int = 0
+    reached: int = 0
+    evidence: list[str] = field(default_factory=list)
+
+    def worked(self, how: str) -> None:
+        self.through += 1
+        self.evidence.append(how)
+
+
+@dataclass(slots=True)
+class Journey:
+    """One visitor's way.
+
+    due_ms: when the visitor should have come; None if the run was over before.
+    unproven: answers of the backend to a visitor who had no number, or no pass.
+    """
+
+    plan: VisitorPlan
+    due_ms: int | None = None
+    turns: dict[int, Turn] = field(default_factory=dict)
+    current: Turn | None = None
+    ending: Ending = Ending.UNFINISHED
+    polls: int = 0
+    repeats_tried: int = 0
+    repeats_refused: list[str] = field(default_factory=list)
+    losses: list[str] = field(default_factory=list)
+    unproven: int = 0
+    trick: Trick | None = None
+
+    def turn(self, number: int, place: int) -> Turn:
+        """The turn of this number, which is the current one from now on."""
+        self.current = self.turns.setdefault(number, Turn(number, place))
+        return self.current
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The room as the operator API told it."""
+
+    sent_ms: int
+    got_ms: int
+    epoch: int
+    state: str
+    settings: Mapping[str, object]
+    tail: int
+    serving: int
+    waiting: int
+    live: int
+    counters: Mapping[str, int]
+
+    @property
+    def ceiling(self) -> int:
+        return int(str(self.settings["total_active_users"]))
+
+    @property
+    def outflow_per_minute(self) -> int:
+        return int(str(self.settings["new_users_per_minute"]))
+
+    def setting_ms(self, name: str) -> int | None:
+        value = self.settings.get(name)
+        return value if isinstance(value, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """All a check may look at.
+
+    samples: oldest first, the first from before the first visitor, the last from after the last; empty if there was
+        no operator API.
+    reconnects: connections that failed and were made again.
+    orphans: requests without a ticket whose answer was lost, so that a number or a pass may be nobody's.
+    alone: nobody else used the room meanwhile.
+    """
+
+    journeys: Sequence[Journey]
+    samples: Sequence[Sample]
+    reconnects: int = 0
+    orphans: int = 0
+    alone: bool = True
+
+
+class Verdict(StrEnum):
+    OK = "ok"
+    BROKEN = "BROKEN"
+    UNCHECKED = "not checked"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What became of one check.
+
+    invariant: its number among the project's invariants.
+    evidence: figures for "ok", the first offences for "BROKEN", the reason for "not checked".
+    required: a run in which this was not checked has proven nothing.
+    """
+
+    invariant: int
+    name: str
+    verdict: Verdict
+    evidence: str
+    required: bool = True

@@ -1,0 +1,98 @@
+"""What a visitor does once inside: book a slot, or only stay; and go, so that the seat is free for the next."""
+
+from typing import Final
+
+from loadtest.client import JSON, Answer
+from loadtest.evidence import Ending
+from loadtest.visitor import Visitor
+
+# A slot that looked free may be gone by the time it is asked for.
+MOST_SLOTS_TRIED: Final = 5
+
+CONFLICT: Final = 409
+
+
+class PutOut(Exception):
+    """The gate answered a request inside: the pass is gone, though the visit was not over."""
+
+
+async def be_inside(visitor: Visitor) -> Ending:
+    """Do what the run asks for; how it ended."""
+    try:
+        if visitor.journey.plan.repeats_claim:
+            await visitor.claim_again()
+        if visitor.stay.book:
+            return await _book(visitor)
+        await _pause(visitor, 1.0)
+        await visitor.leave()
+    except PutOut:
+        return Ending.PUT_OUT
+    return Ending.STAYED
+
+
+async def _book(visitor: Visitor) -> Ending:
+    await _pause(visitor, 1 / 3)
+    slots = (await _ask(visitor, "GET", "/api/slots")).json()
+    free = [slot["id"] for slot in (slots or {}).get("slots", ()) if slot["left"] > 0]
+    visitor.rng.shuffle(free)
+    await _pause(visitor, 1 / 3)
+    for slot in free[:MOST_SLOTS_TRIED]:
+        hold = await _ask(visitor, "POST", "/api/holds", {"slot_id": slot, **_person(visitor)})
+        if hold.status == CONFLICT:
+            if hold.lost and (hold.json() or {}).get("code") == "already_booked":
+                return Ending.BOOKED  # the answer that said so was lost
+            visitor.client.tally.errors[f"hold {(hold.json() or {}).get('code', CONFLICT)}"] += 1
+            continue
+        if hold.status >= 400:  # noqa: PLR2004 - HTTP
+            visitor.client.tally.errors[f"hold {hold.status}"] += 1
+            break
+        await _pause(visitor, 1 / 3)
+        if await _confirm(visitor, str(hold.json()["hold_id"])):
+            return Ending.BOOKED
+        break
+    await visitor.leave()
+    return Ending.NOT_BOOKED
+
+
+async def _confirm(visitor: Visitor, hold_id: str) -> bool:
+    answer = await visitor.ask("POST", visitor.site.at(f"/api/holds/{hold_id}/confirm"), accept=JSON, body={})
+    visitor.jar.take(answer.set_cookies)
+    if answer.lost and (answer.gate is not None or answer.status == CONFLICT):
+        return True  # confirmed the first time, which ended the pass; that answer was lost
+    if not visitor.alive(answer):
+        raise PutOut
+    if answer.status >= 400:  # noqa: PLR2004 - HTTP
+        visitor.client.tally.errors[f"confirm {answer.status}"] += 1
+    return answer.status < 400  # noqa: PLR2004 - HTTP
+
+
+async def _ask(visitor: Visitor, method: str, path: str, body: dict[str, object] | None = None) -> Answer:
+    """One request inside; again while the gate or the backend is down."""
+    while True:
+        answer = await visitor.ask(method, visitor.site.at(path), accept=JSON, body=body)
+        visitor.jar.take(answer.set_cookies)
+        if visitor.alive(answer):
+            if answer.status < 500:  # noqa: PLR2004 - HTTP
+                return answer
+            visitor.client.tally.errors[f"backend {answer.status}"] += 1
+        elif answer.status < 500:  # noqa: PLR2004 - HTTP
+            raise PutOut
+        else:
+            visitor.client.tally.errors[f"gate {answer.status}"] += 1
+        await visitor.client.sleep_ms(answer.retry_after_s * 1000)
+
+
+async def _pause(visitor: Visitor, part: float) -> None:
+    await visitor.client.sleep_ms(visitor.stay.stay_s * part * visitor.rng.uniform(0.5, 1.5) * 1000)
+
+
+def _person(visitor: Visitor) -> dict[str, object]:
+    """Someone who does not exist, another one for each seed and visitor."""
+    rng = visitor.rng
+    birth_date = f"{rng.randint(1967, 1968)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
+    serial = visitor.journey.plan.index
+    return {"name": f"Visitor {serial} {rng.getrandbits(32):08x}", "birth_date": birth_date, "phone": _phone(serial)}
+
+
+def _phone(serial: int) -> str:
+    return f"010-{serial // 10_000 % 10_000:04}-{serial % 10_000:04}"

@@ -1,0 +1,69 @@
+"""The operator's side of a room: samples for the checks, limits set for a run and put back after it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import aiohttp
+from yarl import URL
+
+from loadtest.client import Watch
+from loadtest.evidence import Sample
+from loadtest.options import UsageError
+
+OK: Final = 200
+
+
+class OperatorApi:
+    """One room, or (room None) the only one there is."""
+
+    def __init__(self, session: aiohttp.ClientSession, base: str, token: str, watch: Watch) -> None:
+        self._session = session
+        self._base = URL(base)
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._watch = watch
+
+    async def only_room(self) -> str:
+        """Raises `UsageError` if there is not exactly one."""
+        data, _ = await self._get("/api/rooms")
+        listed = data.get("rooms", ()) if isinstance(data, Mapping) else data
+        rooms = [str(entry["room"]) if isinstance(entry, Mapping) else str(entry) for entry in listed]
+        if len(rooms) != 1:
+            raise UsageError(f"--room: name one of {', '.join(rooms) or '(no rooms)'}")
+        return rooms[0]
+
+    async def sample(self, room: str) -> Sample:
+        """The room now. Raises `UsageError` if the API does not let us in, `aiohttp.ClientError` if it is away."""
+        sent_ms = self._watch.floor_ms()
+        data, _ = await self._get(f"/api/rooms/{room}")
+        try:
+            return Sample(
+                sent_ms=sent_ms,
+                got_ms=self._watch.ceil_ms(),
+                epoch=int(data["epoch"]),
+                state=str(data["state"]),
+                settings=dict(data["settings"]),
+                tail=int(data["tail"]),
+                serving=int(data["serving"]),
+                waiting=int(data["waiting"]),
+                live=int(data["live"]),
+                counters={str(name): int(count) for name, count in data["counters"].items()},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise UsageError(f"--operator-url: the answer about room {room} is not understood: {error!r}") from None
+
+    async def set_limits(self, room: str, patch: Mapping[str, int]) -> None:
+        """Change settings as they stand now. Raises `UsageError` if the API refuses."""
+        _, etag = await self._get(f"/api/rooms/{room}")
+        headers = {**self._headers, **({"If-Match": etag} if etag else {})}
+        async with self._session.patch(self._base / f"api/rooms/{room}", json=dict(patch), headers=headers) as reply:
+            if reply.status != OK:
+                raise UsageError(f"--operator-url: limits were not set: {reply.status} {(await reply.text())[:300]}")
+
+    async def _get(self, path: str) -> tuple[Any, str | None]:
+        async with self._session.get(self._base.with_path(path), headers=self._headers) as reply:
+            if reply.status >= 500:  # noqa: PLR2004 - HTTP
+                # The store is away for a moment: as good as no connection.
+                raise aiohttp.ClientConnectionError(f"{path} answered {reply.status}")
+            if reply.status != OK:
+                raise UsageError(f"--operator-url: {path} answered {reply.status}: {(await reply.text())[:200]}")
+            return await reply.json(content_type=None), reply.headers.get("ETag")

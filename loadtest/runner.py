@@ -1,0 +1,268 @@
+"""One run, from the first look at the gate to the findings.
+
+Visitors are sent off when the plan says, one task each, and never wait for each other. Everything ends by itself: when
+all journeys are over, at `max_s`, or when `stop` is set; what is known by then is checked and told.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import aiohttp
+from yarl import URL
+
+from loadtest import cheats
+from loadtest.checks import check_all
+from loadtest.client import JSON, Client, Tally
+from loadtest.evidence import Ending, Evidence, Finding, Journey, Sample, Trick, Verdict
+from loadtest.inside import be_inside
+from loadtest.operator_api import OperatorApi
+from loadtest.options import Options, UsageError, check, tricks_of
+from loadtest.scenario import VisitorPlan, plan_visitors
+from loadtest.site import Site
+from loadtest.visitor import Gauge, Stay, Visitor
+
+SAMPLE_EVERY_S: Final = 0.2
+WATCH_EVERY_S: Final = 0.25
+
+# What the last visitors did must be in the store's counters before they are read for the last time.
+SETTLE_S: Final = 0.3
+
+# How long the room is asked for a last sample, and the limits are tried to be put back, if a worker is just restarting.
+PATIENCE_S: Final = 10.0
+
+T = TypeVar("T")
+
+Watcher = Callable[[Gauge, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a run found. `stopped` says what cut it short, None if every journey came to its end."""
+
+    options: Options
+    room: str
+    journeys: tuple[Journey, ...]
+    samples: tuple[Sample, ...]
+    tally: Tally
+    findings: tuple[Finding, ...]
+    elapsed_ms: int
+    stopped: str | None
+
+    @property
+    def exit_code(self) -> int:
+        """0 only if all that had to be checked was, and held, and somebody was let in at all."""
+        if any(finding.verdict is Verdict.BROKEN for finding in self.findings):
+            return 1
+        if not any(turn.entered_ms is not None for journey in self.journeys for turn in journey.turns.values()):
+            return 1
+        if not any(finding.verdict is Verdict.OK for finding in self.findings):
+            return 1
+        unchecked = any(finding.required and finding.verdict is Verdict.UNCHECKED for finding in self.findings)
+        return 1 if unchecked and not self.options.allow_unchecked else 0
+
+
+async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.Event | None = None) -> Outcome:
+    """Send the visitors and check what happened. Raises `UsageError` if the run cannot begin.
+
+    watch: called a few times a second with the gauge and the seconds since the start.
+    stop: ends the run early when it is set.
+    """
+    check(options)
+    async with AsyncExitStack() as stack:
+        client = Client(await stack.enter_async_context(_session(options.request_s)), sockets=options.sockets)
+        # A session of its own: samples must not wait behind the visitors' connections.
+        operator = None
+        if options.operator_token is not None:
+            session = await stack.enter_async_context(_session(5.0))
+            operator = OperatorApi(session, options.operator_url, options.operator_token, client.watch)
+        site = await _find_room(options, client, operator)
+        if operator is not None:
+            await stack.enter_async_context(_limits(operator, site.room, options))
+        the_run = _Run(options, site, client, operator)
+        stopped = await the_run.go(watch, stop or asyncio.Event())
+        evidence = Evidence(
+            the_run.journeys, the_run.samples, client.tally.reconnects, client.tally.orphans, options.alone
+        )
+        return Outcome(
+            options,
+            site.room,
+            tuple(the_run.journeys),
+            tuple(the_run.samples),
+            client.tally,
+            check_all(evidence),
+            client.watch.ceil_ms(),
+            stopped,
+        )
+
+
+class _Run:
+    def __init__(self, options: Options, site: Site, client: Client, operator: OperatorApi | None) -> None:
+        self._options = options
+        self._site = site
+        self._client = client
+        self._operator = operator
+        self._gauge = Gauge()
+        self._stay = Stay(options.book, options.stay_s)
+        self._backend = URL(options.backend_url) if options.backend_url is not None else None
+        self.samples: list[Sample] = []
+        plans = plan_visitors(
+            visitors=options.visitors,
+            arrive_ms=int(options.arrive_s * 1000),
+            arrivals=options.arrivals,
+            shares=options.shares,
+            cheats=tricks_of(options),
+            seed=options.seed,
+        )
+        self.journeys = [_journey(plan) for plan in plans]
+
+    async def go(self, watch: Watcher | None, stop: asyncio.Event) -> str | None:
+        """The run itself; what cut it short, if anything did."""
+        await self._sample_once()
+        side = [asyncio.create_task(self._sample())]
+        if watch is not None:
+            side.append(asyncio.create_task(self._tell(watch)))
+        visitors = asyncio.create_task(self._send_visitors())
+        stopping = asyncio.create_task(stop.wait())
+        stopped = None
+        try:
+            done, _ = await asyncio.wait(
+                {visitors, stopping}, timeout=self._options.max_s, return_when=asyncio.FIRST_COMPLETED
+            )
+            if visitors not in done:
+                stopped = "interrupted" if stopping in done else f"--max-s {self._options.max_s:g} reached"
+        finally:
+            for task in (visitors, stopping, *side):
+                task.cancel()
+            results = await asyncio.gather(visitors, stopping, *side, return_exceptions=True)
+        for result in results:
+            if isinstance(result, Exception):
+                raise result
+        await asyncio.sleep(SETTLE_S)
+        await self._sample_once()
+        if watch is not None:
+            watch(self._gauge, self._client.watch.floor_ms() / 1000)
+        return stopped
+
+    async def _send_visitors(self) -> None:
+        start_ms = self._client.watch.floor_ms()
+        async with asyncio.TaskGroup() as group:
+            for journey in self.journeys:
+                due_ms = start_ms + journey.plan.arrives_ms
+                if (early_ms := due_ms - self._client.watch.floor_ms()) > 0:
+                    await asyncio.sleep(early_ms / 1000)
+                group.create_task(self._walk(journey, due_ms))
+
+    async def _walk(self, journey: Journey, due_ms: int) -> None:
+        self._client.note_lag(self._client.watch.floor_ms() - due_ms)
+        gauge = self._gauge
+        gauge.arrived += 1
+        gauge.waiting += 1
+        visitor = Visitor(journey, self._site, self._client, gauge, self._stay, backend=self._backend)
+        journey.due_ms = due_ms
+        try:
+            await cheats.before_joining(visitor)
+            await cheats.while_waiting(visitor)
+            turn = await visitor.wait_for_turn()
+        finally:
+            gauge.waiting -= 1
+        if turn is not None:
+            gauge.inside += 1
+            try:
+                journey.ending = await be_inside(visitor)
+            finally:
+                gauge.inside -= 1
+            if journey.ending is Ending.BOOKED:
+                gauge.booked += 1
+                await cheats.after_visit(visitor)
+        gauge.done += 1
+
+    async def _sample(self) -> None:
+        while self._operator is not None:
+            await asyncio.sleep(SAMPLE_EVERY_S)
+            with suppress(aiohttp.ClientError, TimeoutError):
+                self.samples.append(await self._operator.sample(self._site.room))
+
+    async def _sample_once(self) -> None:
+        """A sample that must be there; left out only if the API stays away."""
+        if self._operator is not None:
+            operator = self._operator
+            sample = await _patiently(lambda: operator.sample(self._site.room))
+            if sample is not None:
+                self.samples.append(sample)
+
+    async def _tell(self, watch: Watcher) -> None:
+        while True:
+            watch(self._gauge, self._client.watch.floor_ms() / 1000)
+            await asyncio.sleep(WATCH_EVERY_S)
+
+
+def _journey(plan: VisitorPlan) -> Journey:
+    return Journey(plan, trick=Trick(plan.cheat) if plan.cheat is not None else None)
+
+
+def _session(request_s: float) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=3600),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        timeout=aiohttp.ClientTimeout(total=request_s),
+        headers={"User-Agent": "sunbeon-loadtest"},
+    )
+
+
+async def _find_room(options: Options, client: Client, operator: OperatorApi | None) -> Site:
+    """The room, once it has answered. Raises `UsageError`."""
+    try:
+        if options.room is not None:
+            room = options.room
+        elif operator is not None:
+            room = await operator.only_room()
+        else:
+            raise UsageError("--room: must be given where there is no operator token")
+        site = Site(URL(options.url), room)
+        addresses = [("--url", site.own("board"))]
+        if options.backend_url is not None:
+            addresses.append(("--backend-url", URL(options.backend_url)))
+        for name, url in addresses:
+            answer = await client.once("GET", url, {"Accept": JSON})
+            if name == "--url" and (answer.status != 200 or not isinstance(answer.json(), dict)):  # noqa: PLR2004
+                raise UsageError(f"--room: {url} answered {answer.status}: no room {room} at this gate")
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise UsageError(f"cannot begin: {str(error) or type(error).__name__}") from None
+    return site
+
+
+@asynccontextmanager
+async def _limits(operator: OperatorApi, room: str, options: Options) -> AsyncIterator[None]:
+    """The limits of the run; those from before are put back whatever happens."""
+    wanted = {
+        name: value
+        for name, value in (
+            ("total_active_users", options.total_active_users),
+            ("new_users_per_minute", options.new_users_per_minute),
+        )
+        if value is not None
+    }
+    if not wanted:
+        yield
+        return
+    before = await operator.sample(room)
+    await operator.set_limits(room, wanted)
+    try:
+        yield
+    finally:
+        await _patiently(lambda: operator.set_limits(room, {name: int(str(before.settings[name])) for name in wanted}))
+
+
+async def _patiently(ask: Callable[[], Awaitable[T]]) -> T | None:
+    give_up_s = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return await ask()
+        except (aiohttp.ClientError, TimeoutError):
+            if time.monotonic() > give_up_s:
+                return None
+            await asyncio.sleep(SAMPLE_EVERY_S)

@@ -1,0 +1,63 @@
+"""The addresses and cookie names of one room behind one gate."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from yarl import URL
+
+from shared.wire import OWN_PATH, PASS_COOKIE, TICKET_COOKIE, VisitorState
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """`page` is the protected page a visitor wants."""
+
+    page: URL
+    room: str
+
+    @property
+    def ticket(self) -> str:
+        return f"{TICKET_COOKIE}_{self.room}"
+
+    @property
+    def pass_(self) -> str:
+        return f"{PASS_COOKIE}_{self.room}"
+
+    @property
+    def origin(self) -> str:
+        return str(self.page.origin())
+
+    def at(self, path: str) -> URL:
+        """An address of this site, sent exactly as it is spelled."""
+        return URL(self.origin + path, encoded=True)
+
+    def own(self, name: str) -> URL:
+        """The gate's own `status`, `board` or `leave`."""
+        return self.at(f"{OWN_PATH}{self.room}/{name}")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """The fields of a status answer that a visitor goes by."""
+
+    state: VisitorState
+    room_state: str
+    number: int | None
+    place: int | None
+    poll_after_ms: int
+    message: str
+
+    @classmethod
+    def read(cls, data: Any) -> "Status | None":
+        """None if this is no status answer."""
+        try:
+            return cls(
+                state=VisitorState(data["state"]),
+                room_state=str(data["room_state"]),
+                number=data["number"],
+                place=data["place"],
+                poll_after_ms=int(data["poll_after_ms"] or 0),
+                message=str(data["message"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            return None

@@ -1,0 +1,154 @@
+"""The checks alone, on evidence made by hand: what must be found, and what must not be."""
+
+from dataclasses import replace
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtest import checks, flow
+from loadtest.evidence import Evidence, Finding, Journey, Sample, Turn, Verdict
+from loadtest.scenario import Kind, VisitorPlan
+
+
+def journey(index: int, *turns: Turn) -> Journey:
+    made = Journey(VisitorPlan(index, 0, Kind.HONEST, None, repeats_claim=False, seed=0))
+    made.turns = {turn.number: turn for turn in turns}
+    return made
+
+
+def entered(place: int, sent_ms: int, got_ms: int, until_ms: int | None = None) -> Turn:
+    return Turn(place, place, entered_sent_ms=sent_ms, entered_ms=got_ms, inside_until_ms=until_ms or got_ms)
+
+
+def sample(at_ms: int, **changes: Any) -> Sample:
+    settings = {"total_active_users": 5, "new_users_per_minute": 60}
+    counters = {"admitted": 0, "places_claimed": 0, "peak_live": 0, **changes.pop("counters", {})}
+    usual = Sample(at_ms, at_ms + 1, 1, "open", settings, tail=0, serving=0, waiting=0, live=0, counters=counters)
+    return replace(usual, **changes)
+
+
+def visitors(*turns: Turn, samples: tuple[Sample, ...] = (), **changes: Any) -> Evidence:
+    return Evidence([journey(index, turn) for index, turn in enumerate(turns)], samples, **changes)
+
+
+def verdict(finding: Finding) -> Verdict:
+    return finding.verdict
+
+
+def test_a_peak_from_before_the_run_under_a_higher_ceiling_is_no_offence() -> None:
+    before, after = sample(0, counters={"peak_live": 9}), sample(900, live=5, counters={"peak_live": 9})
+    assert verdict(flow.check_ceiling_by_store(visitors(samples=(before, after)))) is Verdict.OK
+    grown = sample(900, live=5, counters={"peak_live": 10})
+    assert verdict(flow.check_ceiling_by_store(visitors(samples=(before, grown)))) is Verdict.BROKEN
+
+
+def test_visitors_inside_at_the_same_time_are_counted() -> None:
+    turns = [entered(place, 0, 10 * place, 1000) for place in range(1, 7)]
+    assert verdict(flow.check_ceiling_by_visitors(visitors(*turns), 5)) is Verdict.BROKEN
+    assert verdict(flow.check_ceiling_by_visitors(visitors(*turns), 6)) is Verdict.OK
+    gone = [entered(place, 1000 * place, 1000 * place + 10, 1000 * place + 900) for place in range(1, 7)]
+    assert verdict(flow.check_ceiling_by_visitors(visitors(*gone), 1)) is Verdict.OK
+
+
+def test_a_burst_within_the_outflow_of_two_seconds_is_allowed_and_more_is_not() -> None:
+    # 600 a minute: 20 at once, and 5 for the tolerance of half a second.
+    allowed = visitors(*(entered(place, 100, 110) for place in range(1, 26)))
+    above = visitors(*(entered(place, 100, 110) for place in range(1, 28)))
+    assert verdict(flow.check_outflow_by_visitors(allowed, 600)) is Verdict.OK
+    assert verdict(flow.check_outflow_by_visitors(above, 600)) is Verdict.BROKEN
+
+
+def test_answers_that_came_late_together_are_not_taken_for_a_burst() -> None:
+    """Claims sent over ten seconds, all answered at once after a stall, may have been admitted all along."""
+    late = visitors(*(entered(place, 100 * place, 10_100) for place in range(1, 101)))
+    assert verdict(flow.check_outflow_by_visitors(late, 600)) is Verdict.OK
+
+
+@given(st.lists(st.tuples(st.integers(0, 20_000), st.integers(1, 500)), min_size=1, max_size=30))
+def test_the_window_search_finds_what_trying_all_windows_finds(spans: list[tuple[int, int]]) -> None:
+    turns = [entered(place, sent, sent + took) for place, (sent, took) in enumerate(spans, 1)]
+    finding = flow.check_outflow_by_visitors(visitors(*turns), 120)
+    ends = [(turn.entered_sent_ms or 0, turn.entered_ms or 0) for turn in turns]
+
+    # 120 a minute: 4 of burst and 1 of tolerance; the search's windows are up to half as long again.
+    def most_over(stretch: float) -> float:
+        return max(
+            sum(start <= sent and got <= end for sent, got in ends) - 0.002 * max(50, (end - start) * stretch)
+            for start, _ in ends
+            for _, end in ends
+            if end > start
+        )
+
+    if most_over(1.5) > 5:
+        assert verdict(finding) is Verdict.BROKEN
+    if most_over(1.0) <= 5:
+        assert verdict(finding) is Verdict.OK
+
+
+def test_the_stores_own_count_is_held_to_the_outflow() -> None:
+    steady = tuple(sample(1000 * second, counters={"admitted": second}) for second in range(20))
+    jump = (*steady, sample(20_000, counters={"admitted": 30}))
+    assert verdict(flow.check_outflow_by_store(visitors(samples=steady), 60)) is Verdict.OK
+    assert verdict(flow.check_outflow_by_store(visitors(samples=jump), 60)) is Verdict.BROKEN
+
+
+def test_a_lower_place_still_waiting_after_a_higher_one_was_called_is_found() -> None:
+    ahead = Turn(7, 7, called_ms=1000)
+    for waiting_ms, expected in ((1900, Verdict.OK), (2100, Verdict.BROKEN)):
+        behind = Turn(3, 3, waiting_sent_ms=waiting_ms)
+        assert verdict(checks.check_order_by_visitors(visitors(ahead, behind))) is expected
+    higher = Turn(9, 9, waiting_sent_ms=9000)
+    assert verdict(checks.check_order_by_visitors(visitors(ahead, higher))) is Verdict.OK
+
+
+def test_a_place_entered_before_the_store_called_it_is_found() -> None:
+    turn = entered(8, 90, 100)
+    for serving, expected in ((8, Verdict.OK), (7, Verdict.BROKEN)):
+        samples = (sample(0), sample(150, serving=serving), sample(5000, serving=50))
+        assert verdict(checks.check_order_by_store(visitors(turn, samples=samples))) is expected
+    assert verdict(checks.check_order_by_store(visitors(turn, samples=(sample(0), sample(5000))))) is Verdict.UNCHECKED
+
+
+def test_lost_answers_allow_for_numbers_nobody_saw_but_never_for_one_seen_twice() -> None:
+    turns = (Turn(1, 1), Turn(2, 2))
+    samples = (sample(0), sample(900, tail=3))
+    assert verdict(checks.check_issued(visitors(*turns, samples=samples))) is Verdict.BROKEN
+    assert verdict(checks.check_issued(visitors(*turns, samples=samples, orphans=1))) is Verdict.OK
+    assert verdict(checks.check_issued(visitors(*turns, samples=samples, reconnects=1))) is Verdict.OK
+    assert verdict(checks.check_issued(visitors(*turns, samples=samples, alone=False))) is Verdict.OK
+    assert verdict(checks.check_unique(visitors(Turn(2, 2), Turn(2, 2), reconnects=9))) is Verdict.BROKEN
+
+
+def test_a_number_outside_what_was_issued_is_found() -> None:
+    samples = (sample(0, tail=10), sample(900, tail=11))
+    assert verdict(checks.check_issued(visitors(Turn(4, 4), samples=samples))) is Verdict.BROKEN
+
+
+def test_more_admissions_than_entries_are_a_second_pass() -> None:
+    turns = (entered(1, 0, 1), entered(2, 0, 1))
+    for admitted, claimed, expected in ((2, 2, Verdict.OK), (3, 2, Verdict.BROKEN), (3, 3, Verdict.BROKEN)):
+        counters = {"admitted": admitted, "places_claimed": claimed}
+        evidence = visitors(*turns, samples=(sample(0), sample(900, counters=counters)))
+        assert verdict(checks.check_one_pass(evidence)) is expected
+
+
+def test_a_pass_that_ended_at_its_idle_limit_is_not_lost() -> None:
+    turn = entered(1, 0, 10)
+    turn.put_out_ms = 5000
+    for limit_ms, expected in ((4000, Verdict.OK), (60_000, Verdict.BROKEN)):
+        samples = (sample(0, settings={"idle_limit_ms": limit_ms}),)
+        assert verdict(checks.check_nothing_lost(visitors(turn, samples=samples))) is expected
+
+
+def test_a_reset_during_the_run_leaves_numbers_unchecked() -> None:
+    samples = (sample(0), sample(900, epoch=2))
+    evidence = visitors(Turn(1, 1), Turn(1, 1), samples=samples)
+    assert verdict(checks.check_unique(evidence)) is Verdict.UNCHECKED
+    assert verdict(checks.check_issued(evidence)) is Verdict.UNCHECKED
+
+
+def test_no_evidence_is_never_ok() -> None:
+    findings = checks.check_all(visitors())
+    assert all(finding.verdict is Verdict.UNCHECKED and finding.evidence for finding in findings)
+    assert {finding.invariant for finding in findings} == set(range(1, 9))

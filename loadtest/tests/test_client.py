@@ -1,0 +1,48 @@
+"""Cookies kept by hand, time that brackets, spellings of an address."""
+
+from yarl import URL
+
+from loadtest.cheats import deep_links
+from loadtest.client import Jar, Watch
+from loadtest.site import Site, Status
+from shared.wire import SECURE_PREFIX
+
+
+def test_a_jar_sends_back_what_it_was_given_and_forgets_what_it_was_told_to() -> None:
+    jar = Jar()
+    assert jar.take(["a=1; Path=/; HttpOnly", "b=x=y; Max-Age=60"]) == {"a", "b"}
+    assert jar.header() == "a=1; b=x=y"
+    assert jar.take(['a=""; Max-Age=0; Path=/', "b=; expires=Thu, 01 Jan 1970 00:00:00 GMT"]) == set()
+    assert jar.header() == ""
+
+
+def test_a_copy_of_a_jar_leaves_the_jar_alone() -> None:
+    jar = Jar({"a": "1"})
+    assert jar.with_cookie("a", "2").header() == "a=2"
+    assert jar.with_cookie("a", None).header() == ""
+    assert jar.header() == "a=1"
+
+
+def test_names_are_bare_whether_or_not_tls_brings_a_prefix() -> None:
+    jar = Jar()
+    assert jar.take([f"{SECURE_PREFIX}a=1; Secure"]) == {"a"}
+    assert jar.get("a") == "1"
+    assert jar.with_cookie("a", "2").header() == f"{SECURE_PREFIX}a=2"
+
+
+def test_what_happens_between_two_readings_lies_between_them() -> None:
+    watch = Watch()
+    assert 0 <= watch.floor_ms() < watch.ceil_ms()
+
+
+def test_spellings_reach_the_wire_as_they_are_written() -> None:
+    site = Site(URL("http://127.0.0.1:8080/booking"), "main")
+    links = deep_links("/booking")
+    assert {"/BOOKING", "/%62ooking", "/%2e/booking", "//booking", "/booking;x", "/booking%2f"} <= set(links)
+    assert [str(site.at(link)).removeprefix("http://127.0.0.1:8080") for link in links] == list(links)
+    assert all(link.startswith("/") for link in deep_links("/"))
+
+
+def test_an_answer_that_is_no_status_is_none() -> None:
+    assert Status.read(None) is None
+    assert Status.read({"state": "dancing"}) is None

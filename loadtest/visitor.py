@@ -1,0 +1,214 @@
+"""One visitor's way: ask for the page, poll as told, enter when called, do what there is to do inside.
+
+Written from the other side of the wire: it knows what a browser with the waiting page would know, and notes what it
+saw for the checks. It judges nothing itself.
+"""
+
+import random
+from dataclasses import dataclass
+from typing import Final
+
+from yarl import URL
+
+from loadtest.client import HTML, JSON, Answer, Client, Jar
+from loadtest.evidence import Ending, Journey, Turn
+from loadtest.scenario import Kind
+from loadtest.site import Site, Status
+from shared.wire import RoomState, VisitorState
+
+# No visitor polls faster than this whatever it is told, so that a wrong answer makes no busy loop.
+SHORTEST_POLL_MS: Final = 20
+
+# Called, came, and was not let in after all: a moment's pause before asking where one stands.
+NOT_YET_MS: Final = 250
+
+# States in which a room takes nobody any more.
+OVER: Final = frozenset({RoomState.CLOSED, RoomState.SOLD_OUT})
+
+
+@dataclass(slots=True)
+class Gauge:
+    """How many are where at this moment."""
+
+    arrived: int = 0
+    waiting: int = 0
+    inside: int = 0
+    booked: int = 0
+    done: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """What is done inside: book, or only be there; and for how long on average."""
+
+    book: bool
+    stay_s: float
+
+
+class Visitor:
+    """One journey. `entered` from the first answer of the backend on."""
+
+    def __init__(
+        self, journey: Journey, site: Site, client: Client, gauge: Gauge, stay: Stay, *, backend: URL | None = None
+    ) -> None:
+        self.journey = journey
+        self.site = site
+        self.client = client
+        self.gauge = gauge
+        self.stay = stay
+        self.backend = backend
+        self.jar = Jar()
+        self.claim_jar = Jar()
+        self.last_pass: str | None = None
+        self.rng = random.Random(journey.plan.seed)  # noqa: S311 - repeatable choices, not secrets
+        self.entered = False
+
+    async def ask(
+        self,
+        method: str,
+        url: URL,
+        *,
+        accept: str = HTML,
+        body: dict[str, object] | None = None,
+        jar: Jar | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        """One request with this visitor's cookies, or others. Takes no cookies from the answer."""
+        sending = dict(headers or {})
+        if method not in {"GET", "HEAD", "OPTIONS"}:
+            sending.setdefault("Origin", self.site.origin)
+            sending.setdefault("Sec-Fetch-Site", "same-origin")
+        with_jar = self.jar if jar is None else jar
+        # Who brings a ticket gets the same number and pass again; who brings none may have been given new ones.
+        orphans = with_jar.get(self.site.ticket) is None
+        return await self.client.ask(
+            method, url, jar=with_jar, accept=accept, body=body, headers=sending, orphans=orphans
+        )
+
+    async def page(self) -> Answer:
+        """Ask for the protected page, as a browser does; notes it if that was the way in."""
+        self.claim_jar = self.jar.copy()
+        answer = await self.ask("GET", self.site.page)
+        taken = self.jar.take(answer.set_cookies)
+        if answer.gate is None:
+            await self.came_in(answer, proven=self.site.pass_ in taken or self.jar.get(self.site.pass_) is not None)
+        elif answer.status >= 500:  # noqa: PLR2004 - HTTP
+            self.client.tally.errors[f"gate {answer.status}"] += 1
+            await self.client.sleep_ms(answer.retry_after_s * 1000)
+        return answer
+
+    async def status(self) -> Status:
+        """Ask until there is a status answer; the first one that brings the knock back has the number."""
+        while True:
+            answer = await self.ask("GET", self.site.own("status"), accept=JSON)
+            self.journey.polls += 1
+            self.jar.take(answer.set_cookies)
+            status = Status.read(answer.json()) if answer.status == 200 else None  # noqa: PLR2004 - HTTP
+            if status is not None:
+                self.see(status, answer)
+                return status
+            self.client.tally.errors[f"status {answer.status}"] += 1
+            await self.client.sleep_ms(answer.retry_after_s * 1000)
+
+    def see(self, status: Status, answer: Answer) -> None:
+        """Note what a status answer says about this visitor's turn."""
+        turn = self.journey.current
+        if status.number is None:
+            lost = turn is not None and turn.entered_ms is None
+            if lost and status.state in {VisitorState.WAITING, VisitorState.CALLED, VisitorState.AT_DOOR}:
+                self.journey.losses.append(f"a status answer without the number ({status.state})")
+            return
+        place = status.place if status.place is not None else status.number
+        if turn is not None and turn.entered_ms is None and turn.number != status.number:
+            self.journey.losses.append(f"number {turn.number} became {status.number}")
+        if turn is not None and turn.number == status.number and turn.place != place:
+            self.journey.losses.append(f"number {turn.number} went from place {turn.place} to {place}")
+        turn = self.journey.turn(status.number, place)
+        if status.state is VisitorState.WAITING:
+            turn.waiting_sent_ms = answer.sent_ms
+        elif status.state in {VisitorState.CALLED, VisitorState.AT_DOOR, VisitorState.INSIDE}:
+            turn.called_ms = answer.got_ms if turn.called_ms is None else turn.called_ms
+
+    async def came_in(self, answer: Answer, *, proven: bool) -> None:
+        """The backend answered: note through which turn. Takes a status request where the number is not known yet."""
+        self.entered = True
+        self.last_pass = self.jar.get(self.site.pass_)
+        if self.journey.current is None or self.journey.current.entered_ms is not None:
+            await self.status()
+        turn = self.journey.current
+        if turn is None or not proven:
+            self.journey.unproven += 1
+        if turn is not None and turn.entered_ms is None:
+            turn.entered_sent_ms, turn.entered_ms = answer.sent_ms, answer.got_ms
+            turn.inside_until_ms = answer.sent_ms
+
+    async def wait_for_turn(self) -> Turn | None:
+        """Come, wait as told, come in. None if the journey ended outside; `journey.ending` says how."""
+        patience = self.rng.randint(1, 4) if self.journey.plan.kind is Kind.LEAVER else None
+        if not self.entered:
+            await self.page()
+        while not self.entered:
+            status = await self.status()
+            if status.room_state in OVER:
+                self.journey.ending = Ending.TURNED_AWAY
+                return None
+            if status.state in {VisitorState.WAITING, VisitorState.AT_DOOR} and patience is not None:
+                patience -= 1
+                if patience == 0:
+                    await self.leave()
+                    self.journey.ending = Ending.LEFT
+                    return None
+            ending = await self._heed(status)
+            if ending is not None:
+                self.journey.ending = ending
+                return None
+        return self.journey.current
+
+    async def _heed(self, status: Status) -> Ending | None:
+        """Do what a status answer tells one to do; how the journey ended, if that ended it."""
+        match status.state:
+            case VisitorState.WAITING | VisitorState.AT_DOOR:
+                await self.client.sleep_ms(max(status.poll_after_ms, SHORTEST_POLL_MS))
+            case VisitorState.CALLED | VisitorState.INSIDE:
+                if self.journey.plan.kind is Kind.NO_SHOW:
+                    return Ending.NO_SHOW
+                await self.page()
+                if not self.entered:
+                    await self.client.sleep_ms(max(status.poll_after_ms, NOT_YET_MS))
+            case VisitorState.OUTSIDE if self.journey.current is None:
+                # The knock was lost with its answer, or was too old: knock again.
+                await self.client.sleep_ms(max(status.poll_after_ms, SHORTEST_POLL_MS))
+                await self.page()
+            case VisitorState.OUTSIDE | VisitorState.USED | VisitorState.REFUSED:
+                self.journey.losses.append(f"{status.state} while waiting: {status.message}")
+                return Ending.LOST
+        return None
+
+    async def claim_again(self) -> None:
+        """Ask for the page as if the answer that let this visitor in had been lost on the way."""
+        before = self.claim_jar
+        if before.get(self.site.ticket) is None:
+            before = self.jar.with_cookie(self.site.pass_, None)
+        answer = await self.ask("GET", self.site.page, jar=before)
+        self.journey.repeats_tried += 1
+        self.jar.take(answer.set_cookies)
+        if answer.gate is not None:
+            self.journey.repeats_refused.append(f"{answer.status} {answer.gate}")
+
+    def alive(self, answer: Answer) -> bool:
+        """Whether the backend answered; notes until when the pass lived, or that it is gone."""
+        turn = self.journey.current
+        if answer.gate is None:
+            if turn is not None:
+                turn.inside_until_ms = answer.sent_ms
+            return True
+        if turn is not None and answer.status < 500:  # noqa: PLR2004 - HTTP
+            turn.put_out_ms = answer.got_ms
+        return False
+
+    async def leave(self) -> None:
+        """Give up the place, or the pass."""
+        answer = await self.ask("POST", self.site.own("leave"), accept=JSON)
+        self.jar.take(answer.set_cookies)
+        if answer.status >= 400:  # noqa: PLR2004 - HTTP
+            self.client.tally.errors[f"leave {answer.status}"] += 1
