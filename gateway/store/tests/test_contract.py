@@ -1,0 +1,558 @@
+"""The promises of `QueueStore`, kept by every backend (`conftest.BACKENDS`). Time passes only in plans."""
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from gateway.room.model import AGE_BINS, LOOKAHEAD_PLACES, USER_CREDIT, Call, Limits, Mode, QueueingMethod, Snapshot
+from gateway.store.base import (
+    Admitted,
+    AtDoor,
+    Claim,
+    ClaimAnswer,
+    Held,
+    NotCalled,
+    PassRef,
+    QueueStore,
+    Spent,
+    StoreError,
+    UnknownRoom,
+    VersionConflict,
+)
+from gateway.store.tests.conftest import StoreFactory
+from gateway.store.tests.plans import PLENTY, idle_plan, opening_plan
+
+LIMITS = Limits(total_active_users=10, session_length_ms=100_000, idle_limit_ms=20_000)
+FAR = 10**15
+
+
+async def opened(store: QueueStore, people: int = 0, limits: Limits = LIMITS, room: str = "hall") -> Snapshot:
+    """A room with `people` in its line, nobody called."""
+    await store.open_room(room, limits)
+    if people:
+        await store.join(room, [None] * people, expires_ms=FAR)
+    return await store.load(room)
+
+
+async def tick(store: QueueStore, room: str = "hall", **changes: Any) -> Snapshot:
+    snapshot = await store.load(room)
+    done, after = await store.commit(room, idle_plan(snapshot, **changes), snapshot.tick)
+    assert done
+    return after
+
+
+async def all_called(store: QueueStore, people: int, limits: Limits = LIMITS) -> Snapshot:
+    snapshot = await opened(store, people, limits)
+    done, after = await store.commit("hall", opening_plan(snapshot), snapshot.tick)
+    assert done
+    return after
+
+
+async def claim(store: QueueStore, *places: int, epoch: int = 1, tag: str = "") -> list[ClaimAnswer]:
+    return list(await store.claim("hall", [Claim(epoch, place, f"pass{tag}-{place}") for place in places]))
+
+
+def ref(place: int, epoch: int = 1) -> PassRef:
+    return PassRef(epoch, place, f"pass-{place}")
+
+
+# --- open_room, load ---
+
+
+async def test_a_new_room_begins_with_epoch_1_and_nothing_issued(store):
+    snapshot = await opened(store)
+    assert (snapshot.epoch, snapshot.tail, snapshot.serving, snapshot.live, snapshot.admitting) == (1, 0, 0, 0, False)
+    assert snapshot.limits == LIMITS
+    assert snapshot.last_tick_ms <= snapshot.now_ms
+
+
+async def test_a_room_that_was_never_opened_is_unknown(store):
+    await opened(store)
+    for call in (
+        store.load("other"),
+        store.join("other", [None], expires_ms=FAR),
+        store.claim("other", [Claim(1, 1, "x")]),
+        store.renew("other", [ref(1)]),
+        store.complete("other", [ref(1)], reason="completed"),
+        store.leave("other", [(1, 1)]),
+        store.count("other", {"x": 1}),
+        store.update_settings("other", {}, expected_version=None),
+        store.reset("other", expected_version=None),
+    ):
+        with pytest.raises(UnknownRoom):
+            await call
+
+
+async def test_opening_again_changes_nothing_when_the_file_has_not_changed(store):
+    await opened(store, 3)
+    live = await store.update_settings("hall", {"mode": Mode.PAUSED}, expected_version=None)
+    again = await store.open_room("hall", replace(LIMITS, version=99))
+    assert again.limits == live.limits
+    assert (again.tick, again.tail) == (live.tick, 3)
+
+
+async def test_opening_again_takes_only_the_fields_that_changed_in_the_file(store):
+    await opened(store)
+    await store.update_settings(
+        "hall", {"total_active_users": 77, "new_users_per_minute": 5, "mode": "paused"}, expected_version=None
+    )
+    after = await store.open_room("hall", replace(LIMITS, total_active_users=20, claim_window_ms=1))
+    assert after.limits == replace(
+        LIMITS, total_active_users=20, claim_window_ms=1, new_users_per_minute=5, mode=Mode.PAUSED, version=3
+    )
+    # And the next opening compares with this one.
+    await store.update_settings("hall", {"total_active_users": 8}, expected_version=None)
+    again = await store.open_room("hall", replace(LIMITS, total_active_users=20, claim_window_ms=1))
+    assert again.limits.total_active_users == 8
+
+
+async def test_rooms_do_not_touch_each_other(store):
+    await opened(store, 3)
+    await opened(store, 1, room="annex")
+    await all_called(store, 2)
+    assert isinstance((await claim(store, 1))[0], Admitted)
+    annex = await store.load("annex")
+    assert (annex.tail, annex.serving, annex.live) == (1, 0, 0)
+
+
+async def test_every_setting_survives_being_kept(store):
+    limits = Limits(Mode.SOLD_OUT, QueueingMethod.REJECT, 1, 2, 3, 4, 5, 6, {"ko": "잠시만요", "en": "A moment"}, 1)
+    await store.open_room("hall", limits)
+    assert (await store.load("hall")).limits == limits
+
+
+# --- join ---
+
+
+async def test_numbers_count_from_1_in_the_order_asked(store):
+    await opened(store)
+    assert list(await store.join("hall", [7, None, 8], expires_ms=FAR)) == [1, 2, 3]
+    assert (await store.load("hall")).tail == 3
+
+
+async def test_a_knock_answered_before_gets_the_same_number(store, store_factory):
+    await opened(store)
+    assert list(await store.join("hall", [7, 7, None, 0, 2**64 - 1, 0], expires_ms=FAR)) == [1, 1, 2, 3, 4, 3]
+    elsewhere = store_factory()
+    assert list(await elsewhere.join("hall", [2**64 - 1, 9, 7], expires_ms=FAR)) == [4, 5, 1]
+
+
+async def test_an_empty_batch_is_answered_with_nothing(store):
+    await opened(store)
+    assert list(await store.join("hall", [], expires_ms=FAR)) == []
+    assert list(await store.claim("hall", [])) == []
+    assert list(await store.renew("hall", [])) == []
+    assert list(await store.complete("hall", [], reason="completed")) == []
+    assert list(await store.leave("hall", [])) == []
+
+
+# --- commit ---
+
+
+async def test_a_plan_made_for_another_tick_changes_nothing(store):
+    before = await opened(store, 5)
+    done, after = await store.commit("hall", opening_plan(before), before.tick + 1)
+    assert not done
+    assert replace(after, now_ms=before.now_ms) == before
+
+
+async def test_of_plans_made_for_the_same_tick_one_is_carried_out(store, store_factory):
+    before = await opened(store, 5)
+    first = await store.commit("hall", opening_plan(before), before.tick)
+    second = await store_factory().commit("hall", opening_plan(before, serve_to=2), before.tick)
+    assert (first[0], second[0]) == (True, False)
+    assert second[1].serving == 5
+    assert second[1].tick == before.tick + 1
+
+
+async def test_a_plan_sets_clocks_credit_and_pace(store):
+    before = await opened(store)
+    plan = idle_plan(
+        before,
+        now_ms=before.now_ms + 9,
+        pass_clock_ms=11,
+        call_clock_ms=12,
+        credit_add=70,
+        credit_cap=50,
+        call_credit=13,
+        pace_milli=14,
+        admitting=True,
+    )
+    _, after = await store.commit("hall", plan, before.tick)
+    assert (after.last_tick_ms, after.pass_clock_ms, after.call_clock_ms) == (before.now_ms + 9, 11, 12)
+    assert (after.credit, after.call_credit, after.pace_milli, after.admitting) == (50, 13, 14, True)
+    assert after.now_ms >= after.last_tick_ms
+
+
+async def test_calling_never_goes_past_the_last_number_issued(store):
+    await opened(store, 5)
+    after = await tick(store, serve_to=99, call_clock_ms=30)
+    assert after.serving == 5
+    assert after.calls == (Call(1, 5, 30, 5),)
+
+
+async def test_calling_never_goes_back(store):
+    await opened(store, 5)
+    await tick(store, serve_to=4)
+    assert (await tick(store, serve_to=2)).serving == 4
+
+
+async def test_a_call_is_dropped_with_its_window_and_who_stayed_away_is_counted(store):
+    await all_called(store, 3)
+    await claim(store, 2)
+    after = await tick(store, watermark=3)
+    assert after.calls == ()
+    assert after.watermark == 3
+    assert after.counters["no_shows"] == 2
+
+
+async def test_the_curve_learns_and_halves(store):
+    await all_called(store, 3)
+    await tick(store, call_clock_ms=1_500)
+    await claim(store, 1, 2)
+    added = tuple(range(AGE_BINS))
+    after = await tick(store, at_risk_add=added)
+    assert after.curve.at_risk == added
+    assert after.curve.came[:3] == (0, 2, 0)
+    after = await tick(store, at_risk_add=added, halve_curve=True)
+    assert after.curve.at_risk == added
+    assert after.curve.came[:3] == (0, 1, 0)
+
+
+# --- claim ---
+
+
+async def test_who_is_called_is_admitted_once_and_told_the_same_pass_again(store):
+    await all_called(store, 3)
+    (fresh,) = await claim(store, 2)
+    assert isinstance(fresh, Admitted)
+    assert fresh.fresh
+    assert fresh.grant.pass_id == "pass-2"
+    assert (fresh.grant.expires_ms, fresh.grant.ends_ms, fresh.grant.lives_ms) == (20_000, 100_000, 20_000)
+    again = await claim(store, 2, 2, tag="other")
+    assert again == [Admitted(fresh.grant, fresh=False)] * 2
+    after = await store.load("hall")
+    assert (after.live, after.credit, after.counters["admitted"]) == (1, PLENTY - USER_CREDIT, 1)
+    assert after.calls[0].remaining == 2
+
+
+async def test_a_place_claimed_twice_in_one_batch_yields_one_pass(store):
+    await all_called(store, 3)
+    first, second = await store.claim("hall", [Claim(1, 1, "a"), Claim(1, 1, "b")])
+    assert isinstance(first, Admitted)
+    assert second == Admitted(first.grant, fresh=False)
+
+
+async def test_a_place_above_serving_or_never_issued_or_of_another_epoch_is_not_called(store):
+    await opened(store, 5)
+    await tick(store, serve_to=2, admitting=True, credit_add=PLENTY)
+    assert await claim(store, 3, 6, 0, -1, 10**12) == [NotCalled()] * 5
+    assert await claim(store, 1, epoch=2) == [NotCalled()]
+
+
+async def test_nobody_is_admitted_while_admission_stands_still(store):
+    before = await all_called(store, 3)
+    await store.update_settings("hall", {"mode": "paused"}, expected_version=None)
+    assert await claim(store, 1) == [Held()]
+    after = await store.load("hall")
+    assert (after.calls, after.credit, after.lane_waiting) == (before.calls, before.credit, 0)
+
+
+async def test_a_pass_is_told_again_while_admission_stands_still(store):
+    await all_called(store, 3)
+    await claim(store, 1)
+    await tick(store, admitting=False)
+    assert [type(answer) for answer in await claim(store, 1, 2)] == [Admitted, Held]
+
+
+async def test_live_passes_never_pass_the_ceiling(store):
+    await all_called(store, 15)
+    answers = await claim(store, *range(1, 16))
+    assert [type(answer) for answer in answers] == [Admitted] * 10 + [AtDoor] * 5
+    after = await store.load("hall")
+    assert (after.live, after.lane_waiting) == (10, 5)
+    assert after.calls[0].remaining == 0
+
+
+async def test_nobody_is_admitted_without_credit(store):
+    await opened(store, 5)
+    await tick(store, serve_to=5, admitting=True, credit_add=2 * USER_CREDIT - 1)
+    assert [type(answer) for answer in await claim(store, 1, 2)] == [Admitted, AtDoor]
+    assert (await store.load("hall")).credit == USER_CREDIT - 1
+
+
+async def test_nobody_passes_those_who_wait_at_the_door(store):
+    await all_called(store, 13)
+    await claim(store, *range(1, 13))
+    await store.complete("hall", [ref(1), ref(2), ref(3)], reason="completed")
+    assert await claim(store, 13, 11) == [AtDoor(), AtDoor()]
+    assert (await store.load("hall")).lane_waiting == 3
+
+
+async def test_seats_are_kept_for_the_lowest_places_at_the_door(store):
+    await all_called(store, 13)
+    await claim(store, 13, 12, *range(1, 12))
+    # 13, 12 and 1..8 are inside; 9, 10, 11 at the door.
+    await store.complete("hall", [ref(13), ref(1)], reason="completed")
+    after = await tick(store, grants=5)
+    assert (after.lane_waiting, after.lane_granted, after.live) == (1, 2, 8)
+    assert [type(answer) for answer in await claim(store, 11, 10, 9)] == [AtDoor, Admitted, Admitted]
+    after = await store.load("hall")
+    assert (after.lane_waiting, after.lane_granted, after.live) == (1, 0, 10)
+    assert after.credit == PLENTY - 12 * USER_CREDIT
+
+
+async def test_kept_seats_need_credit(store):
+    await opened(store, 5)
+    await tick(store, serve_to=5, admitting=True)
+    await claim(store, 1, 2, 3)
+    after = await tick(store, grants=3, credit_add=2 * USER_CREDIT + 5)
+    assert (after.lane_granted, after.lane_waiting, after.credit) == (2, 1, 5)
+
+
+async def test_a_seat_kept_too_long_is_free_again_and_its_holder_counted(store):
+    await opened(store, 5)
+    await tick(store, serve_to=5, admitting=True)
+    await claim(store, 1)
+    await tick(store, grants=1, credit_add=USER_CREDIT, call_clock_ms=1_000)
+    assert (await tick(store, call_clock_ms=1_500, grant_expiry_ms=500)).lane_granted == 1
+    after = await tick(store, call_clock_ms=1_501, grant_expiry_ms=500, watermark=1)
+    assert (after.lane_granted, after.counters["no_shows"]) == (0, 1)
+    # Late, but not lost.
+    assert await claim(store, 1) == [AtDoor()]
+    after = await tick(store, grants=1, credit_add=USER_CREDIT)
+    assert after.calls[0].remaining == 4
+    (answer,) = await claim(store, 1)
+    assert isinstance(answer, Admitted)
+    assert answer.grant.late
+
+
+async def test_who_comes_after_the_window_is_late_and_admitted_all_the_same(store):
+    await all_called(store, 3)
+    await tick(store, watermark=2)
+    answers = await claim(store, 2, 3)
+    assert [isinstance(answer, Admitted) and answer.grant.late for answer in answers] == [True, False]
+    after = await store.load("hall")
+    assert (after.counters["admitted"], after.counters["admitted_late"]) == (2, 1)
+    assert sum(after.curve.came) == 1
+
+
+async def test_who_came_in_time_is_not_late_for_having_waited_at_the_door(store):
+    await opened(store, 2)
+    await tick(store, serve_to=2, admitting=True)
+    await claim(store, 1)
+    await tick(store, watermark=2, grants=1, credit_add=USER_CREDIT)
+    (answer,) = await claim(store, 1)
+    assert isinstance(answer, Admitted)
+    assert not answer.grant.late
+
+
+async def test_asking_again_at_the_door_counts_once(store):
+    await opened(store, 2)
+    await tick(store, serve_to=2, admitting=True)
+    assert await claim(store, 1, 1) == [AtDoor(), AtDoor()]
+    await claim(store, 1)
+    after = await store.load("hall")
+    assert (after.lane_waiting, after.calls[0].remaining, sum(after.curve.came)) == (1, 1, 1)
+
+
+# --- passes ---
+
+
+async def test_a_pass_ends_on_the_pass_clock_and_its_place_is_spent(store):
+    await all_called(store, 3)
+    await claim(store, 1)
+    assert (await tick(store, pass_clock_ms=19_999)).live == 1
+    after = await tick(store, pass_clock_ms=20_000)
+    assert (after.live, after.counters["expired"]) == (0, 1)
+    assert await claim(store, 1) == [Spent()]
+    assert list(await store.renew("hall", [ref(1)])) == [None]
+
+
+async def test_a_renewed_pass_lives_another_idle_limit_but_never_past_its_end(store):
+    await all_called(store, 3)
+    await claim(store, 1)
+    for now_ms, expires_ms in ((15_000, 35_000), (30_000, 50_000), (45_000, 65_000), (60_000, 80_000)):
+        await tick(store, pass_clock_ms=now_ms)
+        (grant,) = await store.renew("hall", [ref(1)])
+        assert grant is not None
+        assert (grant.expires_ms, grant.lives_ms) == (expires_ms, 20_000)
+    await tick(store, pass_clock_ms=78_000)
+    await store.renew("hall", [ref(1)])
+    await tick(store, pass_clock_ms=95_000)
+    (grant,) = await store.renew("hall", [ref(1)])
+    assert grant is not None
+    assert grant.expires_ms in {98_000, 100_000}
+    assert (grant.ends_ms, grant.lives_ms) == (100_000, grant.expires_ms - 95_000)
+    assert (await tick(store, pass_clock_ms=100_000)).live == 0
+
+
+async def test_renewal_needs_the_pass_itself(store):
+    await all_called(store, 3)
+    await claim(store, 1)
+    refs = [ref(1), ref(1, epoch=2), PassRef(1, 1, "forged"), ref(2)]
+    assert [grant is not None for grant in await store.renew("hall", refs)] == [True, False, False, False]
+
+
+async def test_a_shorter_idle_limit_shortens_no_pass(store):
+    await all_called(store, 1)
+    await claim(store, 1)
+    await store.update_settings("hall", {"idle_limit_ms": 10}, expected_version=None)
+    (grant,) = await store.renew("hall", [ref(1)])
+    assert grant is not None
+    assert grant.expires_ms == 20_000
+
+
+@pytest.mark.parametrize("reason", ["completed", "revoked", "left"])
+async def test_a_completed_pass_frees_its_seat_once_and_is_counted_by_reason(store, reason):
+    await all_called(store, 3)
+    await claim(store, 1)
+    refs = [PassRef(1, 1, "forged"), ref(1, epoch=2), ref(1), ref(1), ref(2)]
+    assert list(await store.complete("hall", refs, reason=reason)) == [False, False, True, False, False]
+    after = await store.load("hall")
+    assert (after.live, after.counters[reason]) == (0, 1)
+    assert await claim(store, 1) == [Spent()]
+
+
+# --- leave ---
+
+
+async def test_who_leaves_while_waiting_is_not_called(store):
+    await opened(store, 5)
+    assert list(await store.leave("hall", [(1, 2), (1, 2), (1, 4), (2, 1), (1, 6), (1, 0)])) == [
+        True,
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]
+    before = await store.load("hall")
+    assert (before.left_ahead, before.waiting, before.absent, before.counters["left"]) == (2, 3, b"\x0a", 2)
+    after = await tick(store, serve_to=3)
+    assert (after.calls[0].remaining, after.left_ahead, after.absent) == (2, 1, b"\x01")
+    assert (await tick(store, serve_to=5)).absent == b""
+    assert await claim(store, 2, 4) == [Spent(), Spent()]
+
+
+async def test_absence_is_told_across_any_boundary_within_the_lookahead(store):
+    people = LOOKAHEAD_PLACES + 40
+    await opened(store, people)
+    away = [21, LOOKAHEAD_PLACES - 1, LOOKAHEAD_PLACES, LOOKAHEAD_PLACES + 10, LOOKAHEAD_PLACES + 11]
+    await store.leave("hall", [(1, place) for place in away])
+    snapshot = await tick(store, serve_to=10)
+    bits = int.from_bytes(snapshot.absent, "little")
+    assert [11 + i for i in range(LOOKAHEAD_PLACES) if bits >> i & 1] == away[:4]
+    assert snapshot.left_ahead == 5
+    after = await tick(store, serve_to=people)
+    assert sum(call.remaining for call in after.calls) == people - 5
+
+
+async def test_who_leaves_after_the_call_is_expected_no_more(store):
+    await all_called(store, 3)
+    await store.leave("hall", [(1, 2)])
+    after = await store.load("hall")
+    assert (after.calls[0].remaining, after.left_ahead, sum(after.curve.came)) == (2, 0, 0)
+
+
+async def test_who_leaves_the_door_gives_back_the_kept_seat(store):
+    await opened(store, 3)
+    await tick(store, serve_to=3, admitting=True)
+    await claim(store, 1, 2)
+    await tick(store, grants=1, credit_add=USER_CREDIT)
+    assert list(await store.leave("hall", [(1, 1), (1, 2)])) == [True, True]
+    after = await store.load("hall")
+    assert (after.lane_granted, after.lane_waiting, after.calls[0].remaining) == (0, 0, 1)
+
+
+async def test_who_leaves_from_inside_frees_the_seat(store):
+    await all_called(store, 3)
+    await claim(store, 1)
+    assert list(await store.leave("hall", [(1, 1), (1, 1)])) == [True, False]
+    after = await store.load("hall")
+    assert (after.live, after.counters["left"]) == (0, 1)
+
+
+# --- count, update_settings, reset ---
+
+
+async def test_counters_add_up(store):
+    await opened(store)
+    await store.count("hall", {"refused_forged": 2, "exempt": 1})
+    await store.count("hall", {"refused_forged": 3})
+    assert (await store.load("hall")).counters == {"refused_forged": 5, "exempt": 1}
+
+
+async def test_a_change_of_settings_grows_version_and_tick_and_stops_admission(store):
+    before = await all_called(store, 1)
+    after = await store.update_settings(
+        "hall", {"total_active_users": 3, "opens_at_ms": 5, "message": {"en": "Soon"}}, expected_version=1
+    )
+    assert after.limits == replace(LIMITS, total_active_users=3, opens_at_ms=5, message={"en": "Soon"}, version=2)
+    assert (after.tick, after.admitting) == (before.tick + 1, False)
+    done, _ = await store.commit("hall", idle_plan(before), before.tick)
+    assert not done
+
+
+async def test_a_change_made_for_another_version_is_refused_with_what_is_there(store):
+    await opened(store)
+    await store.update_settings("hall", {"mode": "paused"}, expected_version=1)
+    with pytest.raises(VersionConflict) as refusal:
+        await store.update_settings("hall", {"mode": "open"}, expected_version=1)
+    assert refusal.value.snapshot.limits.mode is Mode.PAUSED
+    with pytest.raises(VersionConflict):
+        await store.reset("hall", expected_version=1)
+    assert (await store.load("hall")).limits.version == 2
+
+
+@pytest.mark.parametrize("patch", [{"nonsense": 1}, {"mode": "ajar"}])
+async def test_a_setting_there_is_not_is_refused(store, patch):
+    before = await opened(store)
+    with pytest.raises(StoreError):
+        await store.update_settings("hall", patch, expected_version=None)
+    assert (await store.load("hall")).tick == before.tick
+
+
+async def test_a_lowered_ceiling_ends_no_pass_and_admits_nobody_until_there_is_room(store):
+    await all_called(store, 12)
+    await claim(store, *range(1, 6))
+    await store.update_settings("hall", {"total_active_users": 2}, expected_version=None)
+    after = await tick(store, admitting=True)
+    assert after.live == 5
+    assert await claim(store, 6) == [AtDoor()]
+    assert (await tick(store, grants=9)).lane_granted == 0
+
+
+async def test_a_reset_starts_a_new_epoch_and_keeps_counters_settings_and_clocks(store):
+    await all_called(store, 12)
+    await claim(store, *range(1, 12))
+    await store.join("hall", [5], expires_ms=FAR)
+    before = await tick(store, pass_clock_ms=7, call_clock_ms=8)
+    after = await store.reset("hall", expected_version=before.limits.version)
+    assert (after.epoch, after.tail, after.serving, after.watermark, after.live) == (2, 0, 0, 0, 0)
+    assert (after.lane_waiting, after.lane_granted, after.calls, after.admitting) == (0, 0, (), False)
+    assert (after.counters, after.limits) == (before.counters, before.limits)
+    assert (after.pass_clock_ms, after.call_clock_ms, after.last_tick_ms) == (7, 8, before.last_tick_ms)
+    assert after.tick > before.tick
+    assert await claim(store, 1) == [NotCalled()]
+    assert list(await store.renew("hall", [ref(1)])) == [None]
+    assert list(await store.join("hall", [5, 6], expires_ms=FAR)) == [1, 2]
+    await tick(store, serve_to=2, admitting=True, credit_add=PLENTY)
+    assert [type(answer) for answer in await claim(store, 1, epoch=2)] == [Admitted]
+
+
+# --- durability ---
+
+
+async def test_everything_is_there_again_after_closing(store_factory: StoreFactory):
+    store = store_factory()
+    await all_called(store, 12)
+    await claim(store, *range(1, 12))
+    await store.leave("hall", [(1, 12)])
+    before = await store.load("hall")
+    await store.close()
+    again = store_factory()
+    after = await again.open_room("hall", LIMITS)
+    assert replace(after, now_ms=before.now_ms) == before
+    assert list(await again.join("hall", [None], expires_ms=FAR)) == [13]
