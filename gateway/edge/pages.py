@@ -5,7 +5,6 @@ another address. The security policy that goes with it names the very script and
 whatever else found its way into a page (an operator's message, a room's title, a template) cannot run.
 """
 
-import gzip
 import json
 import logging
 import re
@@ -30,6 +29,7 @@ from jinja2 import (
 )
 from markupsafe import Markup
 
+from gateway.edge.splice import Splicer
 from gateway.edge.strings import SCRIPT_WORDS, STRINGS
 
 _HERE: Final = Path(__file__).parent
@@ -103,11 +103,12 @@ class Page:
     body: bytes
     csp: str
     language: str
+    splicer: Splicer
 
     @cached_property
     def gzip(self) -> bytes:
         """The body compressed, made when first asked for."""
-        return gzip.compress(self.body, compresslevel=6, mtime=0)
+        return self.splicer.gzip(self.body)
 
 
 class Pages:
@@ -132,6 +133,9 @@ class Pages:
         self._words = {
             language: _json({key: words[key] for key in SCRIPT_WORDS}) for language, words in STRINGS.items()
         }
+        self._splicers = {
+            language: Splicer([self.style, words, self.script]) for language, words in self._words.items()
+        }
         self._ours = _environment(None, Undefined)
         self._rooms = _environment(templates_dir, Undefined) if templates_dir is not None else self._ours
         self._reported: set[str] = set()
@@ -139,7 +143,7 @@ class Pages:
     def waiting(self, view: WaitView, language: str) -> Page:
         """The waiting page, whole and true without a script. Raises KeyError for an unknown notice or language."""
         values = self._waiting_values(view, language)
-        return Page(self._render("waiting.html", values), self._waiting_csp, language)
+        return Page(self._render("waiting.html", values), self._waiting_csp, language, self._splicers[language])
 
     def notice(
         self,
@@ -168,7 +172,7 @@ class Pages:
             request_id=request_id or "",
             detail=detail or {},
         )
-        return Page(self._render("notice.html", values), self._notice_csp, language)
+        return Page(self._render("notice.html", values), self._notice_csp, language, self._splicers[language])
 
     def check(self) -> list[str]:
         """What is wrong with the room's own templates, a line each; empty when nothing is."""

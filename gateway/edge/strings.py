@@ -60,7 +60,7 @@ KO: Final[Mapping[str, str]] = {
     "advice_reload": "새로 고침을 하거나 창을 여러 개 열어도 빨라지지 않습니다.",
     "noscript": "이 화면은 {s}초마다 자동으로 새로 고쳐집니다.",
     # Its connection, clocks and buttons.
-    "connected": "연결되어 있습니다",
+    "connected": "연결됨",
     "updated": "마지막 확인 {time}",
     "offline": "인터넷 연결이 끊겼습니다. 순서는 유지되며, 연결되면 자동으로 이어집니다.",
     "catching_up": "연결을 다시 확인하고 있습니다. 순서는 유지됩니다.",
@@ -301,5 +301,5 @@ SCRIPT_WORDS: Final = (
     "minutes_bare", "minutes_one", "minutes", "hours", "hours_minutes",
     "countdown_days", "opening",
     "connected", "updated", "offline", "catching_up",
-    "notify_on", "turn_title", "turn_body",
+    "turn_title", "turn_body",
 )  # fmt: skip

@@ -31,8 +31,9 @@
 
   const grouped = new Intl.NumberFormat(language);
   const inZone = (options) => new Intl.DateTimeFormat(language, Object.assign({ hourCycle: 'h23' }, options));
-  const clock = inZone({ hour: '2-digit', minute: '2-digit', second: '2-digit', timeZoneName: 'short' });
-  const shortClock = inZone({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const clock = inZone({ hour: '2-digit', minute: '2-digit', second: '2-digit' });
+  const zone = inZone({ timeZoneName: 'long' }).formatToParts().filter((part) => part.type === 'timeZoneName')
+    .map((part) => ' (' + part.value + ')').join('');
   const calendar = inZone({
     month: 'long', day: 'numeric', weekday: 'short', hour: '2-digit', minute: '2-digit', timeZoneName: 'short',
   });
@@ -149,11 +150,13 @@
     put('opens', opens ? calendar.format(status.opens_at_ms) : '');
     show('opens-row', opens);
     show('countdown', opens);
+    show('advice', phase !== 'closed' && phase !== 'sold_out');
 
     document.title = counted && status.ahead > 0
       ? fill(words.ahead_title, { ahead }) + ' · ' + words['head_' + phase]
       : words['head_' + phase];
-    announce(phase, [words['head_' + phase], before, status.ahead ? ahead : '', after, eta].filter(Boolean).join(' '));
+    const wait = eta && words.eta_label + ': ' + eta;
+    announce(phase, [words['head_' + phase], before, status.ahead ? ahead : '', after, wait].filter(Boolean).join(' '));
     showSeconds();
   };
 
@@ -168,7 +171,7 @@
 
   const showSeconds = () => {
     const server = serverAhead + performance.now();
-    put('clock', clock.format(server));
+    put('clock', clock.format(server) + zone);
     put('device', clock.format(Date.now()));
     show('differ', Math.abs(server - Date.now()) > CLOCKS_DIFFER_MS);
     if (status.opens_at_ms !== null) put('left', countdown(status.opens_at_ms - server));
@@ -178,7 +181,7 @@
     const link = byId('link');
     if (link) link.className = 'link ' + (state === 'connected' ? 'ok' : 'lost');
     put('state', words[state]);
-    put('checked', fill(words.updated, { time: shortClock.format(checkedAt) }));
+    put('checked', fill(words.updated, { time: clock.format(checkedAt) }));
     if (state !== 'connected') announce(state, words[state]);
   };
 
@@ -217,6 +220,12 @@
     if (status.state === 'refused' || status.state === 'used') remember('journey', null);
     moving = true;
     setTimeout(() => {
+      // Without a network the browser would put its own error page in place of this one, which can still wait.
+      if (navigator.onLine === false) {
+        moving = false;
+        failed(false, 0);
+        return;
+      }
       location.replace(location.href.split('#')[0]);
       // A navigation that comes to nothing (offline this very moment) leaves us here: go on.
       setTimeout(() => { moving = false; ask(); }, Math.max(toldWait(), 15000));

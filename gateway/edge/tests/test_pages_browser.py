@@ -1,0 +1,462 @@
+"""The waiting page in a real Chromium: it shows what it is told, bears anything, and never enters by itself."""
+
+import json
+import os
+import shutil
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from gateway.edge.pages import NOTICE_KINDS, SAMPLE_STATES, SAMPLE_STATUS, Pages, WaitView
+
+pytestmark = pytest.mark.browser
+
+STATUS_URL = "/_sunbeon/vaccine/status"
+LEAVE_URL = "/_sunbeon/vaccine/leave"
+PAGES = Pages()
+NO_ICON = '<link rel="icon" href="data:,">'
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def status(**changes):
+    return {
+        **SAMPLE_STATUS,
+        "state": "waiting",
+        "room_state": "open",
+        "opens_at_ms": None,
+        "poll_after_ms": 1000,
+        "server_time_ms": time.time_ns() // 1_000_000,
+        "ticket": "v1.ticket",
+        **changes,
+    }
+
+
+class Gate(ThreadingHTTPServer):
+    """A stand-in for the gate: `answer` gives what it says when asked, `page_status` is in the page."""
+
+    page_status: dict[str, object]
+    answer: Callable[[], tuple[Any, ...]]  # status code, content type, body and, if any, headers
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server_port}/book?day=1"
+        self.reset()
+
+    def reset(self):
+        self.language = "en"
+        self.page = lambda: PAGES.waiting(
+            WaitView("vaccine", {"en": "Vaccines"}, self.page_status, STATUS_URL, LEAVE_URL, 2), self.language
+        )
+        self.page_status = status()
+        self.answer = lambda: (200, "application/json", json.dumps(status()))
+        self.pages_asked, self.polls, self.tickets, self.posts, self.other = 0, [], [], [], []
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: Gate
+
+    def log_message(self, *_):
+        """Keep quiet."""
+
+    def reply(self, code, content_type, body, **headers):
+        self.send_response(code)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("Cache-Control", "no-store")
+        for name, value in headers.items():
+            self.send_header(name.replace("_", "-"), value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self):
+        gate = self.server
+        if self.path == STATUS_URL:
+            gate.polls.append(time.monotonic())
+            gate.tickets.append(self.headers.get("Sunbeon-Ticket"))
+            code, content_type, body, *more = gate.answer()
+            self.reply(code, content_type, body.encode(), **(more[0] if more else {}))
+        elif self.path.startswith("/book"):
+            gate.pages_asked += 1
+            page = gate.page()
+            if isinstance(page, str):
+                self.reply(200, "text/html; charset=utf-8", page.encode())
+            else:
+                self.reply(200, "text/html; charset=utf-8", page.body, Content_Security_Policy=page.csp)
+        else:
+            gate.other.append(self.path)
+            self.reply(404, "text/plain", b"")
+
+    def do_POST(self):
+        self.server.posts.append(self.path)
+        self.reply(200, "text/html", (NO_ICON + "<title>left</title>").encode())
+
+
+@pytest.fixture(scope="module")
+def server():
+    gate = Gate()
+    threading.Thread(target=gate.serve_forever, daemon=True).start()
+    yield gate
+    gate.shutdown()
+    gate.server_close()
+
+
+@pytest.fixture
+def gate(server):
+    server.reset()
+    return server
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("Chromium is missing: apt-get install chromium")
+        pytest.skip("BROWSER TESTS SKIPPED: no Chromium on this machine (apt-get install chromium)")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium, gate):
+    """Open a page in a fresh profile; at the end no script error, refused script or request elsewhere may have been."""
+    contexts, faults = [], []
+
+    def open_page(expected_noise=(), **options):
+        context = chromium.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on(
+            "console",
+            lambda message: (
+                faults.append(message.text)
+                if message.type == "error" and not any(noise in message.text for noise in expected_noise)
+                else None
+            ),
+        )
+        page.goto(gate.url)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert faults == []
+    assert gate.other == [], "nothing else is asked for, not even an icon"
+
+
+def until(condition):
+    deadline = time.monotonic() + 8
+    while not condition():
+        assert time.monotonic() < deadline, "did not happen in time"
+        time.sleep(0.02)
+
+
+def text(page, place):
+    return page.locator(f"#n-{place}").text_content()
+
+
+def comes(page, place, wanted):
+    page.wait_for_function(
+        "([place, wanted]) => document.getElementById('n-' + place).textContent.includes(wanted)",
+        arg=[place, wanted],
+        timeout=8000,
+    )
+
+
+def test_a_knock_is_brought_back_at_once_and_the_number_appears(gate, visit):
+    gate.page_status = status(number=None, place=None, ahead=None, eta_ms=None, poll_after_ms=120_000, ticket="knock")
+    gate.answer = lambda: (200, "application/json", json.dumps(status(ticket="v1.mine", number=4711, ahead=3)))
+    page = visit()
+    comes(page, "number", "4,711")
+    until(lambda: len(gate.polls) >= 2)
+    assert gate.tickets[:2] == ["knock", "v1.mine"], "the newest ticket is kept and sent"
+    assert text(page, "count") == "3"
+    assert page.title().startswith("3 ahead")
+
+
+def test_the_page_without_its_script_says_what_the_script_says(gate, visit):
+    cases = [status(state=state, room_state=room, opens_at_ms=9_999_999_999_999) for state, room in SAMPLE_STATES]
+    cases += [status(ahead=0), status(ahead=1), status(number=None, ahead=None), status(eta_ms=None)]
+    waits_s = [(0, 0), (9, 60), (10, 61), (60, 60), (700, 1130), (1201, 1210), (2000, 2610), (5400, 5401)]
+    waits_s += [(3000, 9000), (17_990, 18_010), (60_000, 86_401), (180_000, 341_160)]
+    cases += [status(eta_ms=[low * 1000, high * 1000]) for low, high in waits_s]
+    page = visit()
+    for language in ("ko", "en"):
+        gate.language = language
+        for case in cases:
+            gate.page_status = {**case, "poll_after_ms": 120_000}
+            page.goto("about:blank")
+            page.goto(gate.url)
+            differences = page.evaluate(
+                """async () => {
+                    const body = await (await fetch(location.href)).text();
+                    const plain = new DOMParser().parseFromString(body, 'text/html');
+                    const seen = (root, id) => {
+                        const place = root.getElementById('n-' + id);
+                        return place.closest('[hidden]') ? '' : place.textContent.trim().slice(0, 60);
+                    };
+                    return ['head', 'lead', 'before', 'count', 'after', 'eta', 'number', 'message-text', 'advice']
+                        .map((id) => [id, seen(plain, id), seen(document, id)]).filter(([, a, b]) => a !== b);
+                }"""
+            )
+            if case["number"] is not None:
+                assert differences == [], case
+
+
+def test_offline_keeps_the_place_says_so_and_goes_on_by_itself(gate, visit):
+    page = visit(expected_noise=["ERR_INTERNET_DISCONNECTED"])
+    until(lambda: gate.polls)
+    page.context.set_offline(True)
+    comes(page, "state", "Your place is kept")
+    page.wait_for_timeout(2500)
+    polls = len(gate.polls)
+    assert text(page, "number") == "1,234,567"
+    assert "offline" in text(page, "state")
+    page.context.set_offline(False)
+    comes(page, "state", "Connected")
+    assert len(gate.polls) > polls
+    assert gate.pages_asked == 1, "it never left the waiting page"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (500, "text/plain", "oops"),
+        (503, "application/json", json.dumps(status(state="called"))),
+        (200, "text/html", "<h1>Welcome to our Wi-Fi</h1>"),
+        (200, "application/json", "{"),
+        (200, "application/json", "null"),
+        (200, "application/json", '{"state": "inside"}'),
+        (200, "application/json", json.dumps({**status(state="called"), "number": "1"})),
+        (200, "application/json", json.dumps({**status(), "state": "admin"})),
+        (302, "text/plain", "", {"Location": "/book?portal"}),
+    ],
+    ids=["500", "503", "portal", "torn", "null", "part", "types", "unknown", "redirect"],
+)
+def test_an_error_or_a_made_up_answer_lets_nobody_in_and_loses_nothing(gate, visit, answer):
+    gate.answer = lambda: answer
+    page = visit(expected_noise=["Failed to load resource", "ERR_FAILED"])
+    page.evaluate("dispatchEvent(new Event('online'))")
+    comes(page, "state", "We are catching up. Your place is kept.")
+    assert text(page, "number") == "1,234,567"
+    gate.answer = lambda: (200, "application/json", json.dumps(status(ahead=42)))
+    page.evaluate("dispatchEvent(new Event('online'))")
+    comes(page, "count", "42")
+    assert text(page, "state") == "Connected"
+    assert gate.pages_asked == 1
+
+
+def test_a_turn_asks_the_server_for_the_page_and_the_server_decides(gate, visit):
+    page = visit()
+    page.evaluate("location.hash = 'here'")
+    gate.page = lambda: NO_ICON + "<title>The booking</title>"
+    gate.answer = lambda: (200, "application/json", json.dumps(status(state="called", ahead=0)))
+    until(lambda: page.title() == "The booking")
+    assert page.url == gate.url
+    assert gate.pages_asked == 2
+
+
+def test_a_turn_the_server_does_not_confirm_causes_no_storm(gate, visit):
+    gate.answer = lambda: (200, "application/json", json.dumps(status(state="called", ahead=0)))
+    page = visit()
+    page.wait_for_timeout(6000)
+    assert 2 <= gate.pages_asked <= 4
+    assert "1,234,567" in page.content()
+
+
+@pytest.mark.parametrize("state", ["outside", "inside", "used", "refused"])
+def test_whatever_else_the_server_has_to_show_is_asked_of_it(gate, visit, state):
+    page = visit()
+    gate.page = lambda: NO_ICON + "<title>Something else</title>"
+    gate.answer = lambda: (200, "application/json", json.dumps(status(state=state)))
+    until(lambda: page.title() == "Something else")
+
+
+def test_at_the_door_and_while_closed_it_stays_and_keeps_asking(gate, visit):
+    for change, heading in (
+        ({"state": "at_door"}, "You are about to go in"),
+        ({"room_state": "closed"}, "The line is closed"),
+        ({"room_state": "paused"}, "Entry is paused for the moment"),
+        ({}, "You are in line"),
+    ):
+        gate.answer = lambda change=change: (200, "application/json", json.dumps(status(**change)))
+        if not gate.pages_asked:
+            page = visit()
+        comes(page, "head", heading)
+    assert gate.pages_asked == 1
+
+
+def test_the_bar_never_goes_back_not_even_over_a_reload(gate, visit):
+    aheads = iter([100, 60, 80, 50, *[90] * 100])
+    gate.page_status = status(ahead=100)
+    gate.answer = lambda: (200, "application/json", json.dumps(status(ahead=next(aheads))))
+    page = visit()
+    seen = []
+    for _ in range(5):
+        polls = len(gate.polls)
+        until(lambda polls=polls: len(gate.polls) > polls)
+        page.wait_for_timeout(50)
+        seen.append(int(page.locator("#n-bar").get_attribute("aria-valuenow")))
+    gate.page_status = status(ahead=90)
+    page.reload()
+    seen.append(int(page.locator("#n-bar").get_attribute("aria-valuenow")))
+    assert seen == sorted(seen)
+    assert seen[-1] == 50
+
+
+def test_it_asks_when_told_and_never_more_than_once_a_second(gate, visit):
+    gate.answer = lambda: (200, "application/json", json.dumps(status(poll_after_ms=1)))
+    page = visit()
+    for _ in range(20):
+        page.evaluate("dispatchEvent(new Event('online')); document.dispatchEvent(new Event('visibilitychange'))")
+        page.wait_for_timeout(100)
+    gaps = [after - before for before, after in zip(gate.polls, gate.polls[1:], strict=False)]
+    assert gaps
+    assert min(gaps) > 0.9
+    gate.answer = lambda: (200, "application/json", json.dumps(status(poll_after_ms=60_000)))
+    page.wait_for_timeout(1500)
+    polls = len(gate.polls)
+    page.wait_for_timeout(2000)
+    assert len(gate.polls) == polls
+
+
+def test_a_busy_server_is_not_asked_sooner_than_it_said(gate, visit):
+    gate.page_status = status(number=None, poll_after_ms=60_000)
+    gate.answer = lambda: (503, "text/plain", "")
+    page = visit(expected_noise=["Failed to load resource"])
+    comes(page, "state", "catching up")
+    page.wait_for_timeout(3000)
+    assert len(gate.polls) == 1
+
+
+def test_nothing_can_be_called_or_changed_from_the_console(gate, visit):
+    page = visit()
+    added = page.evaluate(
+        """() => {
+            const frame = document.body.appendChild(document.createElement('iframe'));
+            const plain = new Set(Object.getOwnPropertyNames(frame.contentWindow));
+            frame.remove();
+            return Object.getOwnPropertyNames(window).filter((name) => !plain.has(name) && !/^\\d+$/.test(name));
+        }"""
+    )
+    assert [name for name in added if not name.startswith("__playwright") and name != "__pwInitScripts"] == []
+    assert page.evaluate("Object.values(sessionStorage).join().includes('v1.ticket')") is False
+    assert page.evaluate("localStorage.length") == 0
+
+
+def test_a_message_that_comes_later_is_text(gate, visit):
+    gate.answer = lambda: (200, "application/json", json.dumps(status(message="<img src=/x onerror=alert(1)> moved")))
+    page = visit()
+    comes(page, "message-text", "<img src=/x onerror=alert(1)> moved")
+    assert page.locator("#n-message").is_visible()
+    assert page.locator("img").count() == 0
+
+
+def test_a_device_clock_that_is_wrong_is_shown_and_said_not_to_matter(gate, visit):
+    page = visit()
+    page.wait_for_timeout(200)
+    assert page.locator("#n-differ").is_hidden()
+    hour = 3_600_000
+    gate.answer = lambda: (200, "application/json", json.dumps(status(server_time_ms=time.time_ns() // 10**6 - hour)))
+    page.locator("#n-differ").wait_for(state="visible", timeout=8000)
+    assert "does not matter" in text(page, "differ")
+    assert text(page, "clock")[:5] != text(page, "device")[:5]
+
+
+def test_before_opening_it_counts_down_by_the_servers_clock(gate, visit):
+    now = 1_800_000_000_000  # not the device's day
+    gate.page_status = status(room_state="prequeue", server_time_ms=now, opens_at_ms=now + 7_384_000)
+    gate.page_status["poll_after_ms"] = 60_000
+    page = visit()
+    assert text(page, "left")[:5] in {"02:03", "02:02"}
+    assert page.locator("#n-opens").is_visible()
+    gate.page_status = {**gate.page_status, "opens_at_ms": now - 1}
+    page.reload()
+    assert text(page, "left") == "Opening now"
+
+
+def test_leaving_takes_two_steps_and_needs_no_script(gate, visit):
+    for options in ({}, {"java_script_enabled": False}):
+        page = visit(**options)
+        yes = page.get_by_role("button", name="Yes, give up my place")
+        assert not yes.is_visible()
+        page.locator("summary").click()
+        page.get_by_role("link", name="No, keep waiting").click()
+        page.wait_for_load_state()
+        assert not yes.is_visible()
+        assert gate.posts == []
+        page.locator("summary").click()
+        yes.click()
+        assert page.title() == "left"
+        assert gate.posts == [LEAVE_URL]
+        gate.posts.clear()
+
+
+def test_without_a_script_the_page_refreshes_itself(gate, visit):
+    page = visit(java_script_enabled=False)
+    assert page.get_by_text("123,456").is_visible()
+    assert page.get_by_text("1,234,567").is_visible()
+    until(lambda: gate.pages_asked >= 2)
+    assert gate.polls == []
+
+
+def test_the_numbers_are_read_aloud_at_a_sensible_rate(gate, visit):
+    aheads = iter(range(1000, 0, -1))
+    gate.answer = lambda: (200, "application/json", json.dumps(status(ahead=next(aheads))))
+    page = visit()
+    until(lambda: len(gate.polls) >= 1)
+    said = text(page, "live")
+    until(lambda: len(gate.polls) >= 3)
+    assert "123,456" in said
+    assert text(page, "live") == said, "not on every tick"
+    gate.answer = lambda: (200, "application/json", json.dumps(status(room_state="paused")))
+    comes(page, "live", "paused")
+
+
+@pytest.mark.parametrize("language", ["ko", "en"])
+def test_nothing_needs_sideways_scrolling_on_a_narrow_screen(gate, visit, language):
+    gate.language = language
+    opens_at_ms = time.time_ns() // 1_000_000 + 100 * 86_400_000
+    views = [status(state=state, room_state=room, opens_at_ms=opens_at_ms) for state, room in SAMPLE_STATES]
+    views = [{**each, "number": 10_000_000, "ahead": 9_999_999, "eta_ms": [180_000_000, 341_160_000]} for each in views]
+    page = visit(viewport={"width": 320, "height": 640}, color_scheme="dark", reduced_motion="reduce")
+
+    def check():
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        assert page.evaluate("[...document.querySelectorAll('main :not(.sr)')].every((e) => e.scrollWidth <= 320)")
+
+    for each in views:
+        gate.page_status = each
+        page.reload()
+        page.locator("summary").click()
+        check()
+    for kind in NOTICE_KINDS:
+        gate.page = lambda kind=kind: PAGES.notice(kind, language, retry_url="/book", leave_url=LEAVE_URL)
+        page.reload()
+        check()
+
+
+def test_the_offer_to_notify_is_made_only_where_it_can_be_kept(gate, visit):
+    page = visit()
+    assert page.locator("#n-notify").is_visible()
+    page.context.grant_permissions(["notifications"])
+    page.reload()
+    assert page.locator("#n-notify").is_hidden()
+    assert page.locator("#n-notified").is_visible()
