@@ -51,8 +51,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms, secret: str | None 
     app[VERIFIER] = PassVerifier(mine.backend_keys)
     app[PERSON_SECRET] = load_secret(mine.secret_file, secret)
     app[PAGES] = Pages()
-    refused: Counter[str] = Counter()
-    app[REFUSED] = refused
+    app[REFUSED] = Counter()
     app.add_routes([*api.routes(), *html.routes()])
     app.cleanup_ctx.extend((_request_log, _store))
     return app
@@ -63,7 +62,9 @@ async def _request_log(app: web.Application) -> AsyncIterator[None]:
     app[REQUEST_LOG] = log
     yield
     log.close()
-    _log.info("refused at the gate", extra={"refused": dict(app[REFUSED])})
+    refused = app[REFUSED]
+    if refused:
+        _log.warning("refused at the gate, in all", extra={"refused": dict(refused)})
 
 
 async def _store(app: web.Application) -> AsyncIterator[None]:

@@ -22,7 +22,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "skip": ("본문 바로가기", "Skip to content"),
     "switch_language": ("English", "한국어"),
-    "back": ("이전", "Back"),
     "home": ("처음으로", "Start page"),
     "footer": (
         "센터와 일정은 모두 지어낸 것입니다. 시각은 한국 표준시입니다.",
@@ -33,7 +32,6 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "step_time": ("날짜·시간", "Date and time"),
     "step_person": ("예약자 정보", "Your details"),
     "step_confirm": ("확인", "Confirm"),
-    "step_now": ("현재 단계", "current step"),
     # Start and centres
     "intro": (
         "접종센터와 시간을 고르고 예약자 정보를 입력하면 예약이 끝납니다. 보통 3분이면 됩니다.",
@@ -48,16 +46,16 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "가족을 대신하여 예약할 때에는 접종받으실 분의 정보를 입력해 주세요.",
         "Booking for a relative? Enter the details of the person to be vaccinated.",
     ),
-    "start": ("예약 시작", "Start booking"),
     "find_link": ("예약 조회·취소", "Find or cancel a booking"),
     "choose_centre": ("접종센터를 선택해 주세요", "Choose a centre"),
-    "centre_left": ("예약 가능 {left}명", "{left} seats left"),
+    "centre_left": ("예약 가능 {left}명", "{left} left"),
     "none_left": ("마감", "Full"),
     "no_centres": ("지금은 예약할 수 있는 센터가 없습니다.", "There is no centre to book at the moment."),
     # Days and slots
     "choose_time": ("날짜와 시간을 선택해 주세요", "Choose a date and time"),
     "days": ("날짜", "Dates"),
     "slots_on": ("{day} 예약 가능 시간", "Times on {day}"),
+    "day_left": ("{left}명", "{left} left"),
     "slot_left": ("{left}명 가능", "{left} left"),
     "no_slots": ("이 날짜에는 예약할 수 있는 시간이 없습니다.", "There is no time left to book on this date."),
     "other_centre": ("다른 센터 선택", "Choose another centre"),

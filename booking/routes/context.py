@@ -14,7 +14,7 @@ from shared.clock import Clock
 from shared.passes import PassClaims, PassVerifier
 
 SETTINGS: Final = web.AppKey("settings", Booking)
-# No type is passed at run time: these two are a callable and a generic.
+# No type at run time: it is a callable's.
 CLOCK: Final[web.AppKey[Clock]] = web.AppKey("clock")
 VERIFIER: Final = web.AppKey("verifier", PassVerifier)
 STORE: Final = web.AppKey("store", BookingStore)
@@ -22,7 +22,7 @@ PERSON_SECRET: Final = web.AppKey("person_secret", bytes)
 PAGES: Final = web.AppKey("pages", Pages)
 REQUEST_LOG: Final = web.AppKey("request_log", RequestLog)
 # How many requests were turned away at the gate, by kind of `PassError`.
-REFUSED: Final[web.AppKey[Counter[str]]] = web.AppKey("refused")
+REFUSED: Final = web.AppKey("refused", Counter[str])
 
 CLAIMS: Final = web.RequestKey("claims", PassClaims)
 VERDICT: Final = web.RequestKey("verdict", str)

@@ -112,7 +112,8 @@ class Site:
 
     async def first_slot(self) -> dict[str, Any]:
         _, _, body = await self.get("/api/slots", headers=self.passes.header())
-        return body["slots"][0]
+        slot: dict[str, Any] = body["slots"][0]
+        return slot
 
     async def hold(self, headers: dict[str, str], slot_id: int, **changes: str) -> tuple[int, Any, Any]:
         return await self.post("/api/holds", headers=headers, json={"slot_id": slot_id, **PERSON, **changes})
@@ -120,6 +121,7 @@ class Site:
     async def book(self, headers: dict[str, str], slot_id: int, **changes: str) -> dict[str, Any]:
         status, _, held = await self.hold(headers, slot_id, **changes)
         assert status == 201, held
+        booked: dict[str, Any]
         status, _, booked = await self.post(f"/api/holds/{held['hold_id']}/confirm", headers=headers)
         assert status == 201, booked
         return booked
@@ -181,5 +183,5 @@ async def start(clock, passes, make_settings) -> AsyncIterator[Callable[..., Any
 
 
 @pytest.fixture
-async def site(start) -> Site:
+async def site(start):
     return await start()
