@@ -7,14 +7,14 @@ with what the file says and are the store's from then on: see `Room.limits`.
 import os
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
-from gateway.room.match import Area, BypassRule, canonical_host, fold_prefix
+from gateway.room.match import Area, BypassRule, canonical_host, fold_prefix, parse_networks
 from gateway.room.model import Limits, Mode, QueueingMethod
 from shared import settings as loader
 
@@ -25,6 +25,12 @@ LANGUAGES: Final = ("ko", "en")
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
         raise ValueError("use 1-32 small letters, digits, - and _, beginning with a letter or digit")
+    return text
+
+
+def _language(text: str) -> str:
+    if text not in LANGUAGES:
+        raise ValueError(f"pages are in {' and '.join(LANGUAGES)}")
     return text
 
 
@@ -53,7 +59,8 @@ Name = Annotated[str, AfterValidator(_name)]
 Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 UrlPath = Annotated[str, AfterValidator(_path)]
-Texts = dict[Literal["ko", "en"], Annotated[str, Field(max_length=500)]]
+Language = Annotated[str, AfterValidator(_language)]
+Texts = dict[Language, Annotated[str, Field(max_length=500)]]
 
 
 class _Section(BaseModel):
@@ -123,20 +130,13 @@ class Bypass(_Section):
         return BypassRule(
             self.name,
             tuple(fold_prefix(path) for path in self.paths),
-            tuple(ip_network(network) for network in self.networks),
+            parse_networks(self.networks),
             self.user_agents,
         )
 
 
-class Room(_Section):
-    """`[[room]]`: one protected area with its own line."""
-
-    name: Name
-    title: Texts = Field(default_factory=dict, description="What the waiting page calls it, by language.")
-    hosts: tuple[str, ...] = Field((), description="Host names; none means every host.")
-    paths: tuple[UrlPath, ...] = Field(("/",), min_length=1, description="Path prefixes, whole segments.")
-    templates: Path | None = Field(None, description="Folder with templates that replace ours by file name.")
-    bypass: tuple[Bypass, ...] = ()
+class Live(_Section):
+    """The settings an operator may change while the room runs, by their names in the file and on the wire."""
 
     state: Mode = Field(Mode.OPEN, description="open, paused, closed, sold_out or passthrough.")
     queueing_method: QueueingMethod = Field(QueueingMethod.FIFO, description="fifo, or reject: keep no line.")
@@ -148,19 +148,30 @@ class Room(_Section):
     opens_at: datetime | None = Field(None, description="Nobody is admitted before; with its UTC offset.")
     message: Texts = Field(default_factory=dict, description="A line from the operator to everyone waiting.")
 
-    @field_validator("hosts")
-    @classmethod
-    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
-        if any("/" in host or "*" in host or not host.strip() for host in hosts):
-            raise ValueError("write plain host names, without scheme, path or *")
-        return tuple(canonical_host(host) for host in hosts)
-
     @field_validator("opens_at")
     @classmethod
     def _has_offset(cls, opens_at: datetime | None) -> datetime | None:
         if opens_at is not None and opens_at.tzinfo is None:
             raise ValueError("needs its UTC offset: 2021-07-19T20:00:00+09:00")
         return opens_at
+
+
+class Room(Live):
+    """`[[room]]`: one protected area with its own line."""
+
+    name: Name
+    title: Texts = Field(default_factory=dict, description="What the waiting page calls it, by language.")
+    hosts: tuple[str, ...] = Field((), description="Host names; none means every host.")
+    paths: tuple[UrlPath, ...] = Field(("/",), min_length=1, description="Path prefixes, whole segments.")
+    templates: Path | None = Field(None, description="Folder with templates that replace ours by file name.")
+    bypass: tuple[Bypass, ...] = ()
+
+    @field_validator("hosts")
+    @classmethod
+    def _hosts(cls, hosts: tuple[str, ...]) -> tuple[str, ...]:
+        if any("/" in host or "*" in host or not host.strip() for host in hosts):
+            raise ValueError("write plain host names, without scheme, path or *")
+        return tuple(canonical_host(host) for host in hosts)
 
     @model_validator(mode="after")
     def _rules_are_distinct(self) -> Self:
@@ -174,23 +185,13 @@ class Room(_Section):
 
     def limits(self) -> Limits:
         """The live settings as the file has them."""
-        return Limits(**limits_patch(self.model_dump(include=set(LIVE))))
+        return Limits(**limits_patch({name: getattr(self, name) for name in Live.model_fields}))
 
 
-# The settings an operator may change while the room runs, by their names in the file and on the wire.
-LIVE: Final = frozenset(
-    {
-        "state",
-        "queueing_method",
-        "total_active_users",
-        "new_users_per_minute",
-        "claim_window_s",
-        "session_length_s",
-        "idle_limit_s",
-        "opens_at",
-        "message",
-    }
-)
+def read_live_patch(data: Any) -> dict[str, Any]:
+    """A change of live settings from the wire, as fields of `Limits`. Raises pydantic's `ValidationError`."""
+    patch = Live.model_validate(data)
+    return limits_patch({name: getattr(patch, name) for name in patch.model_fields_set})
 
 
 def limits_patch(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -206,6 +207,22 @@ def limits_patch(values: Mapping[str, Any]) -> dict[str, Any]:
         else:
             patch[key] = value
     return patch
+
+
+def live_settings(limits: Limits) -> dict[str, Any]:
+    """The reverse of `limits_patch`, for all of them, as JSON has it."""
+    opens = limits.opens_at_ms
+    return {
+        "state": limits.mode.value,
+        "queueing_method": limits.queueing_method.value,
+        "total_active_users": limits.total_active_users,
+        "new_users_per_minute": limits.new_users_per_minute,
+        "claim_window_s": limits.claim_window_ms // 1000,
+        "session_length_s": limits.session_length_ms // 1000,
+        "idle_limit_s": limits.idle_limit_ms // 1000,
+        "opens_at": None if opens is None else datetime.fromtimestamp(opens / 1000, UTC).isoformat(),
+        "message": dict(limits.message),
+    }
 
 
 class Settings(_Section):

@@ -201,7 +201,7 @@ EN: Final[Mapping[str, str]] = {
     "advice_reload": "Reloading or opening more windows does not make it faster.",
     "noscript": "This page refreshes by itself every {s} seconds.",
     "connected": "Connected",
-    "updated": "last checked {time}",
+    "updated": "Last checked {time}",
     "offline": "You are offline. Your place is kept, and this page goes on by itself once you are back.",
     "catching_up": "We are catching up. Your place is kept.",
     "server_clock": "Server clock",

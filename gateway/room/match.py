@@ -9,7 +9,7 @@ are refused rather than guessed at. The target itself is forwarded as it came.
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
 
 # %25252e and deeper: nobody honest nests like this, and some server on the way might unwrap once more than we.
@@ -56,6 +56,11 @@ class BypassRule:
     paths: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()
     user_agents: tuple[str, ...] = ()
+
+
+def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
+    """Networks in CIDR form. Raises ValueError."""
+    return tuple(ip_network(text) for text in texts)
 
 
 def canonical_host(host: str) -> str:

@@ -1,0 +1,66 @@
+# `make` lists the targets. Only python3, make and the package index are needed; everything goes into .venv and var.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format lint types imports loadtest screenshots lock clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+# What it takes to run: locked versions, checked by hash.
+$(VENV)/.installed: requirements.txt pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements.txt
+	$(PIP) install --require-hashes -r requirements-build.txt
+	$(PIP) install --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
+	$(PIP) install --require-hashes -r requirements-dev.txt
+	@touch $@
+
+install: $(VENV)/.installed ## create the environment
+
+run: install ## start gateway and booking site with a demo room; ctrl-C stops both
+	@exec $(BIN)/sunbeon demo
+
+loadtest: install ## 2,000 visitors against a gateway of its own on this machine
+	@$(BIN)/python -m loadtest.stand
+
+test: $(VENV)/.installed-dev ## all tests that need no extra system package (browser tests too where Chromium is)
+	$(BIN)/pytest -n 2 --dist loadgroup
+
+check: format lint types imports test ## what CI runs
+
+format: $(VENV)/.installed-dev ## is every file in the formatter's form?
+	$(BIN)/ruff format --check .
+
+lint: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+
+types: $(VENV)/.installed-dev
+	$(BIN)/mypy
+
+imports: $(VENV)/.installed-dev ## do imports point where they may?
+	$(BIN)/lint-imports
+
+screenshots: $(VENV)/.installed-dev ## pictures of the pages, into docs/images (needs Chromium)
+	$(BIN)/python -m gateway.tests.browser.screenshots docs/images
+
+lock: $(VENV)/.installed-dev ## write the requirements files anew from pyproject.toml
+	$(PIP) install uv
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	  --all-extras pyproject.toml -o requirements.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	  --group build -o requirements-build.txt
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	  --all-extras --group dev pyproject.toml -o requirements-dev.txt
+
+clean: ## remove the environment and caches; keeps var, where the line is
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build *.egg-info

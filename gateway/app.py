@@ -1,0 +1,130 @@
+"""The composition root of one worker process: everything is made here, handed to what needs it, and given back.
+
+A worker serves two listeners, visitors and operators, and shares both ports with the other workers.
+"""
+
+import asyncio
+import logging
+import socket
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import Final
+
+from aiohttp import web
+
+from gateway.audit import Audit
+from gateway.console.api import create_app as create_console
+from gateway.edge.gate import Gate
+from gateway.edge.line import Line
+from gateway.edge.proofs import Proofs
+from gateway.edge.proxy.forward import Forwarder
+from gateway.edge.visitors import Visitors
+from gateway.keys import KeyStore
+from gateway.room.match import parse_networks
+from gateway.settings import Settings
+from gateway.store.base import QueueStore
+from gateway.store.batching import BatchingStore
+from gateway.store.open import open_store
+from shared.clock import Clock, now_ms
+
+_LOG: Final = logging.getLogger(__name__)
+
+KEYS_LOOK_S: Final = 1.0
+# A request line and each header may be this long; more is refused by the parser with 400.
+MAX_LINE_BYTES: Final = 8 * 1024
+KEEPALIVE_S: Final = 75.0
+
+
+@asynccontextmanager
+async def gateway(
+    settings: Settings,
+    *,
+    operator_token: str,
+    clock: Clock = now_ms,
+    store: QueueStore | None = None,
+) -> AsyncIterator[tuple[web.Server, web.Application]]:
+    """A worker's two applications, visitors' and operators', working until the context ends.
+
+    store: in place of the one the settings name. Raises `SunbeonError` or `OSError` for what cannot be opened.
+    """
+    async with AsyncExitStack() as stack:
+        audit = Audit(settings.gateway.audit_log)
+        stack.callback(audit.close)
+        keys = KeyStore(settings.gateway.keys_file)
+        batching = BatchingStore(store or open_store(settings.gateway.store))
+        stack.push_async_callback(batching.close)
+        lines = [Line(room, batching, secure=settings.gateway.tls) for room in settings.room]
+        for line in lines:
+            await line.start()
+            stack.push_async_callback(line.flush)
+        forwarder = Forwarder(settings.upstream, max_body_bytes=settings.gateway.max_body_bytes)
+        stack.push_async_callback(forwarder.close)
+        visitors = Visitors(lines, keys, audit)
+        gate = Gate(
+            lines,
+            visitors,
+            forwarder,
+            Proofs(keys, lifetime_s=settings.upstream.pass_lifetime_s, clock=clock),
+            audit,
+            trusted=parse_networks(settings.gateway.trusted_proxies),
+            open_hosts=settings.gateway.open_hosts,
+            tls=settings.gateway.tls,
+        )
+        for line in lines:
+            await stack.enter_async_context(_task(line.run(), f"line {line.name}"))
+        await stack.enter_async_context(_task(_watch_keys(keys), "keys"))
+        server = web.Server(
+            gate.handle,
+            handler_cancellation=True,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=KEEPALIVE_S,
+            max_line_size=MAX_LINE_BYTES,
+            max_field_size=MAX_LINE_BYTES,
+        )
+        yield server, create_console(lines, operator_token)
+
+
+async def serve(
+    settings: Settings,
+    visitors_socket: socket.socket,
+    operators_socket: socket.socket,
+    *,
+    operator_token: str,
+    ready: Callable[[], None],
+    stop: asyncio.Event,
+) -> None:
+    """Serve on the given sockets until `stop`, then let requests under way finish."""
+    async with gateway(settings, operator_token=operator_token) as (server, console):
+        drain_s = settings.gateway.drain_s
+        runners: list[web.BaseRunner] = [
+            web.ServerRunner(server, shutdown_timeout=drain_s),
+            web.AppRunner(console, access_log=None, shutdown_timeout=drain_s),
+        ]
+        try:
+            for runner, sock in zip(runners, (visitors_socket, operators_socket), strict=True):
+                await runner.setup()
+                await web.SockSite(runner, sock, backlog=4096).start()
+            ready()
+            await stop.wait()
+        finally:
+            await asyncio.gather(*(runner.cleanup() for runner in runners))
+
+
+async def _watch_keys(keys: KeyStore) -> None:
+    while True:
+        await asyncio.sleep(KEYS_LOOK_S)
+        if keys.refresh():
+            _LOG.info("the key file was read again", extra={"signing": keys.current.cookies.current})
+
+
+@asynccontextmanager
+async def _task(work: Coroutine[None, None, None], name: str) -> AsyncIterator[None]:
+    """Run a coroutine beside the body, cancelled with it."""
+    task = asyncio.create_task(work, name=name)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

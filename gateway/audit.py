@@ -1,0 +1,65 @@
+"""The audit log: who was admitted and who was refused, a JSON line each.
+
+It says numbers, places and rules; never an address, a name or a token. Several workers append to one file: each line is
+one write to a file opened for appending. In a flood of refusals only so many lines a second are written, and the next
+one says how many were not: the counters are exact, the log must not fill the disk.
+"""
+
+import logging
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+_LOG: Final = logging.getLogger("gateway.audit")
+
+LINES_PER_SECOND: Final = 200
+
+
+class Audit:
+    """Appends events to `path`; to nowhere if it is None."""
+
+    def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """Raises OSError if the file cannot be opened: an opening that cannot be proved must not begin."""
+        self._clock = clock
+        self._second = 0
+        self._written = 0
+        self._dropped = 0
+        self._descriptor: int | None = None
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def admitted(self, room: str, now_ms: int, **facts: object) -> None:
+        """An admission: always written."""
+        self._write({"time_ms": now_ms, "event": "admitted", "room": room, **facts})
+
+    def note(self, event: str, room: str, now_ms: int, **facts: object) -> None:
+        """A refusal or another event that a flood may repeat: written while there is allowance."""
+        second = int(self._clock())
+        if second != self._second:
+            self._second, self._written = second, 0
+        self._written += 1
+        if self._written > LINES_PER_SECOND:
+            self._dropped += 1
+            return
+        if self._dropped:
+            facts["lines_not_written"], self._dropped = self._dropped, 0
+        self._write({"time_ms": now_ms, "event": event, "room": room, **facts})
+
+    def close(self) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _write(self, line: dict[str, object]) -> None:
+        if self._descriptor is None:
+            return
+        try:
+            os.write(self._descriptor, orjson.dumps(line) + b"\n")
+        except OSError as error:
+            # Admitting goes on: the store holds the same facts, and people must not wait for a disk.
+            _LOG.error("the audit log cannot be written", extra={"reason": error.strerror})

@@ -1,0 +1,181 @@
+"""The operator API, first part: read the rooms, change their live settings. JSON, bearer token, problem documents.
+
+`PATCH /api/rooms/{room}` takes any of the live settings by their names in the settings file. With `If-Match` it changes
+nothing if another operator was faster (412, with what the settings are now).
+"""
+
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from hmac import compare_digest
+from typing import Any, Final, Protocol
+
+import orjson
+from aiohttp import web
+from aiohttp.typedefs import Handler
+from pydantic import ValidationError
+
+from gateway import metrics
+from gateway.room.model import Snapshot
+from gateway.settings import live_settings, read_live_patch
+from gateway.store.base import StoreError, VersionConflict
+from shared.settings import problems_of
+from shared.wire import PROBLEM_JSON
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+
+class RoomControl(Protocol):
+    """What the console needs of a room at work."""
+
+    name: str
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def fresh(self) -> bool: ...
+
+    async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
+
+
+_ROOMS: Final = web.AppKey("rooms", Mapping[str, RoomControl])
+_TOKEN: Final = web.AppKey("token", bytes)
+
+# Reachable without a token: whether this process is alive, and whether it should get visitors.
+_OPEN: Final = frozenset({"/healthz", "/readyz"})
+
+
+def create_app(rooms: Sequence[RoomControl], token: str) -> web.Application:
+    """The operators' application. token: the one that is accepted; an empty one is an error."""
+    if not token:
+        raise ValueError("the operator API needs a token")
+    app = web.Application(middlewares=[_problems, _authorise], client_max_size=MAX_BODY_BYTES)
+    app[_ROOMS] = {room.name: room for room in rooms}
+    app[_TOKEN] = _digest(token)
+    app.router.add_get("/healthz", _healthz)
+    app.router.add_get("/readyz", _readyz)
+    app.router.add_get("/metrics", _metrics)
+    app.router.add_get("/api/rooms", _list)
+    app.router.add_get("/api/rooms/{room}", _show)
+    app.router.add_patch("/api/rooms/{room}", _patch)
+    return app
+
+
+def describe(room: Snapshot) -> dict[str, Any]:
+    """A room as operators see it."""
+    return {
+        "room": room.room,
+        "epoch": room.epoch,
+        "state": room.state.value,
+        "admitting": room.admitting,
+        "settings": {**live_settings(room.limits), "version": room.limits.version},
+        "tail": room.tail,
+        "serving": room.serving,
+        "watermark": room.watermark,
+        "waiting": room.waiting,
+        "live": room.live,
+        "lane_waiting": room.lane_waiting,
+        "lane_granted": room.lane_granted,
+        "credit": room.credit,
+        "server_time_ms": room.now_ms,
+        "counters": dict(room.counters),
+    }
+
+
+@web.middleware
+async def _problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Failures as problem documents; the one place here where an exception becomes a status."""
+    try:
+        return await handler(request)
+    except web.HTTPException as error:
+        headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+        return _problem(error.status, error.reason, headers=headers)
+    except VersionConflict as conflict:
+        return _problem(412, "the settings were changed by someone else", current=describe(conflict.snapshot))
+    except StoreError as error:
+        return _problem(503, str(error))
+
+
+@web.middleware
+async def _authorise(request: web.Request, handler: Handler) -> web.StreamResponse:
+    if request.path not in _OPEN:
+        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer" or not compare_digest(_digest(token.strip()), request.app[_TOKEN]):
+            return _problem(401, "send the operator token as a bearer token", headers={"WWW-Authenticate": "Bearer"})
+    return await handler(request)
+
+
+async def _healthz(_: web.Request) -> web.Response:
+    return _json({"status": "ok"})
+
+
+async def _readyz(request: web.Request) -> web.Response:
+    away = sorted(name for name, room in request.app[_ROOMS].items() if not room.fresh)
+    return _json({"status": "ok"}) if not away else _problem(503, "the store is out of reach", rooms=away)
+
+
+async def _metrics(request: web.Request) -> web.Response:
+    body = metrics.render(lambda: [room.snapshot for room in request.app[_ROOMS].values()])
+    return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
+
+
+async def _list(request: web.Request) -> web.Response:
+    return _json({"rooms": [describe(room.snapshot) for room in request.app[_ROOMS].values()]})
+
+
+async def _show(request: web.Request) -> web.Response:
+    return _room(_find(request).snapshot)
+
+
+async def _patch(request: web.Request) -> web.Response:
+    room = _find(request)
+    version = _if_match(request)
+    if request.content_type != "application/json":
+        return _problem(415, "send application/json")
+    try:
+        patch = read_live_patch(orjson.loads(await request.read()))
+    except orjson.JSONDecodeError:
+        return _problem(400, "the body is not JSON")
+    except ValidationError as error:
+        return _problem(422, "settings that cannot be", problems=problems_of(error))
+    return _room(await room.change(patch, expected_version=version))
+
+
+def _find(request: web.Request) -> RoomControl:
+    room = request.app[_ROOMS].get(request.match_info["room"])
+    if room is None:
+        raise web.HTTPNotFound(reason="no such room")
+    return room
+
+
+def _if_match(request: web.Request) -> int | None:
+    """The settings version a change builds on; None for any."""
+    text = request.headers.get("If-Match", "*").strip()
+    if text == "*":
+        return None
+    digits = text.strip('"')
+    if not digits.isdecimal():
+        raise web.HTTPBadRequest(reason="If-Match must be an ETag that this API gave")
+    return int(digits)
+
+
+def _room(room: Snapshot) -> web.Response:
+    return _json(describe(room), headers={"ETag": f'"{room.limits.version}"'})
+
+
+def _json(data: Any, *, headers: Mapping[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(data),
+        content_type="application/json",
+        headers={"Cache-Control": "no-store", **(headers or {})},
+    )
+
+
+def _problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> web.Response:
+    body = orjson.dumps({"type": "about:blank", "status": status, "title": detail, **more})
+    kept = {"Content-Type": PROBLEM_JSON, "Cache-Control": "no-store", **(headers or {})}
+    return web.Response(status=status, body=body, headers=kept)
+
+
+def _digest(token: str) -> bytes:
+    return sha256(token.encode("utf-8", "surrogateescape")).digest()

@@ -1,0 +1,98 @@
+"""The gate's own answers: pages for people, problem documents (RFC 9457) for programs. Nothing in them is cached."""
+
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any, Final
+
+import orjson
+from aiohttp import web
+from multidict import CIMultiDict
+
+from gateway.edge.pages import Page
+from shared.wire import GATE_HEADER, PROBLEM_JSON
+
+# What each kind of notice is in HTTP.
+STATUS: Final[Mapping[str, int]] = {
+    "bad_request": 400,
+    "forged": 403,
+    "not_found": 404,
+    "old_epoch": 409,
+    "sold_out": 410,
+    "too_large": 413,
+    "misdirected": 421,
+    "too_many": 429,
+    "bad_gateway": 502,
+    "closed": 503,
+    "full": 503,
+    "unavailable": 503,
+    "gateway_timeout": 504,
+    "left": 200,
+}
+RETRY_AFTER_S: Final[Mapping[str, int]] = {"full": 10, "unavailable": 5, "bad_gateway": 5, "gateway_timeout": 10}
+
+
+def wants_page(request: web.BaseRequest) -> bool:
+    """Whether a person is looking: a browser going to an address, not a script or an image in a page."""
+    mode = request.headers.get("Sec-Fetch-Mode", "navigate")
+    return mode == "navigate" and "text/html" in request.headers.get("Accept", "")
+
+
+def _headers(gate: str, cookies: Iterable[str]) -> CIMultiDict[str]:
+    headers: CIMultiDict[str] = CIMultiDict(
+        {
+            GATE_HEADER: gate,
+            "Cache-Control": "no-store",
+            "Vary": "Accept, Accept-Encoding, Accept-Language, Cookie",
+            "X-Content-Type-Options": "nosniff",
+        }
+    )
+    for cookie in cookies:
+        headers.add("Set-Cookie", cookie)
+    return headers
+
+
+def page(
+    request: web.BaseRequest, content: Page, gate: str, *, status: int, cookies: Iterable[str] = (), retry_s: int = 0
+) -> web.Response:
+    """A page, compressed where the browser takes it."""
+    headers = _headers(gate, cookies)
+    headers["Content-Type"] = "text/html; charset=utf-8"
+    headers["Content-Language"] = content.language
+    headers["Content-Security-Policy"] = content.csp
+    headers["Referrer-Policy"] = "same-origin"
+    headers["X-Robots-Tag"] = "noindex"
+    if retry_s:
+        headers["Retry-After"] = str(retry_s)
+    body = content.body
+    if "gzip" in request.headers.get("Accept-Encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        body = content.gzip
+    return web.Response(status=status, headers=headers, body=body)
+
+
+def json(
+    data: Mapping[str, Any], gate: str, *, status: int = 200, cookies: Iterable[str] = (), cache: str = "no-store"
+) -> web.Response:
+    headers = _headers(gate, cookies)
+    headers["Content-Type"] = "application/json"
+    headers["Cache-Control"] = cache
+    return web.Response(status=status, headers=headers, body=orjson.dumps(data))
+
+
+def problem(
+    kind: str, detail: str, *, status: int, retry_s: int = 0, cookies: Iterable[str] = (), **more: Any
+) -> web.Response:
+    """A problem document. kind: a stable word for programs."""
+    headers = _headers(kind, cookies)
+    headers["Content-Type"] = PROBLEM_JSON
+    if retry_s:
+        headers["Retry-After"] = str(retry_s)
+    body = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "code": kind,
+        "detail": detail,
+        **more,
+    }
+    return web.Response(status=status, headers=headers, body=orjson.dumps(body))

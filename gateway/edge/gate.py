@@ -1,0 +1,252 @@
+"""What happens to a request, step by step.
+
+1. Its address is read in every way a backend might; one that has two meanings is refused.
+2. `/_sunbeon/...` is answered here and never goes further.
+3. Outside every room it is forwarded as it came (if its host is one of ours).
+4. In a room the tokens it brings are verified, and `settle` says where its sender stands.
+5. Inside: forwarded, with `Sunbeon-Pass`. Anything else: a page or a problem document, and not a byte to the backend.
+
+Whatever fails on the way (store, keys, a fault of ours) ends in 5, never in a forward.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, assert_never
+
+from aiohttp import web
+from multidict import CIMultiDictProxy
+
+from gateway.audit import Audit
+from gateway.edge import cookies
+from gateway.edge.client import Client, identify
+from gateway.edge.language import pick_language
+from gateway.edge.line import Line
+from gateway.edge.pages import Pages
+from gateway.edge.proofs import Proofs
+from gateway.edge.proxy.forward import BackendError, BodyTooLarge, Forwarder, Inspect
+from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, settle
+from gateway.edge.visitors import Visitors
+from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
+from gateway.room.ticket import Pass
+from gateway.store.base import StoreError
+from shared.wire import COMMAND_HEADER, OWN_PATH, Command
+
+_LOG: Final = logging.getLogger(__name__)
+_OWN: Final = OWN_PATH.rstrip("/")
+# Where a request remembers its room, for the case that it fails.
+_LINE: Final = "sunbeon.line"
+
+
+class Misdirected(Exception):
+    """The host is none of those this gateway stands for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """raw: the target as it came, in origin form. host: as it came. target: every reading of it."""
+
+    raw: str
+    host: str
+    target: Target
+
+
+class Gate:
+    """Answers every request of the visitors' listener."""
+
+    def __init__(
+        self,
+        lines: Sequence[Line],
+        visitors: Visitors,
+        forwarder: Forwarder,
+        proofs: Proofs,
+        audit: Audit,
+        *,
+        trusted: Sequence[Network],
+        open_hosts: Sequence[str],
+        tls: bool,
+    ) -> None:
+        self._lines = {line.name: line for line in lines}
+        self._areas = [line.area for line in lines]
+        self._visitors = visitors
+        self._forwarder = forwarder
+        self._proofs = proofs
+        self._audit = audit
+        self._trusted = trusted
+        self._tls = tls
+        # Where a room takes every host there is nothing to be misdirected from.
+        named = {host for area in self._areas for host in area.hosts}
+        everywhere = any(not area.hosts for area in self._areas)
+        self._hosts = None if everywhere else named | {canonical_host(host) for host in open_hosts}
+        self._pages = Pages()
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request. Only a cancellation and a client that is gone come out as exceptions."""
+        try:
+            return await self._route(request)
+        except (ConnectionError, TimeoutError):
+            raise  # the client is gone
+        except Exception as error:  # noqa: BLE001 - whatever it is, nobody gets through by it
+            return self._failed(request, error)
+
+    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
+        address = read_address(request)
+        if any(reading == _OWN or reading.startswith(OWN_PATH) for reading in address.target.readings):
+            return await self._own(request, address)
+        area = find_area(address.target, self._areas)
+        if area is not None:
+            line = self._lines[area.name]
+            request[_LINE] = line
+            return await self._room(request, address, line)
+        if self._hosts is not None and address.target.host not in self._hosts:
+            raise Misdirected("this gateway does not stand for that host")
+        return await self._forward(request, address, self._client(request))
+
+    def _failed(self, request: web.BaseRequest, error: Exception, *, cookies: Iterable[str] = ()) -> web.Response:
+        """The answer to a request that failed; the one place where a failure becomes a status."""
+        line: Line | None = request.get(_LINE)
+        room = line.name if line else None
+        match error:
+            case AmbiguousTarget():
+                kind, detail = "bad_request", str(error)
+            case Misdirected():
+                kind, detail = "misdirected", str(error)
+            case BodyTooLarge():
+                kind, detail = "too_large", str(error)
+            case BackendError():
+                kind, detail = error.kind, str(error)
+                _LOG.warning("the backend failed", extra={"kind": kind, "why": detail, "room": room})
+                if line is not None:
+                    line.count(f"backend.{kind}")
+            case StoreError():
+                kind, detail = "unavailable", "the line is out of reach; every place is kept"
+                _LOG.debug("the store failed a request", extra={"why": error, "room": room})
+            case _:
+                kind, detail = "unavailable", "the gateway failed; every place is kept"
+                _LOG.error("a request failed through a fault of the gateway's", exc_info=error, extra={"room": room})
+        response = self._notice(request, kind, detail, line=line, cookies=cookies)
+        if request.body_exists:
+            # The body may be half read: what follows on this connection cannot be told from it.
+            response.force_close()
+        return response
+
+    async def _own(self, request: web.BaseRequest, address: Address) -> web.StreamResponse:
+        """The visitors' endpoints; only in their plain spelling."""
+        path = address.raw.partition("?")[0]
+        answer = await self._visitors.answer(request, path, pick_language(request.headers.get("Accept-Language")))
+        return answer or self._notice(request, "not_found", "there is no such page here")
+
+    async def _room(self, request: web.BaseRequest, address: Address, line: Line) -> web.StreamResponse:
+        client = self._client(request)
+        agent = request.headers.get("User-Agent", "")
+        bypass = find_bypass(address.target, client.address, agent, line.rules)
+        brought = self._visitors.read(request, line)
+        standing = await settle(line, brought, rule=bypass.name if bypass else None)
+        self._visitors.record(line, standing, brought)
+        match standing:
+            case Through() | Inside():
+                return await self._enter(request, address, client, line, standing)
+            case InLine() | Knocking():
+                return self._visitors.wait(request, line, standing)
+            case Refused(why):
+                dropped = [cookies.drop_cookie(line.cookies.visitor_pass, secure=line.cookies.secure)]
+                return self._notice(request, why.value, f"refused: {why.value}", line=line, cookies=dropped)
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    async def _enter(
+        self, request: web.BaseRequest, address: Address, client: Client, line: Line, standing: Inside | Through
+    ) -> web.StreamResponse:
+        room = line.snapshot
+        proof = self._proofs.make(line.name, room, standing)
+        held = standing.visitor_pass if isinstance(standing, Inside) else None
+
+        async def inspect(_status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
+            """Heed the backend's command, and say which cookies to set."""
+            ended = await self._obey(line, held, headers.get(COMMAND_HEADER, ""))
+            if ended:
+                names = (line.cookies.visitor_pass, line.cookies.ticket)
+                return [cookies.drop_cookie(name, secure=line.cookies.secure) for name in names]
+            return self._visitors.admission_cookies(line, standing)
+
+        try:
+            return await self._forward(request, address, client, proof=proof, inspect=inspect)
+        except (BackendError, BodyTooLarge) as error:
+            # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
+            return self._failed(request, error, cookies=self._visitors.admission_cookies(line, standing))
+
+    async def _obey(self, line: Line, held: Pass | None, command: str) -> bool:
+        """Carry out `Sunbeon-Command`; True if it ended the pass. An unknown one is logged and ignored."""
+        word = command.strip().lower()
+        if not word:
+            return False
+        try:
+            match Command(word):
+                case Command.COMPLETE:
+                    return held is not None and await line.end(held, "completed")
+                case Command.REVOKE:
+                    return held is not None and await line.end(held, "revoked")
+                case Command.SOLD_OUT:
+                    await line.sell_out()
+                    self._audit.note("sold_out", line.name, line.snapshot.now_ms, by="backend")
+                    return False
+                case _ as unreachable:
+                    assert_never(unreachable)
+        except ValueError:
+            _LOG.warning("the backend sent an unknown Sunbeon-Command", extra={"room": line.name})
+        except StoreError as error:
+            # The backend's answer must still reach its visitor; the pass then ends by itself.
+            _LOG.error("a command of the backend's was not carried out", extra={"command": word, "why": error})
+        return False
+
+    async def _forward(
+        self,
+        request: web.BaseRequest,
+        address: Address,
+        client: Client,
+        *,
+        proof: str | None = None,
+        inspect: Inspect | None = None,
+    ) -> web.StreamResponse:
+        return await self._forwarder.forward(
+            request, address.raw, address.host, client, proof=proof, inspect=inspect or _nothing
+        )
+
+    def _client(self, request: web.BaseRequest) -> Client:
+        headers = request.headers
+        return identify(
+            request.remote,
+            headers.getall("X-Forwarded-For", ()),
+            headers.get("X-Forwarded-Proto"),
+            self._trusted,
+            tls=self._tls,
+        )
+
+    def _notice(
+        self, request: web.BaseRequest, kind: str, detail: str, *, line: Line | None = None, cookies: Iterable[str] = ()
+    ) -> web.Response:
+        """Say one thing, as a page or as a problem document."""
+        return self._visitors.notice(request, kind, detail, line=line, cookies=cookies, pages=self._pages)
+
+
+async def _nothing(_status: int, _headers: CIMultiDictProxy[str]) -> Iterable[str]:
+    return ()
+
+
+def read_address(request: web.BaseRequest) -> Address:
+    """Where a request wants to go. Raises `AmbiguousTarget`.
+
+    An absolute target (RFC 9112, 3.2.2) says the host itself; the backend gets its origin form.
+    """
+    hosts = request.headers.getall("Host", ())
+    if len(hosts) > 1:
+        raise AmbiguousTarget("the request names more than one host")
+    host = hosts[0].strip() if hosts else ""
+    raw = request.raw_path
+    scheme, separator, rest = raw.partition("://")
+    if separator and scheme.lower() in {"http", "https"}:
+        authority, slash, tail = rest.partition("/")
+        host, raw = authority, slash + tail or "/"
+    if any(mark in host for mark in "/\\?#@ \t"):
+        raise AmbiguousTarget("the host holds a character no host has")
+    return Address(raw, host, read_target(host, raw.partition("?")[0]))

@@ -1,0 +1,190 @@
+"""One room at work in this process: its settings, its newest snapshot, its ticks, and what is asked of the store.
+
+Every worker ticks every room a few times a second. That is no election: a tick reads the room, plans, and commits with
+compare-and-set, so that of many that come at once one counts. A tick that follows another too closely is not worth its
+transaction and is left out, unless a newcomer waits for it.
+"""
+
+import asyncio
+import logging
+import secrets
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any, Final
+
+from gateway.edge.cookies import CookieNames
+from gateway.edge.pages import Pages
+from gateway.room.model import Mode, PassGrant, Snapshot
+from gateway.room.policy import plan_tick
+from gateway.room.ticket import Knock, Pass, Ticket
+from gateway.settings import Room
+from gateway.store.base import Claim, ClaimAnswer, PassRef, StoreError, StoreUnavailable, VersionConflict
+from gateway.store.batching import BatchingStore
+
+_LOG: Final = logging.getLogger(__name__)
+
+TICK_S: Final = 0.2
+# Someone else's tick younger than this will do.
+TICK_SPACING_MS: Final = 120
+# A newcomer's tick that lost the race is tried again, this often at most.
+TICK_TRIES: Final = 4
+
+# How long a knock may be brought back. A page does it at once, a browser without scripts within its refresh.
+KNOCK_LIFETIME_MS: Final = 120_000
+
+# After this long without word from the store the room counts as out of reach.
+STALE_S: Final = 3.0
+
+
+class Line:
+    """A room's line as this process sees it. `start` before use."""
+
+    def __init__(
+        self, config: Room, store: BatchingStore, *, secure: bool, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.config = config
+        self.name = config.name
+        self.area = config.area()
+        self.rules = tuple(rule.rule() for rule in config.bypass)
+        self.cookies = CookieNames.of(config.name, secure=secure)
+        self.pages = Pages(config.templates)
+        self._store = store
+        self._monotonic = monotonic
+        self._snapshot: Snapshot | None = None
+        self._seen_s = 0.0
+        self._tick_lock = asyncio.Lock()
+        self._ticks_begun = 0
+        self._counted: Counter[str] = Counter()
+        self._away = False
+
+    async def start(self) -> None:
+        """Make the room known to the store. Raises `StoreError`."""
+        self._see(await self._store.store.open_room(self.name, self.config.limits()))
+
+    @property
+    def snapshot(self) -> Snapshot:
+        """The room as last seen, with `now_ms` carried on to this moment."""
+        if self._snapshot is None:
+            raise StoreUnavailable("the room has not been opened yet")
+        behind_ms = int((self._monotonic() - self._seen_s) * 1000)
+        return replace(self._snapshot, now_ms=self._snapshot.now_ms + behind_ms)
+
+    @property
+    def fresh(self) -> bool:
+        """Whether the store was heard from lately."""
+        return self._snapshot is not None and self._monotonic() - self._seen_s < STALE_S
+
+    async def run(self) -> None:
+        """Tick until cancelled. A store that fails is tried again, and said so once."""
+        while True:
+            await asyncio.sleep(TICK_S * (0.9 + secrets.randbelow(200) / 1000))
+            try:
+                async with self._tick_lock:
+                    await self._tick(spacing_ms=TICK_SPACING_MS)
+                await self._flush_counts()
+            except StoreError as error:
+                if not self._away:
+                    _LOG.error("the store is out of reach; nobody is admitted", extra={"room": self.name, "why": error})
+                self._away = True
+            else:
+                if self._away:
+                    _LOG.warning("the store is back", extra={"room": self.name})
+                self._away = False
+
+    async def tick_now(self) -> None:
+        """Have a tick that begins after this call; those who ask meanwhile share one."""
+        asked_at = self._ticks_begun
+        async with self._tick_lock:
+            if self._ticks_begun == asked_at:
+                await self._tick(spacing_ms=0)
+
+    async def join(self, knock: Knock | None) -> Ticket:
+        """Issue a number, or tell again the one this knock got."""
+        now_ms = self.snapshot.now_ms
+        expires_ms = (knock.issued_ms if knock else now_ms) + KNOCK_LIFETIME_MS
+        number = await self._store.join_one(self.name, knock.id if knock else None, expires_ms)
+        return Ticket(self.snapshot.epoch, number, now_ms)
+
+    async def claim(self, ticket: Ticket, place: int) -> ClaimAnswer:
+        """Ask for the pass of a called place."""
+        return await self._store.claim_one(self.name, Claim(ticket.epoch, place, secrets.token_urlsafe(12)))
+
+    async def renew(self, visitor_pass: Pass) -> PassGrant | None:
+        """The pass, kept alive, if it lives."""
+        return await self._store.renew_one(self.name, _ref(visitor_pass))
+
+    async def end(self, visitor_pass: Pass, reason: str) -> bool:
+        """End a pass and free its seat: `completed` or `revoked`."""
+        return await self._store.complete_one(self.name, _ref(visitor_pass), reason=reason)
+
+    async def leave(self, ticket: Ticket, place: int) -> bool:
+        return await self._store.leave_one(self.name, ticket.epoch, place)
+
+    async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot:
+        """Change live settings and let a tick act on them at once. Raises `VersionConflict`."""
+        try:
+            snapshot = await self._store.store.update_settings(self.name, patch, expected_version=expected_version)
+        except VersionConflict as conflict:
+            self._see(conflict.snapshot)
+            raise
+        self._see(snapshot)
+        await self.tick_now()
+        return self.snapshot
+
+    async def sell_out(self) -> None:
+        """The backend says that nothing is left: stop an open room. An operator's own state is left alone."""
+        if self.snapshot.limits.mode is Mode.OPEN:
+            await self.change({"mode": Mode.SOLD_OUT}, expected_version=None)
+
+    def count(self, counter: str) -> None:
+        """Add one to a counter of the room; written with the next tick."""
+        self._counted[counter] += 1
+
+    def new_knock(self) -> Knock:
+        return Knock(secrets.randbits(63), self.snapshot.now_ms)
+
+    def accepts(self, knock: Knock) -> bool:
+        """Whether a knock may still be brought back."""
+        return 0 <= self.snapshot.now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS
+
+    async def flush(self) -> None:
+        """Write what was counted; before stopping."""
+        try:
+            await self._flush_counts()
+        except StoreError as error:
+            _LOG.warning("the last counts were not written", extra={"room": self.name, "why": error})
+
+    def _see(self, snapshot: Snapshot) -> None:
+        # Answers may overtake one another; an older one must not undo what was seen.
+        if self._snapshot is None or snapshot.tick >= self._snapshot.tick:
+            self._snapshot = snapshot
+            self._seen_s = self._monotonic()
+
+    async def _tick(self, *, spacing_ms: int) -> None:
+        self._ticks_begun += 1
+        store = self._store.store
+        snapshot = await store.load(self.name)
+        for _ in range(TICK_TRIES):
+            self._see(snapshot)
+            if 0 <= snapshot.now_ms - snapshot.last_tick_ms < spacing_ms:
+                return
+            done, snapshot = await store.commit(self.name, plan_tick(snapshot, snapshot.now_ms), snapshot.tick)
+            self._see(snapshot)
+            if done:
+                return
+
+    async def _flush_counts(self) -> None:
+        if not self._counted:
+            return
+        counted, self._counted = self._counted, Counter()
+        try:
+            await self._store.store.count(self.name, counted)
+        except StoreError:
+            self._counted.update(counted)
+            raise
+
+
+def _ref(visitor_pass: Pass) -> PassRef:
+    return PassRef(visitor_pass.epoch, visitor_pass.place, visitor_pass.pass_id)

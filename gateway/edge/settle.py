@@ -1,0 +1,166 @@
+"""From what a visitor brings to where the visitor stands: decide, ask the store, decide again with its answer.
+
+The decision (`gateway.room.decide`) is pure and optimistic; the store is exact. Each answer of the store removes one
+doubt (this pass lives or not, this place is used or not, this number is issued), so the loop ends after a few turns.
+Pages and status answers both come through here: asking for the status of a called place claims it, so a visitor who
+is told "inside" is.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import assert_never
+
+from gateway.edge.line import Line
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide, has_room, place_of
+from gateway.room.model import PassGrant
+from gateway.room.ticket import BadToken, KeyRing, Knock, Pass, Ticket, UnknownKey, verify
+from gateway.store.base import Admitted, AtDoor, Held, NotCalled, Spent
+from shared.wire import How
+
+
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What was brought and verified. damaged: something was brought that is none of ours."""
+
+    visitor_pass: Pass | None
+    ticket: Ticket | None
+    knock: Knock | None
+    damaged: bool
+    unknown_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Inside:
+    """A live pass. fresh: the visitor does not hold it yet. ticket: set where its cookie is to be set too."""
+
+    visitor_pass: Pass
+    grant: PassGrant
+    fresh: bool
+    first_time: bool
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
+class Through:
+    """Needs no pass: by a rule, or because the room is switched off."""
+
+    how: How
+    rule: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InLine:
+    """Waiting. notice: what happened to an earlier turn, if anything (`used`, `ended`)."""
+
+    ticket: Ticket
+    at_door: bool
+    notice: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Knocking:
+    """A newcomer, who gets this knock to bring back."""
+
+    knock: Knock
+    notice: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    why: Refusal
+
+
+Standing = Inside | Through | InLine | Knocking | Refused
+
+
+def read_credentials(
+    tickets: Iterable[str], passes: Iterable[str], room: str, keys: KeyRing, *, epoch: int
+) -> Credentials:
+    """Verify what was brought; of several tickets the one of this epoch with the lowest number counts."""
+    found_tickets: list[Ticket] = []
+    found_pass: Pass | None = None
+    knock: Knock | None = None
+    damaged = unknown_key = False
+    for text in tickets:
+        try:
+            token = verify(text, room, keys)
+        except BadToken as error:
+            damaged = True
+            unknown_key = unknown_key or isinstance(error, UnknownKey)
+            continue
+        match token:
+            case Ticket():
+                found_tickets.append(token)
+            case Knock():
+                knock = knock or token
+            case Pass():
+                damaged = True
+            case _ as unreachable:
+                assert_never(unreachable)
+    for text in passes:
+        try:
+            token = verify(text, room, keys)
+        except BadToken as error:
+            damaged = True
+            unknown_key = unknown_key or isinstance(error, UnknownKey)
+            continue
+        if not isinstance(token, Pass):
+            damaged = True
+        elif token.epoch == epoch:
+            found_pass = found_pass or token
+    ticket = min(found_tickets, key=lambda ticket: (ticket.epoch != epoch, ticket.number), default=None)
+    return Credentials(found_pass, ticket, knock, damaged, unknown_key)
+
+
+async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -> Standing:  # noqa: C901 - a table
+    """Where the visitor stands, after everything that can be done now was done. Raises `StoreError`."""
+    knock = brought.knock if brought.knock is not None and line.accepts(brought.knock) else None
+    facts = Facts(line.snapshot, rule, brought.visitor_pass, brought.ticket, knock, brought.damaged)
+    notice: str | None = None
+    joined_now = False
+    while True:
+        match decide(facts):
+            case Forward(visitor_pass=None, rule=rule):
+                return Through(How.EXEMPT if rule is not None else How.PASSTHROUGH, rule)
+            case Forward(visitor_pass=held) if held is not None:
+                grant = await line.renew(held)
+                if grant is not None:
+                    return Inside(held, grant, fresh=False, first_time=False, ticket=None)
+                notice = "ended"
+                facts = replace(facts, room=line.snapshot, visitor_pass=None)
+            case Admit(ticket):
+                answer = await line.claim(ticket, place_of(ticket))
+                if not isinstance(answer, Spent):
+                    return _claimed(answer, ticket, facts, joined_now=joined_now, notice=notice)
+                notice = notice or "used"
+                facts = replace(facts, room=line.snapshot, ticket=None, used=True)
+            case Join(knock=brought_knock):
+                room_for_all = has_room(facts.room)
+                ticket = await line.join(brought_knock)
+                joined_now = True
+                if room_for_all:
+                    # Nobody is in front: be called in this very request rather than at the next tick.
+                    await line.tick_now()
+                facts = replace(facts, room=line.snapshot, ticket=ticket, knock=None, used=False)
+            case Wait(ticket=None):
+                return Knocking(line.new_knock(), notice)
+            case Wait(ticket=waiting) if waiting is not None:
+                return InLine(waiting, at_door=False, notice=notice)
+            case Refuse(why):
+                return Refused(why)
+
+
+def _claimed(
+    answer: Admitted | AtDoor | Held | NotCalled, ticket: Ticket, facts: Facts, *, joined_now: bool, notice: str | None
+) -> Standing:
+    match answer:
+        case Admitted(grant, fresh=first_time):
+            how = How.LATE_LANE if grant.late else How.DIRECT if joined_now else How.LINE
+            held = Pass(ticket.epoch, ticket.number, grant.place, grant.pass_id, how.value, facts.room.now_ms)
+            return Inside(held, grant, fresh=True, first_time=first_time, ticket=ticket)
+        case AtDoor():
+            return InLine(ticket, at_door=True, notice=notice)
+        case Held() | NotCalled():
+            return InLine(ticket, at_door=False, notice=notice)
+        case _ as unreachable:
+            assert_never(unreachable)

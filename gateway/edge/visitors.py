@@ -1,0 +1,303 @@
+"""What the gate tells visitors: the waiting page, and the small endpoints under `/_sunbeon/{room}/`.
+
+status (mine)   where I stand. Brings a knock back for a number; claims a called place; restores a lost cookie.
+board           the same for everyone, cacheable for a second.
+leave (POST)    gives the place up.
+"""
+
+import random
+from collections.abc import Iterable, Sequence
+from typing import Any, Final, assert_never
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from gateway.audit import Audit
+from gateway.edge import answers, cookies
+from gateway.edge.language import pick_language
+from gateway.edge.line import KNOCK_LIFETIME_MS, Line
+from gateway.edge.pages import Pages, WaitView, in_language
+from gateway.edge.settle import (
+    Credentials,
+    InLine,
+    Inside,
+    Knocking,
+    Refused,
+    Standing,
+    Through,
+    read_credentials,
+    settle,
+)
+from gateway.keys import KeyStore
+from gateway.room.decide import place_of
+from gateway.room.estimate import poll_after, wait_range
+from gateway.room.ticket import sign
+from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, VisitorState
+
+# A browser without scripts asks again at least this often and at most this seldom.
+REFRESH_S: Final = (5, 30)
+
+# Jitter needs no secret: it only parts those who came together.
+_jitter: Final = random.Random()  # noqa: S311
+
+
+class Visitors:
+    """Answers for all rooms."""
+
+    def __init__(self, lines: Sequence[Line], keys: KeyStore, audit: Audit) -> None:
+        self._lines = {line.name: line for line in lines}
+        self._keys = keys
+        self._audit = audit
+
+    def read(self, request: web.BaseRequest, line: Line) -> Credentials:
+        """Verify what a request brings to a room. A key nobody knows may be one just made: look once more."""
+        headers = request.headers.getall("Cookie", ())
+        tickets = cookies.values(headers, line.cookies.ticket) + request.headers.getall(TICKET_HEADER, [])[:1]
+        passes = cookies.values(headers, line.cookies.visitor_pass)
+        epoch = line.snapshot.epoch
+        found = read_credentials(tickets, passes, line.name, self._keys.current.cookies, epoch=epoch)
+        if found.unknown_key and self._keys.refresh():
+            found = read_credentials(tickets, passes, line.name, self._keys.current.cookies, epoch=epoch)
+        return found
+
+    def record(self, line: Line, standing: Standing, brought: Credentials) -> None:
+        """Count, and write to the audit log, what a request came to."""
+        now_ms = line.snapshot.now_ms
+        if brought.damaged:
+            line.count("damaged")
+        match standing:
+            case Inside(visitor_pass, grant, first_time=True):
+                self._audit.admitted(
+                    line.name,
+                    now_ms,
+                    epoch=visitor_pass.epoch,
+                    number=visitor_pass.number,
+                    place=grant.place,
+                    pass_id=visitor_pass.pass_id,
+                    how=visitor_pass.how,
+                )
+            case Through(how, rule):
+                line.count(f"{how.value}.{rule}" if rule else how.value)
+                self._audit.note("exempt", line.name, now_ms, how=how.value, rule=rule)
+            case Refused(why):
+                line.count(f"refused.{why.value}")
+                self._audit.note("refused", line.name, now_ms, why=why.value)
+            case Inside() | InLine() | Knocking():
+                pass
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    async def answer(self, request: web.BaseRequest, path: str, language: str) -> web.Response | None:
+        """The answer to a request below `/_sunbeon/`; None if there is no such page."""
+        if path == JWKS_PATH:
+            return answers.json({"keys": self._keys.current.public_jwks}, "jwks", cache="public, max-age=60")
+        name, _, action = path.removeprefix(OWN_PATH).partition("/")
+        line = self._lines.get(name)
+        if line is None:
+            return None
+        match action, request.method:
+            case "status", "GET":
+                return await self._status(request, line, language)
+            case "board", "GET":
+                return self._board(line)
+            case "leave", "POST":
+                return await self._leave(request, line, language)
+            case (("status" | "board" | "leave"), _):
+                allow = "POST" if action == "leave" else "GET"
+                response = answers.problem("method_not_allowed", f"use {allow}", status=405)
+                response.headers["Allow"] = allow
+                return response
+        return None
+
+    def admission_cookies(self, line: Line, standing: Inside | Through) -> list[str]:
+        """The cookies of somebody who was just admitted; none for the others."""
+        if not isinstance(standing, Inside) or not standing.fresh:
+            return []
+        ring = self._keys.current.cookies
+        seconds = line.snapshot.limits.session_length_ms // 1000
+        result = [self._cookie(line, line.cookies.visitor_pass, sign(standing.visitor_pass, line.name, ring), seconds)]
+        if standing.ticket is not None:
+            # Kept, so that a pass whose answer was lost can be claimed once more.
+            result.append(self._ticket_cookie(line, sign(standing.ticket, line.name, ring)))
+        return result
+
+    def wait(self, request: web.BaseRequest, line: Line, standing: InLine | Knocking) -> web.Response:
+        """The waiting page, or its facts as a problem document."""
+        language = pick_language(request.headers.get("Accept-Language"))
+        text = self._token(line, standing)
+        status = self._facts(line, standing, language, ticket=text)
+        set_cookies = [self._token_cookie(line, standing, text)]
+        if not answers.wants_page(request):
+            retry_s = max(1, round(status["poll_after_ms"] / 1000))
+            return answers.problem(
+                "waiting", "wait for your turn, then ask again with the cookie you were given", status=429,
+                retry_s=retry_s, cookies=set_cookies, **{key: status[key] for key in status if key != "status"},
+            )  # fmt: skip
+        low, high = REFRESH_S
+        view = WaitView(
+            room=line.name,
+            title=line.config.title,
+            status=status,
+            status_url=f"{OWN_PATH}{line.name}/status",
+            leave_url=f"{OWN_PATH}{line.name}/leave",
+            refresh_s=low if isinstance(standing, Knocking) else min(max(low, status["poll_after_ms"] // 1000), high),
+            notice=standing.notice,
+        )
+        # Only a page that was asked for as a page may be taken for one.
+        code = 200 if request.method in {"GET", "HEAD"} else 429
+        return answers.page(request, line.pages.waiting(view, language), "waiting", status=code, cookies=set_cookies)
+
+    def notice(
+        self,
+        request: web.BaseRequest,
+        kind: str,
+        detail: str,
+        *,
+        line: Line | None = None,
+        cookies: Iterable[str] = (),
+        pages: Pages | None = None,
+    ) -> web.Response:
+        """Say one thing, as a page or as a problem document."""
+        status, retry_s = answers.STATUS[kind], answers.RETRY_AFTER_S.get(kind, 0)
+        if not answers.wants_page(request):
+            return answers.problem(kind, detail, status=status, retry_s=retry_s, cookies=cookies)
+        language = pick_language(request.headers.get("Accept-Language"))
+        content = (line.pages if line else pages or Pages()).notice(
+            kind,
+            language,
+            room=line.name if line else None,
+            title=line.config.title if line else None,
+            retry_url=_own_address(request) if line else None,
+            leave_url=f"{OWN_PATH}{line.name}/leave" if line else None,
+        )
+        return answers.page(request, content, kind, status=status, cookies=cookies, retry_s=retry_s)
+
+    async def _status(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
+        brought = self.read(request, line)
+        if brought.ticket is None and brought.knock is None and brought.visitor_pass is None:
+            facts = self._facts(line, None, language)
+            facts["state"] = VisitorState.REFUSED if brought.damaged else VisitorState.OUTSIDE
+            return answers.json(facts, "status")
+        standing = await settle(line, brought)
+        self.record(line, standing, brought)
+        match standing:
+            case InLine():
+                text = self._token(line, standing)
+                facts = self._facts(line, standing, language, ticket=text)
+                return answers.json(facts, "status", cookies=[self._ticket_cookie(line, text)])
+            case Inside():
+                facts = self._facts(line, standing, language)
+                return answers.json(facts, "status", cookies=self.admission_cookies(line, standing))
+            case Knocking(notice=notice):
+                # The page hands out knocks; here it is only told that its ticket has had its turn.
+                facts = self._facts(line, None, language)
+                facts["state"] = VisitorState.USED if notice else VisitorState.OUTSIDE
+                return answers.json(facts, "status")
+            case Through():
+                return answers.json(self._facts(line, standing, language), "status")
+            case Refused(why):
+                facts = self._facts(line, standing, language)
+                facts["code"] = why.value
+                return answers.json(facts, "status")
+            case _ as unreachable:
+                assert_never(unreachable)
+
+    def _board(self, line: Line) -> web.Response:
+        room = line.snapshot
+        facts = {
+            "room": room.room,
+            "state": room.state.value,
+            "epoch": room.epoch,
+            "tail": room.tail,
+            "serving": room.serving,
+            "waiting": room.waiting,
+            "outflow_per_minute": room.limits.new_users_per_minute,
+            "opens_at_ms": room.limits.opens_at_ms,
+            "server_time_ms": room.now_ms,
+            "message": dict(room.limits.message),
+        }
+        return answers.json(facts, "board", cache="public, max-age=1")
+
+    async def _leave(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
+        if not _is_same_origin(request):
+            return self.notice(request, "bad_request", "this form was not sent from this site", line=line)
+        brought = self.read(request, line)
+        ticket = brought.ticket
+        if ticket is not None and ticket.epoch == line.snapshot.epoch:
+            await line.leave(ticket, place_of(ticket))
+        names = (line.cookies.visitor_pass, line.cookies.ticket)
+        dropped = [cookies.drop_cookie(name, secure=line.cookies.secure) for name in names]
+        if not answers.wants_page(request):
+            return answers.json({"state": VisitorState.OUTSIDE}, "left", cookies=dropped)
+        content = line.pages.notice(
+            "left", language, room=line.name, title=line.config.title, retry_url=line.config.paths[0]
+        )
+        return answers.page(request, content, "left", status=200, cookies=dropped)
+
+    def _facts(
+        self, line: Line, standing: Standing | None, language: str, *, ticket: str | None = None
+    ) -> dict[str, Any]:
+        """A status answer (`shared.wire.STATUS_FIELDS`)."""
+        room = line.snapshot
+        held = standing.ticket if isinstance(standing, InLine) else None
+        place = place_of(held) if held is not None else None
+        ahead = max(0, place - room.serving - 1) if place is not None else None
+        eta = wait_range(room, ahead) if ahead is not None and room.admitting else None
+        state: VisitorState
+        match standing:
+            case InLine(at_door=True):
+                state = VisitorState.AT_DOOR
+            case Inside() | Through():
+                state = VisitorState.INSIDE
+            case Refused():
+                state = VisitorState.REFUSED
+            case _:
+                state = VisitorState.WAITING
+        # Whoever is next, and whoever has yet to bring a knock back, should ask soon.
+        at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
+        told = (0, 0) if at_front or isinstance(standing, Knocking) else eta
+        return {
+            "state": state.value,
+            "room_state": room.state.value,
+            "number": held.number if held is not None else None,
+            "place": place,
+            "ahead": ahead,
+            "eta_ms": eta,
+            "poll_after_ms": poll_after(room, told, jitter=_jitter.getrandbits(32)),
+            "server_time_ms": room.now_ms,
+            "opens_at_ms": room.limits.opens_at_ms,
+            "outflow_per_minute": room.limits.new_users_per_minute,
+            "message": in_language(room.limits.message, language) or None,
+            "ticket": ticket,
+        }
+
+    def _token(self, line: Line, standing: InLine | Knocking) -> str:
+        token = standing.ticket if isinstance(standing, InLine) else standing.knock
+        return sign(token, line.name, self._keys.current.cookies)
+
+    def _token_cookie(self, line: Line, standing: InLine | Knocking, text: str) -> str:
+        if isinstance(standing, InLine):
+            return self._ticket_cookie(line, text)
+        return self._cookie(line, line.cookies.ticket, text, KNOCK_LIFETIME_MS // 1000)
+
+    def _ticket_cookie(self, line: Line, text: str) -> str:
+        return self._cookie(line, line.cookies.ticket, text, cookies.TICKET_MAX_AGE_S)
+
+    @staticmethod
+    def _cookie(line: Line, name: str, value: str, seconds: int) -> str:
+        return cookies.set_cookie(name, value, max_age_s=seconds, secure=line.cookies.secure)
+
+
+def _own_address(request: web.BaseRequest) -> str | None:
+    """The address asked for, to be asked for again: only if it is one on this site."""
+    path = request.raw_path
+    return path if path.startswith("/") and not path.startswith("//") and request.method in {"GET", "HEAD"} else "/"
+
+
+def _is_same_origin(request: web.BaseRequest) -> bool:
+    """Whether a form was sent from this very site (browsers say; others cannot ride on somebody's cookies)."""
+    site = request.headers.get("Sec-Fetch-Site")
+    if site is not None:
+        return site in {"same-origin", "none"}
+    origin = request.headers.get("Origin")
+    return origin is None or urlsplit(origin).netloc == request.headers.get("Host")

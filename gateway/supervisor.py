@@ -1,0 +1,245 @@
+"""The process that starts the workers, starts them again when they die, and ends with them.
+
+Workers share the visitors' and the operators' port (SO_REUSEPORT). The supervisor holds both ports bound, without
+listening, so that a port is either all ours or refused at the start. Each worker holds one end of a pipe: it says
+"ready" or why not, and a worker whose supervisor is gone (even by kill -9) sees the pipe close and stops.
+"""
+
+import asyncio
+import logging
+import multiprocessing
+import os
+import secrets
+import signal
+import socket
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import Final
+
+from gateway.app import serve
+from gateway.settings import Settings
+from shared import logs
+from shared.errors import SunbeonError
+
+_LOG: Final = logging.getLogger(__name__)
+
+READY: Final = "ready"
+# A worker that dies at once is started again after this, twice as long each time.
+FIRST_PAUSE_S: Final = 0.2
+LONGEST_PAUSE_S: Final = 5.0
+# A worker that lived this long is taken to have been healthy.
+HEALTHY_S: Final = 10.0
+# Beyond the drain: how long a worker may take to go before it is killed.
+GRACE_S: Final = 5.0
+
+
+class CannotStart(SunbeonError):
+    """A port is taken, or a worker says why it cannot begin."""
+
+
+@dataclass(slots=True)
+class Worker:
+    process: SpawnProcess
+    pipe: Connection
+    started_s: float
+    pause_s: float
+    ready: bool = False
+
+
+def reserve(address: str) -> socket.socket:
+    """Bind an address without listening. Raises `CannotStart` if somebody else has it."""
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        if int(port):
+            # With SO_REUSEPORT a second gateway would quietly take half the visitors: look first without it.
+            with socket.socket(family) as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, int(port)))
+        sock = _shared_socket(family)
+        sock.bind((host, int(port)))
+    except OSError as error:
+        raise CannotStart(f"cannot listen on {address}: {error.strerror}") from None
+    return sock
+
+
+def _shared_socket(family: int) -> socket.socket:
+    sock = socket.socket(family)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    return sock
+
+
+def operator_token(path: Path, environ: Mapping[str, str]) -> str:
+    """The operators' token: from the environment, else from its file, which is made (0600) on the first start."""
+    given = environ.get("SUNBEON_OPERATOR_TOKEN", "").strip()
+    if given:
+        return given
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        token = path.read_text(encoding="utf-8").strip()
+        if not token:
+            raise CannotStart(f"{path}: is empty; remove it to have a new token made") from None
+        return token
+    with os.fdopen(descriptor, "w") as file:
+        token = secrets.token_urlsafe(24)
+        file.write(token + "\n")
+    return token
+
+
+class Supervisor:
+    """Runs `settings.gateway.workers` workers until SIGINT or SIGTERM."""
+
+    def __init__(self, settings: Settings, token: str) -> None:
+        self._settings = settings
+        self._token = token
+        self._context = multiprocessing.get_context("spawn")
+        self._workers: dict[int, Worker] = {}
+        self._stopping = False
+
+    def run(self, on_ready: Callable[[tuple[str, int], tuple[str, int]], None]) -> None:
+        """Block until stopped. on_ready: called with the visitors' and operators' addresses when all workers serve.
+
+        Raises `CannotStart`.
+        """
+        with reserve(self._settings.gateway.listen) as visitors, reserve(self._settings.gateway.operator_listen) as ops:
+            self._addresses = (visitors.getsockname()[:2], ops.getsockname()[:2])
+            wake_read, wake_write = os.pipe()
+            os.set_blocking(wake_write, False)
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, self._on_signal)
+            signal.set_wakeup_fd(wake_write)
+            try:
+                for index in range(self._settings.gateway.workers):
+                    self._start(index, FIRST_PAUSE_S)
+                self._await_all_ready(wake_read)
+                if not self._stopping:
+                    on_ready(*self._addresses)
+                while not self._stopping:
+                    self._look(wake_read)
+            finally:
+                self._stop_all()
+                signal.set_wakeup_fd(-1)
+                os.close(wake_read)
+                os.close(wake_write)
+
+    def _on_signal(self, _number: int, _frame: object) -> None:
+        self._stopping = True
+
+    def _start(self, index: int, pause_s: float) -> None:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(
+            target=worker_main, args=(self._settings, self._token, *self._addresses, theirs), name=f"worker-{index}"
+        )
+        process.start()
+        theirs.close()
+        self._workers[index] = Worker(process, ours, time.monotonic(), pause_s)
+
+    def _await_all_ready(self, wake: int) -> None:
+        while not self._stopping and not all(worker.ready for worker in self._workers.values()):
+            for worker in self._wait(wake):
+                # A worker that cannot begin says why; one that dies without a word is told by its exit code.
+                try:
+                    said = worker.pipe.recv()
+                except EOFError:
+                    worker.process.join()
+                    raise CannotStart(f"a worker ended with code {worker.process.exitcode} at its start") from None
+                if said != READY:
+                    raise CannotStart(said)
+                worker.ready = True
+
+    def _look(self, wake: int) -> None:
+        """Wait for something to happen; start dead workers again."""
+        self._wait(wake)
+        for index, worker in list(self._workers.items()):
+            if worker.pipe.poll():
+                try:
+                    said = worker.pipe.recv()
+                    if said != READY:
+                        _LOG.error("a worker could not start", extra={"why": said})
+                except EOFError:
+                    self._replace(index, worker)
+
+    def _replace(self, index: int, worker: Worker) -> None:
+        worker.pipe.close()
+        worker.process.join()
+        if self._stopping:
+            return
+        lived_s = time.monotonic() - worker.started_s
+        pause_s = FIRST_PAUSE_S if lived_s > HEALTHY_S else min(worker.pause_s * 2, LONGEST_PAUSE_S)
+        _LOG.error(
+            "a worker died; starting another", extra={"exit_code": worker.process.exitcode, "pid": worker.process.pid}
+        )
+        time.sleep(worker.pause_s if lived_s <= HEALTHY_S else 0)
+        self._start(index, pause_s)
+
+    def _wait(self, wake: int) -> list[Worker]:
+        """Block until a signal came or a worker's pipe has news; the workers that have."""
+        by_pipe = {worker.pipe: worker for worker in self._workers.values() if not worker.pipe.closed}
+        found = wait([*by_pipe, wake])
+        if wake in found:
+            os.read(wake, 64)
+        return [by_pipe[pipe] for pipe in found if isinstance(pipe, Connection)]
+
+    def _stop_all(self) -> None:
+        living = [worker for worker in self._workers.values() if worker.process.is_alive()]
+        for worker in living:
+            worker.process.terminate()
+        deadline = time.monotonic() + self._settings.gateway.drain_s + GRACE_S
+        for worker in living:
+            worker.process.join(max(0.0, deadline - time.monotonic()))
+            if worker.process.is_alive():
+                _LOG.error("a worker did not stop in time and was killed", extra={"pid": worker.process.pid})
+                worker.process.kill()
+                worker.process.join()
+
+
+def worker_main(
+    settings: Settings, token: str, visitors: tuple[str, int], operators: tuple[str, int], pipe: Connection
+) -> None:
+    """A worker process, from beginning to end."""
+    import uvloop
+
+    logs.configure(json=settings.gateway.log_json, level=settings.gateway.log_level)
+    # The terminal's ctrl-C goes to everyone; the supervisor passes it on as SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_work(settings, token, visitors, operators, pipe))
+    except (SunbeonError, OSError) as error:
+        _say(pipe, str(error))
+        raise SystemExit(1) from None
+
+
+async def _work(
+    settings: Settings, token: str, visitors: tuple[str, int], operators: tuple[str, int], pipe: Connection
+) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_signal_handler(signal.SIGTERM, stop.set)
+    # Nothing is ever sent to a worker: readable means that the supervisor is gone.
+    loop.add_reader(pipe.fileno(), stop.set)
+    sockets = []
+    for address in (visitors, operators):
+        sock = _shared_socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+        sock.bind(address)
+        sock.setblocking(False)
+        sockets.append(sock)
+    try:
+        await serve(settings, sockets[0], sockets[1], operator_token=token, ready=lambda: _say(pipe, READY), stop=stop)
+    finally:
+        loop.remove_reader(pipe.fileno())
+
+
+def _say(pipe: Connection, word: str) -> None:
+    try:
+        pipe.send(word)
+    except OSError:
+        _LOG.warning("the supervisor is gone")
