@@ -1,7 +1,7 @@
 """The language a page is written in."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.edge.language import LANGUAGES, pick_language
@@ -46,6 +46,7 @@ def test_a_huge_header_costs_no_more_than_its_start():
     assert pick_language("a-" * 5_000_000) == "en"
 
 
+@settings(deadline=None)  # a loaded machine is not a fault
 @given(st.one_of(st.text(), st.text(alphabet="koen-*;q=0.159, \t")))
 def test_any_header_gets_one_of_our_languages(header):
     assert pick_language(header) in LANGUAGES

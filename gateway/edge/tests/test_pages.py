@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Formatter
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.edge.pages import NOTICE_KINDS, SAMPLE_STATES, SAMPLE_STATUS, WAITING_NOTICES, Pages, WaitView, eta_words
@@ -131,6 +131,33 @@ def test_the_script_stays_within_the_language_of_2019():
     assert not re.search(
         r"\?\.|\?\?|\|\|=|&&=|replaceAll|\.at\(|\d_\d|localStorage|document\.cookie|innerHTML|eval", script
     )
+
+
+def luminance(colour):
+    """Relative luminance as WCAG 2.2 defines it, of #rgb or #rrggbb."""
+    digits = colour[1:] if len(colour) == 7 else "".join(digit * 2 for digit in colour[1:])
+    parts = [int(digits[at : at + 2], 16) / 255 for at in (0, 2, 4)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def test_every_text_is_readable_on_its_ground_by_day_and_by_night():
+    css = Path(__file__).parents[1].joinpath("static/page.css").read_text("utf-8")
+    day, night = (
+        dict(re.findall(r"--([\w-]+): (#\w+);", block)) for block in re.findall(r":root \{(.*?)\}", css, re.DOTALL)
+    )
+    on = {
+        "ground": ["ink", "soft"],
+        "paper": ["ink", "soft", "accent", "good", "danger"],
+        "tint": ["ink"],
+        "warn-tint": ["warn"],
+        "accent": ["accent-ink"],
+    }
+    for colours in (day, day | night):
+        for ground, inks in on.items():
+            for ink in inks:
+                dark, light = sorted((luminance(colours[ground]), luminance(colours[ink])))
+                assert (light + 0.05) / (dark + 0.05) >= 4.5, (ground, ink)
 
 
 # ---- every page
@@ -294,6 +321,7 @@ def test_a_wait_is_a_range_in_words(low, high, ko, en):
     assert eta_words([low, high], EN) == en
 
 
+@settings(deadline=None)  # a loaded machine is not a fault
 @given(st.integers(0, 10**9), st.integers(0, 10**9))
 def test_any_wait_can_be_said_and_unknown_is_said_to_be_unknown(low, more):
     assert eta_words([low, low + more], EN) not in {"", EN["eta_unknown"]}
