@@ -160,15 +160,16 @@ class Pages:
         """A page that says one thing: what happened, why, and what to do now.
 
         kind: one of `NOTICE_KINDS`; another raises KeyError. detail: the operator's own words, by language.
-        retry_url, leave_url: where the button leads; without them there is none.
+        retry_url, leave_url: paths here, where the button leads; without them, or with an address that a browser
+        could take for another site ("//other.example"), there is no button.
         """
         values = self._notice_values(
             kind,
             language,
             room=room,
             title=title or {},
-            retry_url=retry_url or "",
-            leave_url=leave_url or "",
+            retry_url=_local(retry_url),
+            leave_url=_local(leave_url),
             request_id=request_id or "",
             detail=detail or {},
         )
@@ -353,6 +354,11 @@ def _grouped(number: int | None) -> str:
 
 def _moment(at_ms: int, zone: tzinfo) -> datetime:
     return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(zone)
+
+
+def _local(url: str | None) -> str:
+    """The address if it is a path on this site to every browser (they read a backslash as a slash, and skip tabs)."""
+    return url if url is not None and re.fullmatch(r"/(?![/\\])[^\s\x00-\x1f]*", url) else ""
 
 
 def _asks_again_s(kind: str, request_id: str) -> int:

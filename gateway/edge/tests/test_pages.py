@@ -351,6 +351,16 @@ def test_a_button_leads_only_where_there_is_a_way(kind):
     assert (posts in Parsed(notice(kind, "en").body).tags) == (kind in {"forged", "old_epoch"})
 
 
+@pytest.mark.parametrize(
+    "url", ["//x.example", "/\\x.example", "/\t/x.example", "https://x.example", "javascript:alert(1)", ""]
+)
+def test_no_button_leads_to_another_site(url):
+    for kind in ("unavailable", "forged"):
+        tags = Parsed(notice(kind, "en", retry_url=url, leave_url=url).body).tags
+        assert not [tag for tag, _ in tags if tag in {"a", "form"}]
+        assert not [attrs for tag, attrs in tags if tag == "meta" and "url=" in attrs.get("content", "")]
+
+
 @pytest.mark.parametrize("kind", NOTICE_KINDS)
 def test_only_what_passes_by_itself_asks_again_by_itself_and_not_all_at_once(kind):
     found = {
