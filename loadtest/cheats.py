@@ -1,30 +1,26 @@
-"""The tricks, each played through to see whether it helps.
-
-A trick got through if the backend answered it before the cheat's honest turn. Where the gate let the cheat in by the
-same answer in the ordinary way (nobody was waiting, or its place was called that moment), that is its honest turn:
-the answer then sets a pass, the place is its own, and the board's `serving` has reached it.
-"""
+"""The tricks, each played through to see whether it helps; `attempt` judges."""
 
 import asyncio
 import base64
-import itertools
-from collections.abc import Awaitable, Callable
-from typing import Final
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import Final, TypeVar
 
 from yarl import URL
 
-from loadtest.client import HTML, JSON, Answer, Jar
-from loadtest.evidence import Trick
+from loadtest.attempt import attempt, not_known
+from loadtest.client import JSON, Answer, Jar
+from loadtest.evidence import Trick, Turn
 from loadtest.scenario import Cheat
 from loadtest.site import Status
 from loadtest.visitor import Visitor
 from shared.wire import PASS_COOKIE, PASS_HEADER, TICKET_COOKIE, TICKET_HEADER, VisitorState
 
+T = TypeVar("T")
+
 REPLAYS: Final = 8
 
-# The board may be a second old.
-BOARD_TRIES: Final = 6
-BOARD_PAUSE_MS: Final = 250
+# With no cookies at all; the others bring what the visitor was given so far.
+FRESH: Final = 4
 
 FORBIDDEN: Final = 403
 
@@ -50,7 +46,6 @@ FALSE_HEADERS: Final = (
     {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"},
     {"X-Original-URL": "/_sunbeon/jwks.json", "X-Rewrite-URL": "/_sunbeon/jwks.json"},
     {"X-HTTP-Method-Override": "OPTIONS", "Date": "Wed, 21 Jul 2100 20:00:00 GMT"},
-    {"User-Agent": "kube-probe/1.30 ELB-HealthChecker/2.0"},
 )
 
 
@@ -130,72 +125,18 @@ async def after_visit(visitor: Visitor) -> None:
     finished = visitor.journey.current
     old = Jar().with_cookie(visitor.site.ticket, ticket)
     for jar in (old, old.with_cookie(visitor.site.pass_, ended), Jar().with_cookie(visitor.site.pass_, ended)):
-        await _attempt(visitor, trick, "the used ticket or pass", visitor.site.page, jar=jar, false=True)
+        await attempt(visitor, trick, "the used ticket or pass", visitor.site.page, jar=jar, false=True)
     swapped = Jar().with_cookie(visitor.site.ticket, ended)
-    await _attempt(visitor, trick, "the ended pass as a ticket", visitor.site.page, jar=swapped, false=True)
+    await attempt(visitor, trick, "the ended pass as a ticket", visitor.site.page, jar=swapped, false=True)
     if visitor.journey.current is not finished:
         await visitor.leave()  # an honest new turn, since nobody was waiting: make room again
-
-
-async def _attempt(
-    visitor: Visitor,
-    trick: Trick,
-    what: str,
-    url: URL,
-    *,
-    jar: Jar | None = None,
-    method: str = "GET",
-    accept: str = HTML,
-    headers: dict[str, str] | None = None,
-    false: bool = False,
-) -> Answer | None:
-    """Play one request of a trick and judge its answer; None once the visitor is inside.
-
-    false: what it brings is no longer, or never was, good for this visitor's own place.
-    """
-    if visitor.entered and not false:
-        return None
-    trick.tried += 1
-    before = visitor.journey.current
-    answer = await visitor.ask(method, url, jar=jar, accept=accept, headers=headers)
-    if answer.gate is not None:
-        return answer
-    if answer.status >= 400:  # noqa: PLR2004 - HTTP
-        trick.reached += 1
-    fresh = Jar()
-    if visitor.site.pass_ not in fresh.take(answer.set_cookies):
-        if answer.status < 400:  # noqa: PLR2004 - HTTP
-            trick.worked(f"{what}: {method} {url.raw_path_qs} answered {answer.status} without a pass")
-        return answer
-    if jar is not None:
-        visitor.journey.current = None  # whose place this was, only the gate can tell
-    visitor.jar.take(answer.set_cookies)
-    visitor.claim_jar = visitor.jar.with_cookie(visitor.site.pass_, None)
-    await visitor.came_in(answer, proven=True)
-    mine = visitor.journey.current
-    if mine is None:
-        return answer  # counted as unproven
-    if false and mine is before:
-        trick.worked(f"{what}: let in on place {mine.place}, which it gives no right to")
-    elif not await _called(visitor, mine.place):
-        trick.worked(f"{what}: let in on place {mine.place} before it was called")
-    return answer
-
-
-async def _called(visitor: Visitor, place: int) -> bool:
-    for _ in range(BOARD_TRIES):
-        board = (await visitor.ask("GET", visitor.site.own("board"), accept=JSON)).json() or {}
-        if board.get("serving", 0) >= place:
-            return True
-        await visitor.client.sleep_ms(BOARD_PAUSE_MS)
-    return False
 
 
 async def _forged_ticket(visitor: Visitor, trick: Trick) -> None:
     for size in (16, 48, 200):
         jar = Jar().with_cookie(visitor.site.ticket, _b64(visitor.rng.randbytes(size)))
-        await _attempt(visitor, trick, "a forged ticket", visitor.site.page, jar=jar)
-        await _not_known(visitor, trick, "a forged ticket", jar)
+        await attempt(visitor, trick, "a forged ticket", visitor.site.page, jar=jar)
+        await not_known(visitor, trick, "a forged ticket", jar)
 
 
 async def _altered_ticket(visitor: Visitor, trick: Trick) -> None:
@@ -204,26 +145,17 @@ async def _altered_ticket(visitor: Visitor, trick: Trick) -> None:
         index = visitor.rng.randrange(len(ticket))
         other = visitor.rng.choice([letter for letter in "ABCxyz0189-_" if letter != ticket[index]])
         jar = visitor.jar.with_cookie(visitor.site.ticket, ticket[:index] + other + ticket[index + 1 :])
-        await _attempt(visitor, trick, "an altered ticket", visitor.site.page, jar=jar, false=True)
-        await _not_known(visitor, trick, "an altered ticket", jar)
-
-
-async def _not_known(visitor: Visitor, trick: Trick, what: str, jar: Jar) -> None:
-    """A false ticket must have no number, and not even be told one."""
-    answer = await visitor.ask("GET", visitor.site.own("status"), accept=JSON, jar=jar)
-    status = Status.read(answer.json())
-    if status is not None and status.state not in {VisitorState.REFUSED, VisitorState.OUTSIDE}:
-        trick.worked(f"{what}: taken for number {status.number} ({status.state})")
+        await attempt(visitor, trick, "an altered ticket", visitor.site.page, jar=jar, false=True)
+        await not_known(visitor, trick, "an altered ticket", jar)
 
 
 async def _forged_pass(visitor: Visitor, trick: Trick) -> None:
     for size in (16, 48, 200):
         forged = _b64(visitor.rng.randbytes(size))
-        for jar in (visitor.jar, Jar()):
-            with_pass = jar.with_cookie(visitor.site.pass_, forged)
-            await _attempt(visitor, trick, "a forged pass", visitor.site.page, jar=with_pass)
+        with_pass = visitor.jar.with_cookie(visitor.site.pass_, forged)
+        await attempt(visitor, trick, "a forged pass", visitor.site.page, jar=with_pass)
     jar = Jar().with_cookie(visitor.site.pass_, FAKE_JWT)
-    await _attempt(visitor, trick, "a fake JWT as a pass", visitor.site.page, jar=jar)
+    await attempt(visitor, trick, "a fake JWT as a pass", visitor.site.page, jar=jar)
 
 
 async def _ticket_as_pass(visitor: Visitor, trick: Trick) -> None:
@@ -236,38 +168,50 @@ async def _ticket_as_pass(visitor: Visitor, trick: Trick) -> None:
         Jar({f"{PASS_COOKIE}_another": ticket or "", f"{TICKET_COOKIE}_another": ticket or ""}),
     )
     for jar in jars:
-        await _attempt(visitor, trick, "a ticket as a pass", page, jar=jar)
-    await _attempt(visitor, trick, "a ticket as a proof", page, headers={PASS_HEADER: ticket or ""})
+        await attempt(visitor, trick, "a ticket as a pass", page, jar=jar)
+    await attempt(visitor, trick, "a ticket as a proof", page, headers={PASS_HEADER: ticket or ""})
 
 
 async def _headers(visitor: Visitor, trick: Trick) -> None:
-    for headers in FALSE_HEADERS:
-        await _attempt(visitor, trick, f"header {next(iter(headers))}", visitor.site.page, headers=headers)
+    for turn, headers in _shuffled(visitor, FALSE_HEADERS):
+        what = f"header {next(iter(headers))}"
+        await attempt(visitor, trick, what, visitor.site.page, headers=headers, jar=_fresh(visitor, turn))
 
 
 async def _deep_link(visitor: Visitor, trick: Trick) -> None:
     site = visitor.site
-    for path in itertools.chain(deep_links(site.page.raw_path), deep_links("/api/slots")):
-        await _attempt(visitor, trick, "another spelling", site.at(path))
+    for turn, path in _shuffled(visitor, (*deep_links(site.page.raw_path), *deep_links("/api/slots"))):
+        await attempt(visitor, trick, "another spelling", site.at(path), jar=_fresh(visitor, turn))
     host = site.page.host or ""
     port = site.page.port
-    for name in (f"{host}.:{port}", f"{host.upper()}:{port}", f"{host}.", host):
-        await _attempt(visitor, trick, f"host {name}", site.page, headers={"Host": name})
+    for turn, name in _shuffled(visitor, (f"{host}.:{port}", f"{host.upper()}:{port}", f"{host}.", host)):
+        headers = {"Host": name}
+        await attempt(visitor, trick, f"host {name}", site.page, headers=headers, jar=_fresh(visitor, turn))
+
+
+def _shuffled(visitor: Visitor, things: Sequence[T]) -> Iterator[tuple[int, T]]:
+    """In another order for each visitor, so that each gets its turn among the first."""
+    return enumerate(visitor.rng.sample(things, len(things)))
+
+
+def _fresh(visitor: Visitor, turn: int) -> Jar | None:
+    """An empty jar for the first few; None (the visitor's own) for the others, and where there is no line to jump."""
+    return Jar() if turn < FRESH and not visitor.entered else None
 
 
 async def _methods(visitor: Visitor, trick: Trick) -> None:
     page = visitor.site.page
     for method in ("HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE", "PROPFIND"):
-        await _attempt(visitor, trick, "another method", page, method=method)
-    await _attempt(visitor, trick, "a fetch", visitor.site.at("/api/slots"), accept=JSON)
-    await _attempt(visitor, trick, "a booking", visitor.site.at("/api/holds"), method="POST", accept=JSON)
+        await attempt(visitor, trick, "another method", page, method=method)
+    await attempt(visitor, trick, "a fetch", visitor.site.at("/api/slots"), accept=JSON)
+    await attempt(visitor, trick, "a booking", visitor.site.at("/api/holds"), method="POST", accept=JSON)
     upgrade = {
         "Connection": "Upgrade",
         "Upgrade": "websocket",
         "Sec-WebSocket-Version": "13",
         "Sec-WebSocket-Key": base64.b64encode(visitor.rng.randbytes(16)).decode(),
     }
-    await _attempt(visitor, trick, "an upgrade", page, headers=upgrade)
+    await attempt(visitor, trick, "an upgrade", page, headers=upgrade)
 
 
 async def _knock_replay(visitor: Visitor, trick: Trick) -> None:
@@ -280,26 +224,24 @@ async def _knock_replay(visitor: Visitor, trick: Trick) -> None:
         return await visitor.ask("GET", visitor.site.own("status"), accept=JSON, jar=knock)
 
     answers = [*await asyncio.gather(*(bring() for _ in range(REPLAYS))), await bring()]
-    numbers: dict[int, Answer] = {}
+    first: int | None = None
     for answer in answers:
         trick.tried += 1
         status = Status.read(answer.json())
         if status is None or status.number is None:
             continue
-        if numbers and status.number not in numbers:
-            trick.worked(f"one knock gave number {status.number} beside {next(iter(numbers))}")
-        if status.number not in numbers:
-            numbers[status.number] = answer
-            visitor.journey.turn(status.number, status.place or status.number)
-    if numbers:
-        first, answer = next(iter(numbers.items()))
-        visitor.journey.current = visitor.journey.turns[first]
-        visitor.jar.take(answer.set_cookies)
+        if first is None:
+            first = status.number
+            visitor.jar.take(answer.set_cookies)
+            visitor.see(status, answer)
+        elif status.number != first:
+            trick.worked(f"one knock gave number {status.number} beside {first}")
+            visitor.journey.turns.append(Turn(status.number, status.place))
 
 
 async def _early_claim(visitor: Visitor, trick: Trick) -> None:
     for _ in range(REPLAYS):
-        await _attempt(visitor, trick, "a reload while waiting", visitor.site.page)
+        await attempt(visitor, trick, "a reload while waiting", visitor.site.page)
         await visitor.client.sleep_ms(visitor.rng.uniform(0, 100))
 
 
@@ -313,6 +255,7 @@ async def _fast_poll(visitor: Visitor, trick: Trick) -> None:
             continue  # told off
         if status.number is not None and status.number != mine.number:
             trick.worked(f"polling fast turned number {mine.number} into {status.number}")
+        visitor.jar.take(answer.set_cookies)
         visitor.see(status, answer)
         if status.state is not VisitorState.WAITING:
             return

@@ -72,9 +72,9 @@ def check_order_by_store(evidence: Evidence) -> Finding:
     samples = evidence.samples
     sent = [sample.sent_ms for sample in samples]
     wrong, unsampled, right = [], 0, 0
-    for turn in (turn for journey in evidence.journeys for turn in journey.turns.values()):
+    for turn in (turn for journey in evidence.journeys for turn in journey.turns):
         known = [moment for moment in (turn.called_ms, turn.entered_ms) if moment is not None]
-        if not known:
+        if not known or turn.place is None:
             continue
         start = bisect_left(sent, min(known))
         soon = [sample for sample in samples[start : start + 50] if sample.sent_ms <= min(known) + STALE_MS]
@@ -93,9 +93,9 @@ def check_order_by_store(evidence: Evidence) -> Finding:
 def check_order_by_visitors(evidence: Evidence) -> Finding:
     """Nobody was told "waiting" well after someone with a higher place was called."""
     name = "no place called before a lower one, by the visitors"
-    turns = [turn for journey in evidence.journeys for turn in journey.turns.values()]
+    turns = [turn for journey in evidence.journeys for turn in journey.turns]
     called = sorted(
-        (turn.place, min(turn.called_ms or inf, turn.entered_ms or inf)) for turn in turns for inf in (10**12,)
+        (turn.place, turn.called_ms) for turn in turns if turn.place is not None and turn.called_ms is not None
     )
     # earliest[i]: when the first of the places called[i:] was seen to be called.
     earliest, soonest = [0] * len(called), 10**12
@@ -104,7 +104,7 @@ def check_order_by_visitors(evidence: Evidence) -> Finding:
         earliest[index] = soonest
     wrong, looked = [], 0
     for turn in turns:
-        if turn.waiting_sent_ms is None:
+        if turn.waiting_sent_ms is None or turn.place is None:
             continue
         looked += 1
         index = bisect_left(called, (turn.place + 1, 0))
@@ -118,10 +118,10 @@ def check_order_by_visitors(evidence: Evidence) -> Finding:
 
 def check_one_pass(evidence: Evidence) -> Finding:
     name = "a place yields one pass"
-    places = [turn.place for turn in turns_inside(evidence)]
-    wrong = [f"place {place} entered by {places.count(place)} visitors" for place in sorted(_repeated(places))]
-    admitted, claimed = _grown(evidence, "admitted"), _grown(evidence, "places_claimed")
-    entered = len(set(places))
+    turns = turns_inside(evidence)
+    twice = _repeated([turn.place for turn in turns if turn.place is not None])
+    wrong = [f"place {place} entered by two visitors" for place in sorted(twice)]
+    admitted, claimed, entered = _grown(evidence, "admitted"), _grown(evidence, "places_claimed"), len(turns)
     if admitted is None or claimed is None:
         return wrong_or_unchecked(4, name, wrong, _why_no_counts(evidence))
     if admitted < entered:
@@ -130,9 +130,7 @@ def check_one_pass(evidence: Evidence) -> Finding:
         wrong.append(f"the store admitted {admitted}, but only {entered} places entered")
     if claimed != admitted:
         wrong.append(f"the store admitted {admitted} times on {claimed} places")
-    return _judge(
-        4, name, wrong, f"{entered} entered, {admitted} admitted, {claimed} places marked{_orphaned(evidence)}"
-    )
+    return _judge(4, name, wrong, f"{entered} entered, {admitted} admitted, {claimed} places marked{_lost(evidence)}")
 
 
 def check_repeats(evidence: Evidence) -> Finding:
@@ -171,24 +169,29 @@ def check_unique(evidence: Evidence) -> Finding:
     name = "no number issued twice"
     if _reset(evidence):
         return Finding(6, name, Verdict.UNCHECKED, "the room was reset during the run")
-    numbers = [number for journey in evidence.journeys for number in journey.turns]
+    numbers, untold = _numbers(evidence)
     if not numbers:
-        return Finding(6, name, Verdict.UNCHECKED, "nobody was given a number")
-    return _judge(6, name, [f"number {n}" for n in sorted(_repeated(numbers))], f"{len(numbers)} numbers")
+        return Finding(6, name, Verdict.UNCHECKED, "nobody was told a number")
+    figures = f"{len(numbers)} numbers{_untold(untold)}"
+    return _judge(6, name, [f"number {number}" for number in sorted(_repeated(numbers))], figures)
 
 
 def check_issued(evidence: Evidence) -> Finding:
     name = "numbers issued are numbers seen"
-    seen = {number for journey in evidence.journeys for number in journey.turns}
     if len(evidence.samples) < 2 or _reset(evidence):  # noqa: PLR2004 - a before and an after
         return Finding(6, name, Verdict.UNCHECKED, _why_no_counts(evidence))
+    numbers, untold = _numbers(evidence)
+    seen = set(numbers)
     first, last = evidence.samples[0].tail, evidence.samples[-1].tail
     wrong = [f"number {number} is none of {first + 1}..{last}" for number in sorted(seen) if not first < number <= last]
-    unseen = last - first - len(seen)
+    unseen = last - first - len(seen) - untold
+    if unseen < 0:
+        wrong.append(f"{len(seen) + untold} had, only {last - first} issued")
     # After an unclean stop the line skips a block of numbers, which harms nobody.
     if evidence.alone and not evidence.reconnects and unseen > evidence.orphans:
-        wrong.append(f"{last - first} issued, only {len(seen)} seen")
-    return _judge(6, name, wrong, f"{len(seen)} seen, {last - first} issued{_orphaned(evidence)}")
+        wrong.append(f"{last - first} issued, only {len(seen) + untold} had")
+    figures = f"{len(seen)} seen{_untold(untold)}, {last - first} issued{_lost(evidence)}"
+    return _judge(6, name, wrong, figures)
 
 
 def check_nothing_lost(evidence: Evidence) -> Finding:
@@ -236,6 +239,13 @@ def _judge(invariant: int, name: str, wrong: Sequence[str], figures: str) -> Fin
     return Finding(invariant, name, Verdict.BROKEN, "; ".join(wrong[:TOLD]) + more)
 
 
+def _numbers(evidence: Evidence) -> tuple[list[int], int]:
+    """All numbers told, and how many turns had one that was not."""
+    turns = [turn for journey in evidence.journeys for turn in journey.turns]
+    numbers = [turn.number for turn in turns if turn.number is not None]
+    return numbers, len(turns) - len(numbers)
+
+
 def _repeated(numbers: Sequence[int]) -> set[int]:
     seen: set[int] = set()
     return {number for number in numbers if number in seen or seen.add(number)}  # type: ignore[func-returns-value]
@@ -257,5 +267,9 @@ def _why_no_counts(evidence: Evidence) -> str:
     return "the room was reset during the run" if _reset(evidence) else "no counts of the operator API"
 
 
-def _orphaned(evidence: Evidence) -> str:
+def _lost(evidence: Evidence) -> str:
     return f", {evidence.orphans} answers lost" if evidence.orphans else ""
+
+
+def _untold(count: int) -> str:
+    return f", {count} not told" if count else ""

@@ -15,6 +15,8 @@ from loadtest.scenario import Arrivals, Cheat, Shares
 USAGE: Final = 2
 INTERRUPTED: Final = 130
 
+PLAIN_WIDTH: Final = 150
+
 TOKEN_VARIABLE: Final = "SUNBEON_OPERATOR_TOKEN"
 
 
@@ -43,7 +45,8 @@ async def _run(options: Options) -> int:
     from loadtest.progress import progress
     from loadtest.runner import run
 
-    console = Console()
+    # A file or a pipe has no width: wide enough for one line of evidence.
+    console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
 

@@ -11,7 +11,7 @@ import time
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import aiohttp
@@ -93,7 +93,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One answer. `gate` is the gate's word, None on an answer of the backend; `lost` how many were lost before it."""
+    """One answer. `gate` is the gate's word, None on an answer of the backend; `lost` how many were lost before it.
+
+    sent_ms: of the first try, whose answer may have been lost, and which may have done what this one tells.
+    """
 
     status: int
     gate: str | None
@@ -147,9 +150,12 @@ class Client:
             data = orjson.dumps(body)
         lost = 0
         backoff_s = FIRST_BACKOFF_S
+        first_ms: int | None = None
         while True:
+            began_ms = self.watch.floor_ms()
             try:
-                return await self.once(method, url, sending, data, lost)
+                answer = await self.once(method, url, sending, data)
+                return answer if first_ms is None else replace(answer, sent_ms=first_ms, lost=lost)
             except aiohttp.ClientConnectorError:
                 self.tally.reconnects += 1
             except TimeoutError:
@@ -164,6 +170,7 @@ class Client:
             except asyncio.CancelledError:
                 self.tally.orphans += orphans
                 raise
+            first_ms = began_ms if first_ms is None else first_ms
             self.tally.orphans += bool(lost) and orphans
             await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
             backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
@@ -177,9 +184,7 @@ class Client:
     def note_lag(self, lag_ms: float) -> None:
         self.tally.lags_ms.append(max(0, int(lag_ms)))
 
-    async def once(
-        self, method: str, url: URL, headers: Mapping[str, str], data: bytes | None = None, lost: int = 0
-    ) -> Answer:
+    async def once(self, method: str, url: URL, headers: Mapping[str, str], data: bytes | None = None) -> Answer:
         """One try. Raises what aiohttp raises, and `TimeoutError`."""
         asked_ms = self.watch.floor_ms()
         async with self._slots:
@@ -196,7 +201,6 @@ class Client:
                     body=body,
                     sent_ms=sent_ms,
                     got_ms=self.watch.ceil_ms(),
-                    lost=lost,
                 )
 
 

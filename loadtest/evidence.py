@@ -29,20 +29,28 @@ class Ending(StrEnum):
 class Turn:
     """One number a visitor was given, and what came of it.
 
+    number, place: None while the gate has told neither (it may tell those who never waited only when they book).
     waiting_sent_ms: when the last request was sent that was answered "waiting".
     called_ms: when the visitor first learned of being called, at the door, or inside.
-    entered_sent_ms, entered_ms: the request that the backend first answered.
+    entered_sent_ms, entered_ms: the request that was first answered from inside: a status, or the page itself.
     inside_until_ms: when the last request was sent that the backend answered: the pass lived then.
     """
 
-    number: int
-    place: int
+    number: int | None = None
+    place: int | None = None
     waiting_sent_ms: int | None = None
     called_ms: int | None = None
     entered_sent_ms: int | None = None
     entered_ms: int | None = None
     inside_until_ms: int | None = None
     put_out_ms: int | None = None
+
+    def enter(self, sent_ms: int, got_ms: int) -> None:
+        """Inside, if it was not before."""
+        if self.entered_ms is None:
+            self.entered_sent_ms, self.entered_ms = sent_ms, got_ms
+        if self.called_ms is None:
+            self.called_ms = got_ms
 
 
 @dataclass(slots=True)
@@ -74,7 +82,7 @@ class Journey:
 
     plan: VisitorPlan
     due_ms: int | None = None
-    turns: dict[int, Turn] = field(default_factory=dict)
+    turns: list[Turn] = field(default_factory=list)
     current: Turn | None = None
     ending: Ending = Ending.UNFINISHED
     polls: int = 0
@@ -86,8 +94,21 @@ class Journey:
 
     def turn(self, number: int, place: int) -> Turn:
         """The turn of this number, which is the current one from now on."""
-        self.current = self.turns.setdefault(number, Turn(number, place))
-        return self.current
+        found = next((turn for turn in self.turns if turn.number == number), None)
+        if found is None and self.current is not None and self.current.number is None:
+            found = self.current
+            found.number, found.place = number, place
+        return self._go_on(found or Turn(number, place))
+
+    def nameless(self) -> Turn:
+        """The current turn, or one whose number is not known yet."""
+        return self._go_on(self.current or Turn())
+
+    def _go_on(self, turn: Turn) -> Turn:
+        self.current = turn
+        if not any(known is turn for known in self.turns):
+            self.turns.append(turn)
+        return turn
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ MINUTE_MS: Final = 60_000
 
 def turns_inside(evidence: Evidence) -> list[Turn]:
     """The turns that led inside."""
-    return [turn for journey in evidence.journeys for turn in journey.turns.values() if turn.entered_ms is not None]
+    return [turn for journey in evidence.journeys for turn in journey.turns if turn.entered_ms is not None]
 
 
 def check_ceiling_by_store(evidence: Evidence) -> Finding:

@@ -63,7 +63,11 @@ async def _confirm(visitor: Visitor, hold_id: str) -> bool:
         raise PutOut
     if answer.status >= 400:  # noqa: PLR2004 - HTTP
         visitor.client.tally.errors[f"confirm {answer.status}"] += 1
-    return answer.status < 400  # noqa: PLR2004 - HTTP
+        return False
+    number = (answer.json() or {}).get("number")
+    if isinstance(number, int) and visitor.journey.current is not None and visitor.journey.current.number is None:
+        visitor.journey.turn(number, number)
+    return True
 
 
 async def _ask(visitor: Visitor, method: str, path: str, body: dict[str, object] | None = None) -> Answer:

@@ -24,7 +24,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
     admit_ms = sorted(
         turn.entered_ms - journey.due_ms
         for journey in journeys
-        for turn in list(journey.turns.values())[:1]
+        for turn in journey.turns[:1]
         if turn.entered_ms is not None and journey.due_ms is not None
     )
     polls = sorted(journey.polls for journey in journeys if journey.due_ms is not None)
@@ -101,7 +101,7 @@ def show(outcome: Outcome, console: Console) -> None:
         verdict = Text(finding.verdict.value, style=COLOURS[finding.verdict])
         table.add_row(str(finding.invariant), finding.name, verdict, Text(finding.evidence))
     console.print(table)
-    console.print(_last_line(outcome), highlight=False)
+    console.print(_last_line(outcome), highlight=False, soft_wrap=True)
 
 
 def _figures(outcome: Outcome) -> Table:

@@ -57,7 +57,7 @@ class Outcome:
         """0 only if all that had to be checked was, and held, and somebody was let in at all."""
         if any(finding.verdict is Verdict.BROKEN for finding in self.findings):
             return 1
-        if not any(turn.entered_ms is not None for journey in self.journeys for turn in journey.turns.values()):
+        if not any(turn.entered_ms is not None for journey in self.journeys for turn in journey.turns):
             return 1
         if not any(finding.verdict is Verdict.OK for finding in self.findings):
             return 1

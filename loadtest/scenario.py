@@ -17,7 +17,7 @@ class Kind(StrEnum):
     """What a visitor is like."""
 
     HONEST = "honest"  # waits as told, enters when called
-    NO_SHOW = "no_show"  # waits, and never comes when called
+    NO_SHOW = "no_show"  # waits a little, then asks no more, and never comes when called
     LEAVER = "leaver"  # waits a little, then gives the place up
     CHEAT = "cheat"  # tries one trick, and otherwise behaves as an honest one
 

@@ -22,6 +22,9 @@ SHORTEST_POLL_MS: Final = 20
 # Called, came, and was not let in after all: a moment's pause before asking where one stands.
 NOT_YET_MS: Final = 250
 
+# With a place, and not yet inside.
+IN_LINE: Final = frozenset({VisitorState.WAITING, VisitorState.CALLED, VisitorState.AT_DOOR})
+
 # States in which a room takes nobody any more.
 OVER: Final = frozenset({RoomState.CLOSED, RoomState.SOLD_OUT})
 
@@ -87,7 +90,7 @@ class Visitor:
 
     async def page(self) -> Answer:
         """Ask for the protected page, as a browser does; notes it if that was the way in."""
-        self.claim_jar = self.jar.copy()
+        self._keep_old()
         answer = await self.ask("GET", self.site.page)
         taken = self.jar.take(answer.set_cookies)
         if answer.gate is None:
@@ -100,6 +103,7 @@ class Visitor:
     async def status(self) -> Status:
         """Ask until there is a status answer; the first one that brings the knock back has the number."""
         while True:
+            self._keep_old()
             answer = await self.ask("GET", self.site.own("status"), accept=JSON)
             self.journey.polls += 1
             self.jar.take(answer.set_cookies)
@@ -110,41 +114,54 @@ class Visitor:
             self.client.tally.errors[f"status {answer.status}"] += 1
             await self.client.sleep_ms(answer.retry_after_s * 1000)
 
+    def _keep_old(self) -> None:
+        """Remember the cookies from before the answer that lets this visitor in: it may be this one."""
+        if self.jar.get(self.site.pass_) is None:
+            self.claim_jar = self.jar.copy()
+
     def see(self, status: Status, answer: Answer) -> None:
-        """Note what a status answer says about this visitor's turn."""
+        """Note what a status answer says about this visitor's turn. It may be what lets the visitor in."""
+        if status.state is VisitorState.INSIDE:
+            if status.number is not None:
+                self._same_turn(status.number, status.place)
+            self.journey.nameless().enter(answer.sent_ms, answer.got_ms)
+        elif status.state in IN_LINE and status.number is None:
+            self.journey.losses.append(f"a status answer without a number ({status.state})")
+        elif status.state in IN_LINE and status.number is not None:
+            turn = self._same_turn(status.number, status.place)
+            if status.state is VisitorState.WAITING:
+                turn.waiting_sent_ms = answer.sent_ms
+            elif turn.called_ms is None:
+                turn.called_ms = answer.got_ms
+
+    def _same_turn(self, number: int, told_place: int | None) -> Turn:
+        """The turn of this number; a loss where it should have been another."""
         turn = self.journey.current
-        if status.number is None:
-            lost = turn is not None and turn.entered_ms is None
-            if lost and status.state in {VisitorState.WAITING, VisitorState.CALLED, VisitorState.AT_DOOR}:
-                self.journey.losses.append(f"a status answer without the number ({status.state})")
-            return
-        place = status.place if status.place is not None else status.number
-        if turn is not None and turn.entered_ms is None and turn.number != status.number:
-            self.journey.losses.append(f"number {turn.number} became {status.number}")
-        if turn is not None and turn.number == status.number and turn.place != place:
-            self.journey.losses.append(f"number {turn.number} went from place {turn.place} to {place}")
-        turn = self.journey.turn(status.number, place)
-        if status.state is VisitorState.WAITING:
-            turn.waiting_sent_ms = answer.sent_ms
-        elif status.state in {VisitorState.CALLED, VisitorState.AT_DOOR, VisitorState.INSIDE}:
-            turn.called_ms = answer.got_ms if turn.called_ms is None else turn.called_ms
+        place = number if told_place is None else told_place
+        if turn is not None and turn.number is not None:
+            if turn.entered_ms is None and turn.number != number:
+                self.journey.losses.append(f"number {turn.number} became {number}")
+            if turn.number == number and turn.place != place:
+                self.journey.losses.append(f"number {number} went from place {turn.place} to {place}")
+        return self.journey.turn(number, place)
 
     async def came_in(self, answer: Answer, *, proven: bool) -> None:
-        """The backend answered: note through which turn. Takes a status request where the number is not known yet."""
+        """The backend answered: note through which turn, asking the gate for its number where it is not known."""
         self.entered = True
         self.last_pass = self.jar.get(self.site.pass_)
-        if self.journey.current is None or self.journey.current.entered_ms is not None:
-            await self.status()
-        turn = self.journey.current
-        if turn is None or not proven:
+        if not proven:
             self.journey.unproven += 1
-        if turn is not None and turn.entered_ms is None:
-            turn.entered_sent_ms, turn.entered_ms = answer.sent_ms, answer.got_ms
-            turn.inside_until_ms = answer.sent_ms
+            return
+        turn = self.journey.nameless()
+        turn.enter(answer.sent_ms, answer.got_ms)
+        turn.inside_until_ms = answer.sent_ms
+        if turn.number is None:
+            await self.status()
 
     async def wait_for_turn(self) -> Turn | None:
         """Come, wait as told, come in. None if the journey ended outside; `journey.ending` says how."""
-        patience = self.rng.randint(1, 4) if self.journey.plan.kind is Kind.LEAVER else None
+        kind = self.journey.plan.kind
+        patience = self.rng.randint(1, 4) if kind in {Kind.LEAVER, Kind.NO_SHOW} else None
         if not self.entered:
             await self.page()
         while not self.entered:
@@ -155,8 +172,7 @@ class Visitor:
             if status.state in {VisitorState.WAITING, VisitorState.AT_DOOR} and patience is not None:
                 patience -= 1
                 if patience == 0:
-                    await self.leave()
-                    self.journey.ending = Ending.LEFT
+                    self.journey.ending = await self._give_up()
                     return None
             ending = await self._heed(status)
             if ending is not None:
@@ -164,14 +180,21 @@ class Visitor:
                 return None
         return self.journey.current
 
+    async def _give_up(self) -> Ending:
+        # A no-show says nothing and asks no more: a further status request might claim the place for it.
+        if self.journey.plan.kind is Kind.NO_SHOW:
+            return Ending.NO_SHOW
+        await self.leave()
+        return Ending.LEFT
+
     async def _heed(self, status: Status) -> Ending | None:
         """Do what a status answer tells one to do; how the journey ended, if that ended it."""
         match status.state:
             case VisitorState.WAITING | VisitorState.AT_DOOR:
                 await self.client.sleep_ms(max(status.poll_after_ms, SHORTEST_POLL_MS))
+            case VisitorState.CALLED if self.journey.plan.kind is Kind.NO_SHOW:
+                return Ending.NO_SHOW
             case VisitorState.CALLED | VisitorState.INSIDE:
-                if self.journey.plan.kind is Kind.NO_SHOW:
-                    return Ending.NO_SHOW
                 await self.page()
                 if not self.entered:
                     await self.client.sleep_ms(max(status.poll_after_ms, NOT_YET_MS))

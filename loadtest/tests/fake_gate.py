@@ -177,11 +177,16 @@ class Gate:
                 number = line.join()
             answer.set_cookie(TICKET, line.seal("t", str(number)))
             state = line.state(number)
+            if state == "called" and line.status_claims and (pass_id := line.claim(number)) is not None:
+                state = "inside"
+                answer.set_cookie(PASS, line.seal("p", f"{number}.{pass_id}"))
             if line.has(Fault.LOSES_TICKETS) and number % 4 == 0 and line.asked[number] > 1:
                 state = "refused"
         fields = dict.fromkeys(STATUS_FIELDS)
+        # Like the real one, it tells those inside no number.
+        told = None if state == "inside" and line.status_claims else number
         room_state = "prequeue" if line.prequeue else "open"
-        known = {"state": state, "room_state": room_state, "number": number, "place": number, "poll_after_ms": 25}
+        known = {"state": state, "room_state": room_state, "number": told, "place": told, "poll_after_ms": 25}
         answer.body = orjson.dumps({**fields, **known, "message": ""})
         return answer
 

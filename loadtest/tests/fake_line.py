@@ -72,6 +72,7 @@ class Line:
     faults: frozenset[Fault] = frozenset()
     window_s: float = 0.15
     opens_in_s: float = 0.0
+    status_claims: bool = True  # a status request of a called place enters, as the page does
     tail: int = 0
     serving: int = 0
     version: int = 1

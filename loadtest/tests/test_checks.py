@@ -13,7 +13,7 @@ from loadtest.scenario import Kind, VisitorPlan
 
 def journey(index: int, *turns: Turn) -> Journey:
     made = Journey(VisitorPlan(index, 0, Kind.HONEST, None, repeats_claim=False, seed=0))
-    made.turns = {turn.number: turn for turn in turns}
+    made.turns = list(turns)
     return made
 
 
