@@ -1,21 +1,22 @@
 """Centres, stock, holds and bookings. Each writing method is one whole transaction: all of it happens, or nothing.
 
 Time is always an argument. A hold ends when its time is over, not when somebody tidies up: reading counts ended holds
-as free, and every transaction that writes first gives their seats back.
+as free, and the next hold gives their seats back.
 """
 
 import hmac
 import secrets
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import date
 from typing import Any, Final
 
-from sqlalchemy import Select, delete, func, insert, select, update
+from sqlalchemy import insert, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from booking import codes, person, schedule
+from booking import codes, person, schedule, statements
 from booking.database import Database
 from booking.errors import (
     AlreadyBooked,
@@ -30,7 +31,7 @@ from booking.errors import (
     TooLateToCancel,
 )
 from booking.model import BookingCard, Centre, Hold, PersonKeys, Slot
-from booking.tables import BookingRow, CentreRow, FactRow, HoldRow, SlotRow
+from booking.tables import CentreRow, FactRow, SlotRow
 from shared.errors import SunbeonError
 from shared.passes import PassClaims
 from shared.wire import How
@@ -90,14 +91,14 @@ class BookingStore:
 
     async def slots(self, *, now_ms: int, centre_id: str | None = None, day: date | None = None) -> list[Slot]:
         """Slots that can still be booked, also the full ones, by time and centre."""
-        query = _slots(now_ms).where(SlotRow.starts_ms >= schedule.bookable_from(now_ms))
+        query = statements.SLOTS.where(SlotRow.starts_ms >= schedule.bookable_from(now_ms))
         if centre_id is not None:
             query = query.where(SlotRow.centre_id == centre_id)
         if day is not None:
             start, end = schedule.day_bounds(day)
             query = query.where(SlotRow.starts_ms >= start, SlotRow.starts_ms < end)
         async with self._database.read() as db:
-            return [Slot(*row) for row in await db.execute(query.order_by(SlotRow.starts_ms, SlotRow.centre_id))]
+            return [Slot(*row) for row in await db.execute(query, {"now_ms": now_ms})]
 
     async def slot(self, slot_id: int, *, now_ms: int) -> Slot:
         """Raises `NoSuchSlot`."""
@@ -109,35 +110,44 @@ class BookingStore:
 
         Raises `NoSuchSlot`, `SlotClosed`, `PassUsed`, `AlreadyBooked`, `SoldOut`; an earlier hold then stays.
         """
+        asked = {"slot": slot_id, "now_ms": now_ms, "by_pass": by.pass_id, "person": keys.key}
         async with self._database.write() as db:
-            await _end_holds(db, HoldRow.expires_ms <= now_ms)
-            slot = await _slot(db, slot_id, now_ms)
+            row = (await db.execute(statements.BEFORE_HOLD, asked)).one_or_none()
+            if row is None:
+                raise NoSuchSlot("there is no such appointment")
+            *columns, some_are_over, pass_used, already_booked = row
+            slot = Slot(*columns)
             if slot.starts_ms < schedule.bookable_from(now_ms):
                 raise SlotClosed("this appointment can no longer be booked")
-            await _check_unbooked(db, keys.key, by.pass_id)
-            await _end_holds(db, HoldRow.pass_id == by.pass_id)
-            take = update(SlotRow).where(SlotRow.id == slot_id, SlotRow.taken < SlotRow.capacity)
-            if not (await db.execute(take.values(taken=SlotRow.taken + 1))).rowcount:
+            if pass_used:
+                raise PassUsed("this pass has made its booking")
+            if already_booked:
+                raise AlreadyBooked("this person has a booking")
+            if some_are_over:
+                for ended in (await db.execute(statements.END_HOLDS, asked)).scalars().all():
+                    await db.execute(statements.RETURN_SEAT, {"slot": ended})
+                slot = await _slot(db, slot_id, now_ms)
+            if not (await db.execute(statements.TAKE_SEAT, asked)).rowcount:
                 raise SoldOut("no seat is left at this time")
             hold_id, expires_ms = self._random(HOLD_ID_BYTES).hex(), now_ms + self._hold_ms
-            await db.execute(
-                insert(HoldRow).values(
-                    id=hold_id,
-                    slot_id=slot_id,
-                    expires_ms=expires_ms,
-                    person_key=keys.key,
-                    birth_check=keys.birth_check,
-                    masked_name=keys.masked_name,
-                    pass_id=by.pass_id,
-                    number=by.number,
-                )
-            )
-            return Hold(hold_id, await _slot(db, slot_id, now_ms), expires_ms, keys.masked_name)
+            new = {
+                "id": hold_id,
+                "slot_id": slot_id,
+                "expires_ms": expires_ms,
+                "person_key": keys.key,
+                "birth_check": keys.birth_check,
+                "masked_name": keys.masked_name,
+                "pass_id": by.pass_id,
+                "number": by.number,
+            }
+            await db.execute(statements.ADD_HOLD, new)
+        return Hold(hold_id, replace(slot, left=slot.left - 1), expires_ms, keys.masked_name)
 
     async def find_hold(self, hold_id: str, by: PassClaims, *, now_ms: int) -> Hold:
         """A live hold. Raises `HoldExpired`, `OtherPass`."""
         async with self._database.read() as db:
-            row = await _live_hold(db, hold_id, by, now_ms)
+            row: Any = (await db.execute(statements.HOLD, {"hold": hold_id})).one_or_none()
+            _check_hold(row, by, now_ms)
             return Hold(hold_id, await _slot(db, row.slot_id, now_ms), row.expires_ms, row.masked_name)
 
     async def confirm(self, hold_id: str, by: PassClaims, *, now_ms: int) -> BookingCard:
@@ -146,25 +156,20 @@ class BookingStore:
         Raises `HoldExpired`, `OtherPass`, `AlreadyBooked`, `PassUsed`.
         """
         async with self._database.write() as db:
-            done = (await db.execute(select(BookingRow).where(BookingRow.hold_id == hold_id))).one_or_none()
-            if done is not None:
-                _check_owner(done, by)
-                if done.cancelled_ms is not None:
-                    raise HoldExpired("the booking made from this hold was cancelled")
-                return await _card(db, done, now_ms)
-            hold = await _live_hold(db, hold_id, by, now_ms)
+            # The seat stays taken: it was the hold's and becomes the booking's. Any error below undoes this.
+            hold = (await db.execute(statements.END_HOLD, {"hold": hold_id})).one_or_none()
+            if hold is None:
+                return await _booked_before(db, hold_id, by, now_ms)
+            _check_hold(hold, by, now_ms)
             code = codes.code_from(self._random(codes.LENGTH))
             try:
-                await db.execute(insert(BookingRow).values(_booking(hold, by, code, now_ms)))
+                await db.execute(statements.ADD_BOOKING, _booking(hold, by, code, now_ms))
             except IntegrityError:
                 # The database said no. These two are what it can have meant; anything else is a fault.
                 await _check_unbooked(db, hold.person_key, by.pass_id)
                 raise
-            # The seat stays taken: it is the booking's now.
-            await db.execute(delete(HoldRow).where(HoldRow.id == hold_id))
-            return BookingCard(
-                code, await _slot(db, hold.slot_id, now_ms), hold.masked_name, by.how, by.number, cancelled=False
-            )
+            slot = await _slot(db, hold.slot_id, now_ms)
+        return BookingCard(code, slot, hold.masked_name, by.how, by.number, cancelled=False)
 
     async def find_booking(self, code: str, birth_date: date, *, now_ms: int) -> BookingCard:
         """Raises `NoSuchBooking`, also when only the birth date is wrong."""
@@ -179,12 +184,12 @@ class BookingStore:
             if row.cancelled_ms is None:
                 if card.slot.starts_ms <= now_ms:
                     raise TooLateToCancel("the appointment has begun")
-                await db.execute(update(BookingRow).where(BookingRow.code == row.code).values(cancelled_ms=now_ms))
-                await _return_seats(db, row.slot_id, 1)
+                await db.execute(statements.CANCEL, {"booking": row.code, "now_ms": now_ms})
+                await db.execute(statements.RETURN_SEAT, {"slot": row.slot_id})
             return await _card(db, await self._proved(db, code, birth_date), now_ms)
 
     async def _proved(self, db: AsyncConnection, code: str, birth_date: date) -> Any:
-        row = (await db.execute(select(BookingRow).where(BookingRow.code == codes.normalise(code)))).one_or_none()
+        row = (await db.execute(statements.BOOKING, {"booking": codes.normalise(code)})).one_or_none()
         if row is not None:
             expected = person.birth_check(birth_date, row.person_key, self._secret)
             if hmac.compare_digest(row.birth_check, expected):
@@ -192,47 +197,32 @@ class BookingStore:
         raise NoSuchBooking("no booking has this code and birth date")
 
 
-def _slots(now_ms: int) -> Select[int, str, int, int]:
-    ended = (
-        select(func.count())
-        .select_from(HoldRow)
-        .where(HoldRow.slot_id == SlotRow.id, HoldRow.expires_ms <= now_ms)
-        .scalar_subquery()
-    )
-    return select(SlotRow.id, SlotRow.centre_id, SlotRow.starts_ms, SlotRow.capacity - SlotRow.taken + ended)
-
-
 async def _slot(db: AsyncConnection, slot_id: int, now_ms: int) -> Slot:
-    row = (await db.execute(_slots(now_ms).where(SlotRow.id == slot_id))).one_or_none()
+    row = (await db.execute(statements.SLOT, {"slot": slot_id, "now_ms": now_ms})).one_or_none()
     if row is None:
         raise NoSuchSlot("there is no such appointment")
     return Slot(*row)
 
 
-async def _end_holds(db: AsyncConnection, which: Any) -> None:
-    ended = await db.execute(delete(HoldRow).where(which).returning(HoldRow.slot_id))
-    for slot_id in ended.scalars().all():
-        await _return_seats(db, slot_id, 1)
-
-
-async def _return_seats(db: AsyncConnection, slot_id: int, seats: int) -> None:
-    await db.execute(update(SlotRow).where(SlotRow.id == slot_id).values(taken=SlotRow.taken - seats))
-
-
 async def _check_unbooked(db: AsyncConnection, person_key: bytes, pass_id: str) -> None:
-    if await db.scalar(select(BookingRow.code).where(BookingRow.pass_id == pass_id)):
+    if await db.scalar(statements.BOOKING_BY_PASS, {"by_pass": pass_id}):
         raise PassUsed("this pass has made its booking")
-    live = select(BookingRow.code).where(BookingRow.person_key == person_key, BookingRow.cancelled_ms.is_(None))
-    if await db.scalar(live):
+    if await db.scalar(statements.LIVE_BOOKING, {"person": person_key}):
         raise AlreadyBooked("this person has a booking")
 
 
-async def _live_hold(db: AsyncConnection, hold_id: str, by: PassClaims, now_ms: int) -> Any:
-    row = (await db.execute(select(HoldRow).where(HoldRow.id == hold_id))).one_or_none()
+async def _booked_before(db: AsyncConnection, hold_id: str, by: PassClaims, now_ms: int) -> BookingCard:
+    row = (await db.execute(statements.BOOKING_OF_HOLD, {"hold": hold_id})).one_or_none()
+    if row is None or row.cancelled_ms is not None:
+        raise HoldExpired("the seat is no longer held")
+    _check_owner(row, by)
+    return await _card(db, row, now_ms)
+
+
+def _check_hold(row: Any, by: PassClaims, now_ms: int) -> None:
     if row is None or row.expires_ms <= now_ms:
         raise HoldExpired("the seat is no longer held")
     _check_owner(row, by)
-    return row
 
 
 def _check_owner(row: Any, by: PassClaims) -> None:
