@@ -38,11 +38,13 @@ async def attempt(
     """
     if visitor.entered and not false:
         return None
+    ticket = visitor.jar.get(visitor.site.ticket)
+    own = jar is None or (ticket is not None and jar.get(visitor.site.ticket) == ticket)
     trick.tried += 1
     answer = await visitor.ask(method, url, jar=jar, accept=accept, headers=headers)
     if answer.gate is None:
-        await _judge(visitor, trick, f"{what}: {method} {url.raw_path_qs}", answer, own=jar is None, false=false)
-    elif jar is None:
+        await _judge(visitor, trick, f"{what}: {method} {url.raw_path_qs}", answer, own=own, false=false)
+    elif own:
         visitor.jar.take(answer.set_cookies)
     else:
         await _give_back(visitor, answer)

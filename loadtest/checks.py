@@ -122,15 +122,16 @@ def check_one_pass(evidence: Evidence) -> Finding:
     twice = _repeated([turn.place for turn in turns if turn.place is not None])
     wrong = [f"place {place} entered by two visitors" for place in sorted(twice)]
     admitted, claimed, entered = _grown(evidence, "admitted"), _grown(evidence, "places_claimed"), len(turns)
-    if admitted is None or claimed is None:
-        return wrong_or_unchecked(4, name, wrong, _why_no_counts(evidence))
+    if admitted is None:
+        return _judge(4, name, wrong, "") if wrong else Finding(4, name, Verdict.UNCHECKED, _why_no_counts(evidence))
     if admitted < entered:
         wrong.append(f"{entered} places entered, the store admitted only {admitted}")
     if evidence.alone and admitted > entered + evidence.orphans:
         wrong.append(f"the store admitted {admitted}, but only {entered} places entered")
-    if claimed != admitted:
+    if claimed is not None and claimed != admitted:
         wrong.append(f"the store admitted {admitted} times on {claimed} places")
-    return _judge(4, name, wrong, f"{entered} entered, {admitted} admitted, {claimed} places marked{_lost(evidence)}")
+    marked = "" if claimed is None else f", {claimed} places marked"
+    return _judge(4, name, wrong, f"{entered} entered, {admitted} admitted{marked}{_lost(evidence)}")
 
 
 def check_repeats(evidence: Evidence) -> Finding:
@@ -140,7 +141,7 @@ def check_repeats(evidence: Evidence) -> Finding:
     if not tried:
         return Finding(4, name, Verdict.UNCHECKED, "nobody claimed again", required=planned > 0)
     refused = [f"visitor {j.plan.index}: {text}" for j in evidence.journeys for text in j.repeats_refused]
-    return _judge(4, name, refused, f"{tried} claimed again with the old cookies, all let in")
+    return _judge(4, name, refused, f"{tried} claimed again with the old cookies, all let in again")
 
 
 def check_no_way_round(evidence: Evidence) -> Finding:
@@ -225,11 +226,6 @@ def check_opening(evidence: Evidence) -> Finding:
     if before[-1].counters.get("admitted", 0) > evidence.samples[0].counters.get("admitted", 0):
         early.append("the store's counter grew before opening")
     return _judge(7, name, early, f"before opening for {closed_ms / 1000:.1f} s of the run")
-
-
-def wrong_or_unchecked(invariant: int, name: str, wrong: Sequence[str], why: str) -> Finding:
-    """Broken if something was found wrong all the same."""
-    return _judge(invariant, name, wrong, "") if wrong else Finding(invariant, name, Verdict.UNCHECKED, why)
 
 
 def _judge(invariant: int, name: str, wrong: Sequence[str], figures: str) -> Finding:

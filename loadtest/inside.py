@@ -36,8 +36,9 @@ async def _book(visitor: Visitor) -> Ending:
     free = [slot["id"] for slot in (slots or {}).get("slots", ()) if slot["left"] > 0]
     visitor.rng.shuffle(free)
     await _pause(visitor, 1 / 3)
+    person = _person(visitor)
     for slot in free[:MOST_SLOTS_TRIED]:
-        hold = await _ask(visitor, "POST", "/api/holds", {"slot_id": slot, **_person(visitor)})
+        hold = await _ask(visitor, "POST", "/api/holds", {"slot_id": slot, **person})
         if hold.status == CONFLICT:
             if hold.lost and (hold.json() or {}).get("code") == "already_booked":
                 return Ending.BOOKED  # the answer that said so was lost
@@ -91,11 +92,11 @@ async def _pause(visitor: Visitor, part: float) -> None:
 
 
 def _person(visitor: Visitor) -> dict[str, object]:
-    """Someone who does not exist, another one for each seed and visitor."""
+    """Someone who does not exist, and who has not booked in an earlier run either."""
     rng = visitor.rng
     birth_date = f"{rng.randint(1967, 1968)}-{rng.randint(1, 12):02}-{rng.randint(1, 28):02}"
     serial = visitor.journey.plan.index
-    return {"name": f"Visitor {serial} {rng.getrandbits(32):08x}", "birth_date": birth_date, "phone": _phone(serial)}
+    return {"name": f"Visitor {serial} {visitor.stay.run_id}", "birth_date": birth_date, "phone": _phone(serial)}
 
 
 def _phone(serial: int) -> str:

@@ -106,7 +106,7 @@ class _Run:
         self._client = client
         self._operator = operator
         self._gauge = Gauge()
-        self._stay = Stay(options.book, options.stay_s)
+        self._stay = Stay(options.book, options.stay_s, f"{time.time_ns():x}")
         self._backend = URL(options.backend_url) if options.backend_url is not None else None
         self.samples: list[Sample] = []
         plans = plan_visitors(
