@@ -89,8 +89,8 @@ class _one_error:  # noqa: N801 - reads as a verb where it is used
         match error:
             case SQLAlchemyError() | sqlite3.Error() | TimeoutError():
                 # The driver's own words; SQLAlchemy's would add the statement with its values.
-                reason = getattr(error, "orig", None) or error
-                raise StoreUnavailable(f"{self._path}: {reason or 'too many are waiting to write'}") from error
+                reason = str(getattr(error, "orig", None) or error) or "too many are waiting for it"
+                raise StoreUnavailable(f"{self._path}: {reason}") from error
 
 
 def _engine(url: str, connections: int, pragmas: tuple[str, ...]) -> AsyncEngine:

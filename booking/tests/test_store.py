@@ -201,6 +201,14 @@ async def test_a_database_locked_by_another_program_is_said_and_works_again_afte
     await book(store, passes, "Hong")
 
 
+async def test_a_writer_that_waits_too_long_is_told_and_nothing_is_done(monkeypatch, database, store, passes):
+    monkeypatch.setattr("booking.database.QUEUE_TIMEOUT_S", 0)
+    async with database._turn:
+        with pytest.raises(StoreUnavailable, match="too many are waiting"):
+            await book(store, passes, "Hong")
+    assert (await store.slot(1, now_ms=START_MS)).left == 50
+
+
 async def test_a_file_that_is_no_database_is_said_in_one_line(tmp_path):
     (tmp_path / "broken.db").write_bytes(b"this is not a database" * 100)
     database = Database(f"sqlite+aiosqlite:///{tmp_path}/broken.db")
