@@ -1,0 +1,201 @@
+"""A room's line, the obvious way: a record for every person. Written from the contract, not from any store.
+
+Slow, and small enough to be believed by reading it.
+"""
+
+from dataclasses import dataclass, field
+
+from gateway.room.model import USER_CREDIT, Call, Limits, Snapshot, TickPlan, age_bin
+from gateway.store.base import Admitted, AtDoor, Claim, Held, NotCalled, PassRef, Spent
+
+
+@dataclass
+class Person:
+    """Whoever holds a number: waiting, then perhaps at the door, inside, gone."""
+
+    place: int
+    called_at_ms: int | None = None
+    came_late: bool | None = None  # None: has not come
+    at_door: bool = False
+    seat_kept_at_ms: int | None = None
+    done: bool = False
+    pass_id: str | None = None
+    expires_ms: int = 0
+    ends_ms: int = 0
+    awaited: bool = False  # counts in its call's `remaining`
+
+    @property
+    def inside(self) -> bool:
+        return self.pass_id is not None
+
+
+@dataclass
+class LineModel:
+    limits: Limits
+    epoch: int = 1
+    people: dict[int, Person] = field(default_factory=dict)
+    knocks: dict[int, int] = field(default_factory=dict)
+    serving: int = 0
+    watermark: int = 0
+    credit: int = 0
+    admitting: bool = False
+    pass_clock_ms: int = 0
+    call_clock_ms: int = 0
+    counters: dict[str, int] = field(default_factory=dict)
+    came: list[int] = field(default_factory=lambda: [0] * 12)
+    at_risk: list[int] = field(default_factory=lambda: [0] * 12)
+
+    def add(self, name: str, number: int = 1) -> None:
+        if number:
+            self.counters[name] = self.counters.get(name, 0) + number
+
+    def inside(self) -> list[Person]:
+        return [person for person in self.people.values() if person.inside]
+
+    def kept(self) -> list[Person]:
+        return [person for person in self.people.values() if person.seat_kept_at_ms is not None]
+
+    def at_door(self) -> list[Person]:
+        """Without a seat kept, lowest place first."""
+        waiting = [person for person in self.people.values() if person.at_door and person.seat_kept_at_ms is None]
+        return sorted(waiting, key=lambda person: person.place)
+
+    def seats(self) -> int:
+        return max(0, self.limits.total_active_users - len(self.inside()) - len(self.kept()))
+
+    def join(self, knock: int | None) -> int:
+        if knock is not None and knock in self.knocks:
+            return self.knocks[knock]
+        number = len(self.people) + 1
+        self.people[number] = Person(number)
+        if knock is not None:
+            self.knocks[knock] = number
+        return number
+
+    def claim(self, claim: Claim) -> object:
+        """The kind of answer; for `Admitted`, (pass_id, fresh, late, expires_ms, ends_ms)."""
+        person = self.people.get(claim.place)
+        if claim.epoch != self.epoch or person is None:
+            return NotCalled
+        if person.inside:
+            return self._told(person, fresh=False)
+        if person.done:
+            return Spent
+        if person.place > self.serving:
+            return NotCalled
+        if not self.admitting:
+            return Held
+        if person.at_door:
+            return self._admit(person, claim.pass_id) if person.seat_kept_at_ms is not None else AtDoor
+        person.came_late = person.place <= self.watermark
+        if person.awaited:
+            person.awaited = False
+            assert person.called_at_ms is not None
+            self.came[age_bin(self.call_clock_ms - person.called_at_ms)] += 1
+        if self.at_door() or self.credit < USER_CREDIT or self.seats() == 0:
+            person.at_door = True
+            return AtDoor
+        self.credit -= USER_CREDIT
+        return self._admit(person, claim.pass_id)
+
+    def _admit(self, person: Person, pass_id: str) -> object:
+        person.at_door, person.seat_kept_at_ms, person.done, person.pass_id = False, None, True, pass_id
+        person.ends_ms = self.pass_clock_ms + self.limits.session_length_ms
+        person.expires_ms = min(person.ends_ms, self.pass_clock_ms + self.limits.idle_limit_ms)
+        self.add("admitted")
+        if person.came_late:
+            self.add("admitted_late")
+        return self._told(person, fresh=True)
+
+    def _told(self, person: Person, *, fresh: bool) -> object:
+        return (Admitted, person.pass_id, fresh, bool(person.came_late), person.expires_ms, person.ends_ms)
+
+    def holder(self, ref: PassRef) -> Person | None:
+        """Who is inside with this very pass."""
+        person = self.people.get(ref.place)
+        return person if person and ref.epoch == self.epoch and person.pass_id == ref.pass_id else None
+
+    def renewed_to(self, person: Person) -> set[int]:
+        """Expiries the contract allows after a renewal; the store says which it chose."""
+        best = max(person.expires_ms, min(person.ends_ms, self.pass_clock_ms + self.limits.idle_limit_ms))
+        small = (best - person.expires_ms) * 10 < self.limits.idle_limit_ms
+        return {best, person.expires_ms} if small else {best}
+
+    def complete(self, ref: PassRef, reason: str) -> bool:
+        person = self.holder(ref)
+        if person is None:
+            return False
+        person.pass_id = None
+        self.add(reason)
+        return True
+
+    def leave(self, epoch: int, place: int) -> bool:
+        person = self.people.get(place)
+        if epoch != self.epoch or person is None or (person.done and not person.inside):
+            return False
+        person.done, person.pass_id, person.at_door, person.seat_kept_at_ms = True, None, False, None
+        person.awaited = False
+        self.add("left")
+        return True
+
+    def commit(self, plan: TickPlan) -> None:
+        self.pass_clock_ms, self.call_clock_ms, self.admitting = plan.pass_clock_ms, plan.call_clock_ms, plan.admitting
+        self.credit = min(self.credit + plan.credit_add, plan.credit_cap)
+        for person in self.inside():
+            if person.expires_ms <= self.pass_clock_ms:
+                person.pass_id = None
+                self.add("expired")
+        self.watermark = plan.watermark
+        for person in self.people.values():
+            if person.awaited and person.place <= self.watermark:
+                person.awaited = False
+                self.add("no_shows")
+        for person in self.kept():
+            if self.call_clock_ms - (person.seat_kept_at_ms or 0) > plan.grant_expiry_ms:
+                person.at_door, person.seat_kept_at_ms = False, None
+                self.add("no_shows")
+        for person in self.at_door()[: plan.grants]:
+            if self.credit >= USER_CREDIT and self.seats() > 0:
+                self.credit -= USER_CREDIT
+                person.seat_kept_at_ms = self.call_clock_ms
+        while self.serving < min(plan.serve_to, len(self.people)):
+            self.serving += 1
+            person = self.people[self.serving]
+            person.called_at_ms, person.awaited = self.call_clock_ms, not person.done
+        self.at_risk = [old + new for old, new in zip(self.at_risk, plan.at_risk_add, strict=True)]
+        if plan.halve_curve:
+            self.at_risk = [number // 2 for number in self.at_risk]
+            self.came = [number // 2 for number in self.came]
+
+    def reset(self) -> None:
+        self.epoch += 1
+        self.people, self.knocks = {}, {}
+        self.serving = self.watermark = self.credit = 0
+        self.admitting = False
+        self.came, self.at_risk = [0] * 12, [0] * 12
+
+    def check(self, seen: Snapshot) -> None:
+        """Fail unless the store's room is this one."""
+        people = self.people.values()
+        away = [person.place for person in people if person.done and person.place > self.serving]
+        assert seen.epoch == self.epoch
+        assert seen.tail == len(self.people)
+        assert (seen.serving, seen.watermark) == (self.serving, self.watermark)
+        assert (seen.credit, seen.admitting) == (self.credit, self.admitting)
+        assert (seen.pass_clock_ms, seen.call_clock_ms) == (self.pass_clock_ms, self.call_clock_ms)
+        assert seen.live == len(self.inside())
+        assert (seen.lane_waiting, seen.lane_granted) == (len(self.at_door()), len(self.kept()))
+        assert seen.left_ahead == len(away)
+        bits = int.from_bytes(seen.absent, "little")
+        assert [self.serving + 1 + i for i in range(bits.bit_length()) if bits >> i & 1] == away
+        assert seen.curve.came == tuple(self.came)
+        assert seen.curve.at_risk == tuple(self.at_risk)
+        assert dict(seen.counters) == self.counters
+        self._check_calls(seen.calls)
+
+    def _check_calls(self, calls: tuple[Call, ...]) -> None:
+        for call in calls:
+            within = [self.people[place] for place in range(call.first, call.last + 1)]
+            assert call.remaining == sum(person.awaited for person in within)
+        awaited = sum(person.awaited for person in self.people.values())
+        assert awaited == sum(call.remaining for call in calls)
