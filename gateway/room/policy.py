@@ -48,6 +48,12 @@ CURVE_FULL: Final = 4_096
 # Time over which the pace is averaged.
 PACE_MS: Final = 60_000
 
+# From a call to its holder at the door: a page that asks every two seconds, a tick, a way through the network. Seats
+# that will come free within this time are called for already.
+LEAD_MS: Final = 4_000
+# ... but never more than this part (one in ...) of the ceiling.
+MOST_AHEAD: Final = 10
+
 
 def burst(new_users_per_minute: int) -> int:
     """The stated burst: users that may be admitted at once after a lull."""
@@ -74,6 +80,16 @@ def chances(curve: Curve, claim_window_ms: int) -> tuple[int, ...]:
 def expected_ppm(calls: Sequence[Call], call_clock_ms: int, by_age: Sequence[int]) -> int:
     """Users (in millionths) still expected from the calls made so far."""
     return sum(call.remaining * by_age[age_bin(call_clock_ms - call.called_at_ms)] for call in calls)
+
+
+def freed_ppm(snapshot: Snapshot, chance: int) -> int:
+    """Seats (in millionths) likely to come free before a person called now is at the door.
+
+    In a full room as many leave as come in, and who comes in is the pace times the chance that a called person comes.
+    Should fewer leave, those called too soon wait at the door, ahead of everyone not yet called.
+    """
+    ceiling_ppm = snapshot.limits.total_active_users * CERTAIN
+    return min(snapshot.pace_milli * chance * LEAD_MS // (1000 * 60_000), ceiling_ppm // MOST_AHEAD)
 
 
 def serve_to(snapshot: Snapshot, people: int) -> int:
@@ -127,6 +143,7 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
         seats = limits.total_active_users - snapshot.live - snapshot.lane_granted
         grants = max(0, min(snapshot.lane_waiting, seats, credit // USER_CREDIT))
         seats_ppm = (seats - snapshot.lane_waiting) * CERTAIN - expected_ppm(pending, call_clock, by_age)
+        seats_ppm += freed_ppm(snapshot, chance)
         # People already at the door use up what new calls would.
         purse = call_credit - snapshot.lane_waiting * USER_CREDIT
         price = USER_CREDIT * chance // CERTAIN
