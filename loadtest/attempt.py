@@ -12,7 +12,7 @@ from yarl import URL
 from loadtest.client import HTML, JSON, Answer, Jar
 from loadtest.evidence import Trick, Turn
 from loadtest.site import Status
-from loadtest.visitor import Visitor
+from loadtest.visitor import IN_LINE, Visitor
 from shared.wire import VisitorState
 
 # The board may be a second old.
@@ -81,9 +81,12 @@ async def _give_back(visitor: Visitor, answer: Answer) -> None:
         return
     told = await visitor.ask("GET", visitor.site.own("status"), accept=JSON, jar=jar)
     status = Status.read(told.json())
-    if status is None or status.number is None:
+    if status is None or status.state not in {*IN_LINE, VisitorState.INSIDE}:
         return
-    visitor.journey.turns.append(Turn(status.number, status.place or status.number))
+    turn = Turn(status.number, status.place)
+    visitor.journey.turns.append(turn)
+    if status.state is VisitorState.INSIDE:
+        turn.enter(told.sent_ms, told.got_ms)
     jar.take(told.set_cookies)
     await visitor.ask("POST", visitor.site.own("leave"), accept=JSON, jar=jar)
 

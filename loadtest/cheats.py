@@ -124,12 +124,13 @@ async def after_visit(visitor: Visitor) -> None:
     ended = visitor.last_pass
     finished = visitor.journey.current
     old = Jar().with_cookie(visitor.site.ticket, ticket)
-    for jar in (old, old.with_cookie(visitor.site.pass_, ended), Jar().with_cookie(visitor.site.pass_, ended)):
-        await attempt(visitor, trick, "the used ticket or pass", visitor.site.page, jar=jar, false=True)
     swapped = Jar().with_cookie(visitor.site.ticket, ended)
-    await attempt(visitor, trick, "the ended pass as a ticket", visitor.site.page, jar=swapped, false=True)
-    if visitor.journey.current is not finished:
-        await visitor.leave()  # an honest new turn, since nobody was waiting: make room again
+    jars = (old, old.with_cookie(visitor.site.pass_, ended), Jar().with_cookie(visitor.site.pass_, ended), swapped)
+    for jar in jars:
+        await attempt(visitor, trick, "the used ticket or pass", visitor.site.page, jar=jar, false=True)
+        if visitor.journey.current is not finished:
+            await visitor.leave()  # an honest new turn, since nobody was waiting: make room again
+            visitor.journey.current = finished
 
 
 async def _forged_ticket(visitor: Visitor, trick: Trick) -> None:
