@@ -5,10 +5,9 @@ finding is "not checked" with the reason, and a run that leaves a required one u
 """
 
 from bisect import bisect_left
-from collections.abc import Sequence
 from typing import Final
 
-from loadtest.evidence import Evidence, Finding, Verdict
+from loadtest.evidence import Evidence, Finding, Verdict, judge
 from loadtest.flow import (
     check_ceiling_by_store,
     check_ceiling_by_visitors,
@@ -16,14 +15,18 @@ from loadtest.flow import (
     check_outflow_by_visitors,
     turns_inside,
 )
+from loadtest.ledger import (
+    check_issued,
+    check_nothing_lost,
+    check_one_pass,
+    check_repeats,
+    check_unique,
+)
 from loadtest.scenario import Kind
 from shared.wire import RoomState
 
 # Workers of a gateway look at the store a few times in a second: what one knows another may learn this much later.
 STALE_MS: Final = 1_000
-
-# Offences told in full; the rest is a count.
-TOLD: Final = 3
 
 
 def check_all(evidence: Evidence) -> tuple[Finding, ...]:
@@ -63,7 +66,7 @@ def check_serving(evidence: Evidence) -> Finding:
         if before.epoch == after.epoch and after.serving < before.serving and after.sent_ms >= before.got_ms
     ]
     first, last = evidence.samples[0], evidence.samples[-1]
-    return _judge(3, name, falls, f"{first.serving} to {last.serving} in {len(evidence.samples)} samples")
+    return judge(3, name, falls, f"{first.serving} to {last.serving} in {len(evidence.samples)} samples")
 
 
 def check_order_by_store(evidence: Evidence) -> Finding:
@@ -87,7 +90,7 @@ def check_order_by_store(evidence: Evidence) -> Finding:
     if not wrong and (not right or unsampled > right):
         return Finding(3, name, Verdict.UNCHECKED, f"{unsampled} called with no sample within {STALE_MS} ms after")
     missed = f", {unsampled} without a sample" if unsampled else ""
-    return _judge(3, name, wrong, f"{right} places{missed}")
+    return judge(3, name, wrong, f"{right} places{missed}")
 
 
 def check_order_by_visitors(evidence: Evidence) -> Finding:
@@ -113,35 +116,7 @@ def check_order_by_visitors(evidence: Evidence) -> Finding:
             wrong.append(f"place {turn.place} still waiting {late_s:.1f} s after a higher one was called")
     if not looked:
         return Finding(3, name, Verdict.UNCHECKED, "nobody had to wait")
-    return _judge(3, name, wrong, f"{looked} who waited, {STALE_MS} ms between workers allowed")
-
-
-def check_one_pass(evidence: Evidence) -> Finding:
-    name = "a place yields one pass"
-    turns = turns_inside(evidence)
-    twice = _repeated([turn.place for turn in turns if turn.place is not None])
-    wrong = [f"place {place} entered by two visitors" for place in sorted(twice)]
-    admitted, claimed, entered = _grown(evidence, "admitted"), _grown(evidence, "places_claimed"), len(turns)
-    if admitted is None:
-        return _judge(4, name, wrong, "") if wrong else Finding(4, name, Verdict.UNCHECKED, _why_no_counts(evidence))
-    if admitted < entered:
-        wrong.append(f"{entered} places entered, the store admitted only {admitted}")
-    if evidence.alone and admitted > entered + evidence.orphans:
-        wrong.append(f"the store admitted {admitted}, but only {entered} places entered")
-    if claimed is not None and claimed != admitted:
-        wrong.append(f"the store admitted {admitted} times on {claimed} places")
-    marked = "" if claimed is None else f", {claimed} places marked"
-    return _judge(4, name, wrong, f"{entered} entered, {admitted} admitted{marked}{_lost(evidence)}")
-
-
-def check_repeats(evidence: Evidence) -> Finding:
-    name = "a lost answer costs nobody the turn"
-    planned = sum(journey.plan.repeats_claim for journey in evidence.journeys)
-    tried = sum(journey.repeats_tried for journey in evidence.journeys)
-    if not tried:
-        return Finding(4, name, Verdict.UNCHECKED, "nobody claimed again", required=planned > 0)
-    refused = [f"visitor {j.plan.index}: {text}" for j in evidence.journeys for text in j.repeats_refused]
-    return _judge(4, name, refused, f"{tried} claimed again with the old cookies, all let in again")
+    return judge(3, name, wrong, f"{looked} who waited, {STALE_MS} ms between workers allowed")
 
 
 def check_no_way_round(evidence: Evidence) -> Finding:
@@ -150,7 +125,7 @@ def check_no_way_round(evidence: Evidence) -> Finding:
     entered = len(turns_inside(evidence))
     if not entered and not unproven:
         return Finding(5, name, Verdict.UNCHECKED, "nobody was let in")
-    return _judge(5, name, unproven, f"{entered} entered, each with number and pass")
+    return judge(5, name, unproven, f"{entered} entered, each with number and pass")
 
 
 def check_tricks(evidence: Evidence) -> Finding:
@@ -163,53 +138,7 @@ def check_tricks(evidence: Evidence) -> Finding:
         return Finding(5, name, Verdict.UNCHECKED, "no trick was tried", required=planned)
     never = sorted({trick.cheat for trick in tricks} - {trick.cheat for trick in tricks if trick.tried})
     missing = f"; never tried: {', '.join(never)}" if never else ""
-    return _judge(5, name, through, f"{tried} tries of {len({t.cheat for t in tricks if t.tried})} kinds{missing}")
-
-
-def check_unique(evidence: Evidence) -> Finding:
-    name = "no number issued twice"
-    if _reset(evidence):
-        return Finding(6, name, Verdict.UNCHECKED, "the room was reset during the run")
-    numbers, untold = _numbers(evidence)
-    if not numbers:
-        return Finding(6, name, Verdict.UNCHECKED, "nobody was told a number")
-    figures = f"{len(numbers)} numbers{_untold(untold)}"
-    return _judge(6, name, [f"number {number}" for number in sorted(_repeated(numbers))], figures)
-
-
-def check_issued(evidence: Evidence) -> Finding:
-    name = "numbers issued are numbers seen"
-    if len(evidence.samples) < 2 or _reset(evidence):  # noqa: PLR2004 - a before and an after
-        return Finding(6, name, Verdict.UNCHECKED, _why_no_counts(evidence))
-    numbers, untold = _numbers(evidence)
-    seen = set(numbers)
-    first, last = evidence.samples[0].tail, evidence.samples[-1].tail
-    wrong = [f"number {number} is none of {first + 1}..{last}" for number in sorted(seen) if not first < number <= last]
-    unseen = last - first - len(seen) - untold
-    if unseen < 0:
-        wrong.append(f"{len(seen) + untold} had, only {last - first} issued")
-    # After an unclean stop the line skips a block of numbers, which harms nobody.
-    if evidence.alone and not evidence.reconnects and unseen > evidence.orphans:
-        wrong.append(f"{last - first} issued, only {len(seen) + untold} had")
-    figures = f"{len(seen)} seen{_untold(untold)}, {last - first} issued{_lost(evidence)}"
-    return _judge(6, name, wrong, figures)
-
-
-def check_nothing_lost(evidence: Evidence) -> Finding:
-    """No waiting visitor lost its number, no visitor inside its pass before its time."""
-    name = "no ticket or pass is lost"
-    wrong = [f"visitor {j.plan.index}: {text}" for j in evidence.journeys for text in j.losses]
-    idle_ms = min((sample.setting_ms("idle_limit_ms") or 10**12 for sample in evidence.samples), default=10**12)
-    length_ms = min((sample.setting_ms("session_length_ms") or 10**12 for sample in evidence.samples), default=10**12)
-    for turn in turns_inside(evidence):
-        if turn.put_out_ms is None or turn.inside_until_ms is None or turn.entered_sent_ms is None:
-            continue
-        if turn.put_out_ms - turn.inside_until_ms < idle_ms and turn.put_out_ms - turn.entered_sent_ms < length_ms:
-            wrong.append(f"place {turn.place} put out after {(turn.put_out_ms - turn.entered_sent_ms) / 1000:.1f} s")
-    held = sum(bool(journey.turns) for journey in evidence.journeys)
-    if not held:
-        return Finding(6, name, Verdict.UNCHECKED, "nobody was given a number")
-    return _judge(6, name, wrong, f"{held} visitors, {evidence.reconnects} reconnects")
+    return judge(5, name, through, f"{tried} tries of {len({t.cheat for t in tricks if t.tried})} kinds{missing}")
 
 
 def check_opening(evidence: Evidence) -> Finding:
@@ -225,47 +154,4 @@ def check_opening(evidence: Evidence) -> Finding:
     ]
     if before[-1].counters.get("admitted", 0) > evidence.samples[0].counters.get("admitted", 0):
         early.append("the store's counter grew before opening")
-    return _judge(7, name, early, f"before opening for {closed_ms / 1000:.1f} s of the run")
-
-
-def _judge(invariant: int, name: str, wrong: Sequence[str], figures: str) -> Finding:
-    if not wrong:
-        return Finding(invariant, name, Verdict.OK, figures)
-    more = f"; and {len(wrong) - TOLD} more" if len(wrong) > TOLD else ""
-    return Finding(invariant, name, Verdict.BROKEN, "; ".join(wrong[:TOLD]) + more)
-
-
-def _numbers(evidence: Evidence) -> tuple[list[int], int]:
-    """All numbers told, and how many turns had one that was not."""
-    turns = [turn for journey in evidence.journeys for turn in journey.turns]
-    numbers = [turn.number for turn in turns if turn.number is not None]
-    return numbers, len(turns) - len(numbers)
-
-
-def _repeated(numbers: Sequence[int]) -> set[int]:
-    seen: set[int] = set()
-    return {number for number in numbers if number in seen or seen.add(number)}  # type: ignore[func-returns-value]
-
-
-def _grown(evidence: Evidence, counter: str) -> int | None:
-    """By how much a counter grew in the run; None where that cannot be told."""
-    if len(evidence.samples) < 2 or _reset(evidence):  # noqa: PLR2004 - a before and an after
-        return None
-    before, after = evidence.samples[0].counters, evidence.samples[-1].counters
-    return after[counter] - before.get(counter, 0) if counter in after else None
-
-
-def _reset(evidence: Evidence) -> bool:
-    return len({sample.epoch for sample in evidence.samples}) > 1
-
-
-def _why_no_counts(evidence: Evidence) -> str:
-    return "the room was reset during the run" if _reset(evidence) else "no counts of the operator API"
-
-
-def _lost(evidence: Evidence) -> str:
-    return f", {evidence.orphans} answers lost" if evidence.orphans else ""
-
-
-def _untold(count: int) -> str:
-    return f", {count} not told" if count else ""
+    return judge(7, name, early, f"before opening for {closed_ms / 1000:.1f} s of the run")

@@ -7,8 +7,12 @@ up, so that what the server did certainly happened between the two.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from loadtest.scenario import Cheat, VisitorPlan
+
+# Offences told in full; the rest is a count.
+TOLD: Final = 3
 
 
 class Ending(StrEnum):
@@ -177,3 +181,11 @@ class Finding:
     verdict: Verdict
     evidence: str
     required: bool = True
+
+
+def judge(invariant: int, name: str, wrong: Sequence[str], figures: str) -> Finding:
+    """Ok with the figures, or broken with the first offences."""
+    if not wrong:
+        return Finding(invariant, name, Verdict.OK, figures)
+    more = f"; and {len(wrong) - TOLD} more" if len(wrong) > TOLD else ""
+    return Finding(invariant, name, Verdict.BROKEN, "; ".join(wrong[:TOLD]) + more)

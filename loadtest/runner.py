@@ -6,21 +6,22 @@ all journeys are over, at `max_s`, or when `stop` is set; what is known by then 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final
 
 import aiohttp
 from yarl import URL
 
 from loadtest import cheats
+from loadtest.begin import find_room, limits_of_run, open_session, patiently
 from loadtest.checks import check_all
-from loadtest.client import JSON, Client, Tally
+from loadtest.client import Client, Tally
 from loadtest.evidence import Ending, Evidence, Finding, Journey, Sample, Trick, Verdict
 from loadtest.inside import be_inside
 from loadtest.operator_api import OperatorApi
-from loadtest.options import Options, UsageError, check, tricks_of
+from loadtest.options import Options, check, tricks_of
 from loadtest.scenario import VisitorPlan, plan_visitors
 from loadtest.site import Site
 from loadtest.visitor import Gauge, Stay, Visitor
@@ -31,10 +32,8 @@ WATCH_EVERY_S: Final = 0.25
 # What the last visitors did must be in the store's counters before they are read for the last time.
 SETTLE_S: Final = 0.3
 
-# How long the room is asked for a last sample, and the limits are tried to be put back, if a worker is just restarting.
-PATIENCE_S: Final = 10.0
-
-T = TypeVar("T")
+# A sample that takes longer is worth less than the next one.
+SAMPLE_LIMIT_S: Final = 5.0
 
 Watcher = Callable[[Gauge, float], None]
 
@@ -73,15 +72,15 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
     """
     check(options)
     async with AsyncExitStack() as stack:
-        client = Client(await stack.enter_async_context(_session(options.request_s)), sockets=options.sockets)
+        client = Client(await stack.enter_async_context(open_session(options.request_s)), sockets=options.sockets)
         # A session of its own: samples must not wait behind the visitors' connections.
         operator = None
         if options.operator_token is not None:
-            session = await stack.enter_async_context(_session(5.0))
+            session = await stack.enter_async_context(open_session(SAMPLE_LIMIT_S))
             operator = OperatorApi(session, options.operator_url, options.operator_token, client.watch)
-        site = await _find_room(options, client, operator)
+        site = await find_room(options, client, operator)
         if operator is not None:
-            await stack.enter_async_context(_limits(operator, site.room, options))
+            await stack.enter_async_context(limits_of_run(operator, site.room, options))
         the_run = _Run(options, site, client, operator)
         stopped = await the_run.go(watch, stop or asyncio.Event())
         evidence = Evidence(
@@ -190,7 +189,7 @@ class _Run:
         """A sample that must be there; left out only if the API stays away."""
         if self._operator is not None:
             operator = self._operator
-            sample = await _patiently(lambda: operator.sample(self._site.room))
+            sample = await patiently(lambda: operator.sample(self._site.room))
             if sample is not None:
                 self.samples.append(sample)
 
@@ -202,67 +201,3 @@ class _Run:
 
 def _journey(plan: VisitorPlan) -> Journey:
     return Journey(plan, trick=Trick(plan.cheat) if plan.cheat is not None else None)
-
-
-def _session(request_s: float) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=3600),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        timeout=aiohttp.ClientTimeout(total=request_s),
-        headers={"User-Agent": "sunbeon-loadtest"},
-    )
-
-
-async def _find_room(options: Options, client: Client, operator: OperatorApi | None) -> Site:
-    """The room, once it has answered. Raises `UsageError`."""
-    try:
-        if options.room is not None:
-            room = options.room
-        elif operator is not None:
-            room = await operator.only_room()
-        else:
-            raise UsageError("--room: must be given where there is no operator token")
-        site = Site(URL(options.url), room)
-        addresses = [("--url", site.own("board"))]
-        if options.backend_url is not None:
-            addresses.append(("--backend-url", URL(options.backend_url)))
-        for name, url in addresses:
-            answer = await client.once("GET", url, {"Accept": JSON})
-            if name == "--url" and (answer.status != 200 or not isinstance(answer.json(), dict)):  # noqa: PLR2004
-                raise UsageError(f"--room: {url} answered {answer.status}: no room {room} at this gate")
-    except (aiohttp.ClientError, TimeoutError) as error:
-        raise UsageError(f"cannot begin: {str(error) or type(error).__name__}") from None
-    return site
-
-
-@asynccontextmanager
-async def _limits(operator: OperatorApi, room: str, options: Options) -> AsyncIterator[None]:
-    """The limits of the run; those from before are put back whatever happens."""
-    wanted = {
-        name: value
-        for name, value in (
-            ("total_active_users", options.total_active_users),
-            ("new_users_per_minute", options.new_users_per_minute),
-        )
-        if value is not None
-    }
-    if not wanted:
-        yield
-        return
-    before = await operator.sample(room)
-    await operator.set_limits(room, wanted)
-    try:
-        yield
-    finally:
-        await _patiently(lambda: operator.set_limits(room, {name: int(str(before.settings[name])) for name in wanted}))
-
-
-async def _patiently(ask: Callable[[], Awaitable[T]]) -> T | None:
-    give_up_s = time.monotonic() + PATIENCE_S
-    while True:
-        try:
-            return await ask()
-        except (aiohttp.ClientError, TimeoutError):
-            if time.monotonic() > give_up_s:
-                return None
-            await asyncio.sleep(SAMPLE_EVERY_S)

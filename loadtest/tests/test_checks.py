@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from loadtest import checks, flow
+from loadtest import checks, flow, ledger
 from loadtest.evidence import Evidence, Finding, Journey, Sample, Turn, Verdict
 from loadtest.scenario import Kind, VisitorPlan
 
@@ -113,16 +113,16 @@ def test_a_place_entered_before_the_store_called_it_is_found() -> None:
 def test_lost_answers_allow_for_numbers_nobody_saw_but_never_for_one_seen_twice() -> None:
     turns = (Turn(1, 1), Turn(2, 2))
     samples = (sample(0), sample(900, tail=3))
-    assert verdict(checks.check_issued(visitors(*turns, samples=samples))) is Verdict.BROKEN
-    assert verdict(checks.check_issued(visitors(*turns, samples=samples, orphans=1))) is Verdict.OK
-    assert verdict(checks.check_issued(visitors(*turns, samples=samples, reconnects=1))) is Verdict.OK
-    assert verdict(checks.check_issued(visitors(*turns, samples=samples, alone=False))) is Verdict.OK
-    assert verdict(checks.check_unique(visitors(Turn(2, 2), Turn(2, 2), reconnects=9))) is Verdict.BROKEN
+    assert verdict(ledger.check_issued(visitors(*turns, samples=samples))) is Verdict.BROKEN
+    assert verdict(ledger.check_issued(visitors(*turns, samples=samples, orphans=1))) is Verdict.OK
+    assert verdict(ledger.check_issued(visitors(*turns, samples=samples, reconnects=1))) is Verdict.OK
+    assert verdict(ledger.check_issued(visitors(*turns, samples=samples, alone=False))) is Verdict.OK
+    assert verdict(ledger.check_unique(visitors(Turn(2, 2), Turn(2, 2), reconnects=9))) is Verdict.BROKEN
 
 
 def test_a_number_outside_what_was_issued_is_found() -> None:
     samples = (sample(0, tail=10), sample(900, tail=11))
-    assert verdict(checks.check_issued(visitors(Turn(4, 4), samples=samples))) is Verdict.BROKEN
+    assert verdict(ledger.check_issued(visitors(Turn(4, 4), samples=samples))) is Verdict.BROKEN
 
 
 def test_more_admissions_than_entries_are_a_second_pass() -> None:
@@ -130,7 +130,7 @@ def test_more_admissions_than_entries_are_a_second_pass() -> None:
     for admitted, claimed, expected in ((2, 2, Verdict.OK), (3, 2, Verdict.BROKEN), (3, 3, Verdict.BROKEN)):
         counters = {"admitted": admitted, "places_claimed": claimed}
         evidence = visitors(*turns, samples=(sample(0), sample(900, counters=counters)))
-        assert verdict(checks.check_one_pass(evidence)) is expected
+        assert verdict(ledger.check_one_pass(evidence)) is expected
 
 
 def test_a_pass_that_ended_at_its_idle_limit_is_not_lost() -> None:
@@ -138,14 +138,14 @@ def test_a_pass_that_ended_at_its_idle_limit_is_not_lost() -> None:
     turn.put_out_ms = 5000
     for limit_ms, expected in ((4000, Verdict.OK), (60_000, Verdict.BROKEN)):
         samples = (sample(0, settings={"idle_limit_ms": limit_ms}),)
-        assert verdict(checks.check_nothing_lost(visitors(turn, samples=samples))) is expected
+        assert verdict(ledger.check_nothing_lost(visitors(turn, samples=samples))) is expected
 
 
 def test_a_reset_during_the_run_leaves_numbers_unchecked() -> None:
     samples = (sample(0), sample(900, epoch=2))
     evidence = visitors(Turn(1, 1), Turn(1, 1), samples=samples)
-    assert verdict(checks.check_unique(evidence)) is Verdict.UNCHECKED
-    assert verdict(checks.check_issued(evidence)) is Verdict.UNCHECKED
+    assert verdict(ledger.check_unique(evidence)) is Verdict.UNCHECKED
+    assert verdict(ledger.check_issued(evidence)) is Verdict.UNCHECKED
 
 
 def test_no_evidence_is_never_ok() -> None:

@@ -1,0 +1,119 @@
+"""Checks of what each number was good for: issued once, lost never, one pass and no second. Pure.
+
+The store's counts and what the visitors hold are two records of the same events, kept by two programs: they must agree.
+"""
+
+from collections.abc import Sequence
+
+from loadtest.evidence import Evidence, Finding, Verdict, judge
+from loadtest.flow import turns_inside
+
+
+def check_one_pass(evidence: Evidence) -> Finding:
+    name = "a place yields one pass"
+    turns = turns_inside(evidence)
+    twice = _repeated([turn.place for turn in turns if turn.place is not None])
+    wrong = [f"place {place} entered by two visitors" for place in sorted(twice)]
+    admitted, claimed, entered = _grown(evidence, "admitted"), _grown(evidence, "places_claimed"), len(turns)
+    if admitted is None:
+        return judge(4, name, wrong, "") if wrong else Finding(4, name, Verdict.UNCHECKED, _why_no_counts(evidence))
+    if admitted < entered:
+        wrong.append(f"{entered} places entered, the store admitted only {admitted}")
+    if evidence.alone and admitted > entered + evidence.orphans:
+        wrong.append(f"the store admitted {admitted}, but only {entered} places entered")
+    if claimed is not None and claimed != admitted:
+        wrong.append(f"the store admitted {admitted} times on {claimed} places")
+    marked = "" if claimed is None else f", {claimed} places marked"
+    return judge(4, name, wrong, f"{entered} entered, {admitted} admitted{marked}{_lost(evidence)}")
+
+
+def check_repeats(evidence: Evidence) -> Finding:
+    name = "a lost answer costs nobody the turn"
+    planned = sum(journey.plan.repeats_claim for journey in evidence.journeys)
+    tried = sum(journey.repeats_tried for journey in evidence.journeys)
+    if not tried:
+        return Finding(4, name, Verdict.UNCHECKED, "nobody claimed again", required=planned > 0)
+    refused = [f"visitor {j.plan.index}: {text}" for j in evidence.journeys for text in j.repeats_refused]
+    return judge(4, name, refused, f"{tried} claimed again with the old cookies, all let in again")
+
+
+def check_unique(evidence: Evidence) -> Finding:
+    name = "no number issued twice"
+    if _reset(evidence):
+        return Finding(6, name, Verdict.UNCHECKED, "the room was reset during the run")
+    numbers, untold = _numbers(evidence)
+    if not numbers:
+        return Finding(6, name, Verdict.UNCHECKED, "nobody was told a number")
+    figures = f"{len(numbers)} numbers{_untold(untold)}"
+    return judge(6, name, [f"number {number}" for number in sorted(_repeated(numbers))], figures)
+
+
+def check_issued(evidence: Evidence) -> Finding:
+    name = "numbers issued are numbers seen"
+    if len(evidence.samples) < 2 or _reset(evidence):  # noqa: PLR2004 - a before and an after
+        return Finding(6, name, Verdict.UNCHECKED, _why_no_counts(evidence))
+    numbers, untold = _numbers(evidence)
+    seen = set(numbers)
+    first, last = evidence.samples[0].tail, evidence.samples[-1].tail
+    wrong = [f"number {number} is none of {first + 1}..{last}" for number in sorted(seen) if not first < number <= last]
+    unseen = last - first - len(seen) - untold
+    if unseen < 0:
+        wrong.append(f"{len(seen) + untold} had, only {last - first} issued")
+    # After an unclean stop the line skips a block of numbers, which harms nobody.
+    if evidence.alone and not evidence.reconnects and unseen > evidence.orphans:
+        wrong.append(f"{last - first} issued, only {len(seen) + untold} had")
+    figures = f"{len(seen)} seen{_untold(untold)}, {last - first} issued{_lost(evidence)}"
+    return judge(6, name, wrong, figures)
+
+
+def check_nothing_lost(evidence: Evidence) -> Finding:
+    """No waiting visitor lost its number, no visitor inside its pass before its time."""
+    name = "no ticket or pass is lost"
+    wrong = [f"visitor {j.plan.index}: {text}" for j in evidence.journeys for text in j.losses]
+    idle_ms = min((sample.setting_ms("idle_limit_ms") or 10**12 for sample in evidence.samples), default=10**12)
+    length_ms = min((sample.setting_ms("session_length_ms") or 10**12 for sample in evidence.samples), default=10**12)
+    for turn in turns_inside(evidence):
+        if turn.put_out_ms is None or turn.inside_until_ms is None or turn.entered_sent_ms is None:
+            continue
+        if turn.put_out_ms - turn.inside_until_ms < idle_ms and turn.put_out_ms - turn.entered_sent_ms < length_ms:
+            wrong.append(f"place {turn.place} put out after {(turn.put_out_ms - turn.entered_sent_ms) / 1000:.1f} s")
+    held = sum(bool(journey.turns) for journey in evidence.journeys)
+    if not held:
+        return Finding(6, name, Verdict.UNCHECKED, "nobody was given a number")
+    return judge(6, name, wrong, f"{held} visitors, {evidence.reconnects} reconnects")
+
+
+def _numbers(evidence: Evidence) -> tuple[list[int], int]:
+    """All numbers told, and how many turns had one that was not."""
+    turns = [turn for journey in evidence.journeys for turn in journey.turns]
+    numbers = [turn.number for turn in turns if turn.number is not None]
+    return numbers, len(turns) - len(numbers)
+
+
+def _repeated(numbers: Sequence[int]) -> set[int]:
+    seen: set[int] = set()
+    return {number for number in numbers if number in seen or seen.add(number)}  # type: ignore[func-returns-value]
+
+
+def _grown(evidence: Evidence, counter: str) -> int | None:
+    """By how much a counter grew in the run; None where that cannot be told."""
+    if len(evidence.samples) < 2 or _reset(evidence):  # noqa: PLR2004 - a before and an after
+        return None
+    before, after = evidence.samples[0].counters, evidence.samples[-1].counters
+    return after[counter] - before.get(counter, 0) if counter in after else None
+
+
+def _reset(evidence: Evidence) -> bool:
+    return len({sample.epoch for sample in evidence.samples}) > 1
+
+
+def _why_no_counts(evidence: Evidence) -> str:
+    return "the room was reset during the run" if _reset(evidence) else "no counts of the operator API"
+
+
+def _lost(evidence: Evidence) -> str:
+    return f", {evidence.orphans} answers lost" if evidence.orphans else ""
+
+
+def _untold(count: int) -> str:
+    return f", {count} not told" if count else ""
