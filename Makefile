@@ -30,8 +30,9 @@ install: $(VENV)/.installed ## create the environment
 run: install ## start gateway and booking site with a demo room; ctrl-C stops both
 	@exec $(BIN)/sunbeon demo
 
-loadtest: install ## 2,000 visitors against a gateway of its own on this machine
-	@$(BIN)/python -m loadtest.stand
+loadtest: install ## while `make run` runs: send 2,000 visitors through it and check what it promised
+	@$(BIN)/sunbeon loadtest --url http://127.0.0.1:8080/ --backend-url http://127.0.0.1:8090 \
+	  --operator-token-file var/operator.token --visitors 2000 --total-active-users 300 --new-users-per-minute 6000
 
 test: $(VENV)/.installed-dev ## all tests that need no extra system package (browser tests too where Chromium is)
 	$(BIN)/pytest -n 2 --dist loadgroup

@@ -21,7 +21,7 @@ OLDEST_BIRTH: Final = date(1900, 1, 1)
 _ISO_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PHONE: Final = re.compile(r"0[0-9]{8,11}")
 _PHONE_PUNCTUATION: Final = re.compile(r"[\s().\-]")
-_SIGN_OF_KOREA: Final = re.compile(r"(\+|00)820?")
+_SIGN_OF_KOREA: Final = re.compile(r"^(\+|00)820?")
 _HANGUL_NAME: Final = re.compile(r"[가-힣]{3,}")
 
 

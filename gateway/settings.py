@@ -113,11 +113,15 @@ class Upstream(_Section):
 class Bypass(_Section):
     """`[[room.bypass]]`: requests that need no turn. All conditions given must hold."""
 
-    name: Name
-    reason: str = Field(min_length=1, max_length=200, description="Why; shown to operators and kept in the log.")
-    paths: tuple[UrlPath, ...] = ()
-    networks: tuple[Network, ...] = ()
-    user_agents: tuple[Annotated[str, Field(min_length=3)], ...] = ()
+    name: Name = Field(description="How it is counted and logged.")
+    reason: str = Field(min_length=1, max_length=200, description="Why it exists, for the next operator.")
+    paths: tuple[UrlPath, ...] = Field(
+        (), description="Path prefixes, whole segments; every reading must lie under one."
+    )
+    networks: tuple[Network, ...] = Field((), description="Client networks, as `10.0.0.0/8`.")
+    user_agents: tuple[Annotated[str, Field(min_length=3)], ...] = Field(
+        (), description="Parts of the user agent; only beside paths or networks."
+    )
 
     @model_validator(mode="after")
     def _is_no_open_door(self) -> Self:
@@ -159,12 +163,12 @@ class Live(_Section):
 class Room(Live):
     """`[[room]]`: one protected area with its own line."""
 
-    name: Name
+    name: Name = Field(description="In cookies, addresses and counters.")
     title: Texts = Field(default_factory=dict, description="What the waiting page calls it, by language.")
     hosts: tuple[str, ...] = Field((), description="Host names; none means every host.")
     paths: tuple[UrlPath, ...] = Field(("/",), min_length=1, description="Path prefixes, whole segments.")
     templates: Path | None = Field(None, description="Folder with templates that replace ours by file name.")
-    bypass: tuple[Bypass, ...] = ()
+    bypass: tuple[Bypass, ...] = Field((), description="Tables of their own, below.")
 
     @field_validator("hosts")
     @classmethod

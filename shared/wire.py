@@ -58,7 +58,7 @@ class VisitorState(StrEnum):
 
     OUTSIDE = "outside"  # no ticket: ask for the page, it hands out a knock
     WAITING = "waiting"
-    CALLED = "called"  # your turn: ask for the page
+    CALLED = "called"  # your turn: ask for the page (a gate whose status answers claim says `inside` at once)
     AT_DOOR = "at_door"  # called and came, but every seat is taken this moment: first to enter
     INSIDE = "inside"  # a live pass
     USED = "used"  # this ticket has had its turn

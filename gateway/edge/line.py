@@ -107,6 +107,12 @@ class Line:
         number = await self._store.join_one(self.name, knock.id if knock else None, expires_ms)
         return Ticket(self.snapshot.epoch, number, now_ms)
 
+    async def catch_up(self, ticket: Ticket) -> None:
+        """Look again if a ticket tells of something not seen yet: issued a moment ago through another worker."""
+        room = self.snapshot
+        if (ticket.epoch, ticket.number) > (room.epoch, room.tail):
+            await self.tick_now()
+
     async def claim(self, ticket: Ticket, place: int) -> ClaimAnswer:
         """Ask for the pass of a called place."""
         return await self._store.claim_one(self.name, Claim(ticket.epoch, place, secrets.token_urlsafe(12)))
@@ -116,7 +122,7 @@ class Line:
         return await self._store.renew_one(self.name, _ref(visitor_pass))
 
     async def end(self, visitor_pass: Pass, reason: str) -> bool:
-        """End a pass and free its seat: `completed` or `revoked`."""
+        """End a pass and free its seat: `completed`, `revoked` or `left`."""
         return await self._store.complete_one(self.name, _ref(visitor_pass), reason=reason)
 
     async def leave(self, ticket: Ticket, place: int) -> bool:

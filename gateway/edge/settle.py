@@ -114,6 +114,8 @@ def read_credentials(
 
 async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -> Standing:  # noqa: C901 - a table
     """Where the visitor stands, after everything that can be done now was done. Raises `StoreError`."""
+    if brought.ticket is not None:
+        await line.catch_up(brought.ticket)
     knock = brought.knock if brought.knock is not None and line.accepts(brought.knock) else None
     facts = Facts(line.snapshot, rule, brought.visitor_pass, brought.ticket, knock, brought.damaged)
     notice: str | None = None

@@ -222,9 +222,11 @@ class Visitors:
         if not _is_same_origin(request):
             return self.notice(request, "bad_request", "this form was not sent from this site", line=line)
         brought = self.read(request, line)
-        ticket = brought.ticket
-        if ticket is not None and ticket.epoch == line.snapshot.epoch:
-            await line.leave(ticket, place_of(ticket))
+        epoch = line.snapshot.epoch
+        if brought.ticket is not None and brought.ticket.epoch == epoch:
+            await line.leave(brought.ticket, place_of(brought.ticket))
+        if brought.visitor_pass is not None:
+            await line.end(brought.visitor_pass, "left")
         names = (line.cookies.visitor_pass, line.cookies.ticket)
         dropped = [cookies.drop_cookie(name, secure=line.cookies.secure) for name in names]
         if not answers.wants_page(request):
@@ -239,9 +241,8 @@ class Visitors:
     ) -> dict[str, Any]:
         """A status answer (`shared.wire.STATUS_FIELDS`)."""
         room = line.snapshot
-        held = standing.ticket if isinstance(standing, InLine) else None
-        place = place_of(held) if held is not None else None
-        ahead = max(0, place - room.serving - 1) if place is not None else None
+        number, place = _number_and_place(standing)
+        ahead = max(0, place - room.serving - 1) if place is not None and isinstance(standing, InLine) else None
         eta = wait_range(room, ahead) if ahead is not None and room.admitting else None
         state: VisitorState
         match standing:
@@ -259,7 +260,7 @@ class Visitors:
         return {
             "state": state.value,
             "room_state": room.state.value,
-            "number": held.number if held is not None else None,
+            "number": number,
             "place": place,
             "ahead": ahead,
             "eta_ms": eta,
@@ -286,6 +287,16 @@ class Visitors:
     @staticmethod
     def _cookie(line: Line, name: str, value: str, seconds: int) -> str:
         return cookies.set_cookie(name, value, max_age_s=seconds, secure=line.cookies.secure)
+
+
+def _number_and_place(standing: Standing | None) -> tuple[int | None, int | None]:
+    match standing:
+        case InLine(ticket=ticket):
+            return ticket.number, place_of(ticket)
+        case Inside(visitor_pass=held):
+            return held.number, held.place
+        case _:
+            return None, None
 
 
 def _own_address(request: web.BaseRequest) -> str | None:

@@ -122,7 +122,8 @@ class QueueStore(Protocol):
         in the lane, admitted; waiting in the lane, `AtDoor`; else admitted if nobody waits in the lane and there is
         credit and a seat, or put into the lane. The first coming of a holder within the claim window is marked on the
         curve and taken off the call's `remaining`. Who comes with a place <= `watermark` is `late`.
-        A seat is free while live + lane_granted < total_active_users. Counts `admitted`, and `admitted_late` of these.
+        A seat is free while live + lane_granted < total_active_users. Counts `admitted`, and `admitted_late` of these;
+        `peak_live` is the highest `live` there ever was.
         Durable against power loss when it returns.
         """
         ...

@@ -174,6 +174,7 @@ def _admit(connection: sqlite3.Connection, line: Line, marks: Marks, one: Claim,
     line.live += 1
     line.add("admitted", 1)
     line.add("admitted_late", int(late))
+    line.counters["peak_live"] = max(line.live, line.counters.get("peak_live", 0))
     return _grant(line, one.pass_id, one.place, late, expires_ms, ends_ms)
 
 

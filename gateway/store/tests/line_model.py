@@ -105,6 +105,7 @@ class LineModel:
         self.add("admitted")
         if person.came_late:
             self.add("admitted_late")
+        self.counters["peak_live"] = max(self.counters.get("peak_live", 0), len(self.inside()))
         return self._told(person, fresh=True)
 
     def _told(self, person: Person, *, fresh: bool) -> object:

@@ -1,0 +1,76 @@
+"""Writes docs/settings.md from the settings themselves: `python -m gateway.tests.settings_table > docs/settings.md`."""
+
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+
+from gateway.settings import Bypass, Gateway, Live, Room, Upstream
+
+HEAD = """# Settings
+
+Settings come from `sunbeon.toml`, then from the environment (`SUNBEON_<SECTION>__<KEY>`, as in
+`SUNBEON_GATEWAY__WORKERS=4`), then from flags; each later one wins. `sunbeon check FILE` tells every problem at once:
+an unknown key is one. Relative paths are taken from the directory the program is started in.
+
+`SUNBEON_CONFIG` names the file where `--config` is not given. Secrets have variables of their own:
+`SUNBEON_OPERATOR_TOKEN` (instead of `operator_token_file`) and `SUNBEON_BOOKING_SECRET` (instead of the booking site's
+`secret_file`).
+
+Rooms are lists and have no variables; set them in the file. The booking site's own section, `[booking]`, is described
+in `booking/settings.py`.
+"""
+
+LIVE_TEXT = """In the same table. These can be changed while the room runs (`PATCH /api/rooms/{room}`); the store keeps
+what was changed. At a start, a key whose value in the file differs from the last start's takes effect; the others stay
+as the operators left them."""
+
+BYPASS_TEXT = """Requests that need no turn. All conditions given must hold; a user agent alone is refused, because
+anyone can send it. Requests let through are counted apart (`exempt.<name>`) and say so in `Sunbeon-Pass`."""
+
+SECTIONS: tuple[tuple[str, str, type[BaseModel], frozenset[str]], ...] = (
+    ("`[gateway]`", "This process and its files. Changes need a restart.", Gateway, frozenset()),
+    ("`[upstream]`", "The booking site behind. Changes need a restart.", Upstream, frozenset()),
+    ("`[[room]]`", "One protected area. Changes need a restart.", Room, frozenset(Live.model_fields)),
+    ("`[[room]]`, live", LIVE_TEXT, Live, frozenset()),
+    ("`[[room.bypass]]`", BYPASS_TEXT, Bypass, frozenset()),
+)
+
+
+def render() -> str:
+    """The page."""
+    parts = [HEAD]
+    for title, text, model, left_out in SECTIONS:
+        parts.append(f"## {title}\n\n{text}\n")
+        rows = ["| setting | default | |", "|---|---|---|"]
+        for name, info in model.model_fields.items():
+            if name not in left_out:
+                default = (
+                    "required" if info.is_required() else f"`{_toml(info.get_default(call_default_factory=True))}`"
+                )
+                rows.append(f"| `{name}` | {default} | {info.description or ''} |")
+        parts.append("\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+def _toml(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case bool():
+            return str(value).lower()
+        case Enum():
+            return f'"{value.value}"'
+        case str() | Path():
+            return f'"{value}"'
+        case tuple() | list():
+            return "[" + ", ".join(_toml(each) for each in value) + "]"
+        case dict():
+            return "{}"
+        case _:
+            return str(value)
+
+
+if __name__ == "__main__":
+    print(render(), end="")
