@@ -35,7 +35,7 @@ from shared.wire import COMMAND_HEADER, OWN_PATH, Command
 _LOG: Final = logging.getLogger(__name__)
 _OWN: Final = OWN_PATH.rstrip("/")
 # Where a request remembers its room, for the case that it fails.
-_LINE: Final = "sunbeon.line"
+_LINE: Final = web.RequestKey("line", Line)
 
 
 class Misdirected(Exception):
