@@ -14,24 +14,26 @@ POLL_SHARE: Final = 8
 JITTER_PERCENT: Final = 15
 
 
-def pace_milli(snapshot: Snapshot) -> int:
-    """Places called per minute, times 1000: measured, or as set while nothing is measured.
+def wait_range(snapshot: Snapshot, ahead: int) -> tuple[int, int] | None:
+    """Lowest and highest likely wait with `ahead` people before one; None when it cannot be told.
 
-    0 when nobody will be called.
+    The measured pace, a quarter either way, but never later than if everyone inside stayed for the whole session.
+    While no pace is measured: as the outflow is set, or, in a full room, anything between the two.
     """
     limits = snapshot.limits
     if limits.new_users_per_minute == 0 or limits.total_active_users == 0:
-        return 0
-    return snapshot.pace_milli or limits.new_users_per_minute * 1000
-
-
-def wait_range(snapshot: Snapshot, ahead: int) -> tuple[int, int] | None:
-    """Lowest and highest likely wait with `ahead` people before one; None when it cannot be told."""
-    pace = pace_milli(snapshot)
-    if pace <= 0:
         return None
-    middle = (ahead + 1) * 60_000 * 1000 // pace
-    return middle * 100 // (100 + SPREAD_PERCENT), middle * 100 // (100 - SPREAD_PERCENT)
+    soonest = (ahead + 1) * 60_000 // limits.new_users_per_minute
+    turns = -(-(ahead + 1) // limits.total_active_users)
+    latest = max(turns * limits.session_length_ms, soonest * 100 // (100 - SPREAD_PERCENT))
+    if snapshot.pace_milli > 0:
+        middle = (ahead + 1) * 60_000 * 1000 // snapshot.pace_milli
+    elif snapshot.live + snapshot.lane_granted < limits.total_active_users:
+        middle = soonest
+    else:
+        return soonest, latest
+    low, high = middle * 100 // (100 + SPREAD_PERCENT), middle * 100 // (100 - SPREAD_PERCENT)
+    return min(low, latest), min(high, latest)
 
 
 def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: int) -> int:
@@ -41,7 +43,8 @@ def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: in
     Never so late that a claim window could open and close in between.
     """
     longest = max(SHORTEST_POLL_MS, min(LONGEST_POLL_MS, snapshot.limits.claim_window_ms // 3))
-    wanted = longest if eta_ms is None else (eta_ms[0] + eta_ms[1]) // 2 // POLL_SHARE
+    # By the low end: whoever may be called soon has to be there.
+    wanted = longest if eta_ms is None else eta_ms[0] // POLL_SHARE
     wanted = min(max(wanted, SHORTEST_POLL_MS), longest)
     swing = wanted * JITTER_PERCENT // 100
     return wanted - swing + jitter % (2 * swing + 1)

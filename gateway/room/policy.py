@@ -45,8 +45,9 @@ PRIOR_CAME: Final = (4, 5, 5, 2) + (1,) * (AGE_BINS - 4)
 # Above this many, the curve halves, so that an evening's manner of coming outweighs the afternoon's.
 CURVE_FULL: Final = 4_096
 
-# Time over which the pace is averaged.
-PACE_MS: Final = 60_000
+# The pace is averaged over about so many calls, and over no less and no more time than this.
+PACE_CALLS: Final = 20
+PACE_MS: Final = (60_000, 600_000)
 
 # From a call to its holder at the door: a page that asks every two seconds, a tick, a way through the network. Seats
 # that will come free within this time are called for already.
@@ -186,5 +187,8 @@ def _pace(snapshot: Snapshot, people: int, elapsed_ms: int) -> int:
         return snapshot.pace_milli
     now = people * 60_000 * 1000 // elapsed_ms
     if snapshot.pace_milli == 0:
-        return now if people else 0
-    return snapshot.pace_milli + (now - snapshot.pace_milli) * elapsed_ms // PACE_MS
+        # The first calls come in a burst, which says nothing yet about the minutes to come.
+        return min(now, snapshot.limits.new_users_per_minute * 1000)
+    shortest, longest = PACE_MS
+    over_ms = min(max(PACE_CALLS * 60_000 * 1000 // snapshot.pace_milli, shortest), longest)
+    return max(1, snapshot.pace_milli + (now - snapshot.pace_milli) * elapsed_ms // over_ms)

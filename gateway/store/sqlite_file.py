@@ -24,8 +24,8 @@ Work = Callable[[sqlite3.Connection], T]
 # Between two tries while a foreign program has the file locked.
 BUSY_PAUSE_S: Final = 0.002
 
-# Changed pages gathered before they are carried into the file, which flushes twice while the others wait: SQLite's own
-# 1,000 made the worst wait of a join 30-60 ms, a few hundred make it 10-20 ms at the same throughput.
+# Changed pages gathered before they are carried into the file, which flushes twice while the others wait: fewer
+# than SQLite's own 1,000 make each such pause shorter.
 CHECKPOINT_PAGES: Final = 500
 
 _REASONS: Final = {

@@ -15,8 +15,28 @@ def test_the_range_holds_what_the_measured_pace_says():
     assert low < 6 * 60_000 < high
 
 
-def test_before_anything_is_measured_the_outflow_stands_in():
+def test_before_anything_is_measured_the_outflow_stands_in_while_there_are_seats():
     assert wait_range(room(limits=Limits(new_users_per_minute=60)), 59) == (48_000, 80_000)
+
+
+def test_a_full_room_whose_pace_nobody_knows_says_no_less_than_the_whole_truth():
+    """One seat, taken for at most ten minutes: the next in line waits anything up to that."""
+    limits = Limits(total_active_users=1, new_users_per_minute=30, session_length_ms=600_000)
+    assert wait_range(room(limits=limits, live=1), 0) == (2_000, 600_000)
+    assert wait_range(room(limits=limits, live=1), 2) == (6_000, 1_800_000)
+
+
+@given(
+    st.integers(0, 10**7), st.integers(0, 10**9), st.integers(1, 10**5), st.integers(1, 10**5), st.integers(0, 10**5)
+)
+def test_a_range_is_never_empty_nor_longer_than_whole_sessions_take(ahead, pace, ceiling, outflow, live):
+    limits = Limits(total_active_users=ceiling, new_users_per_minute=outflow)
+    eta = wait_range(room(limits=limits, pace_milli=pace, live=live), ahead)
+    assert eta is not None
+    low, high = eta
+    assert 0 <= low <= high
+    soonest = (ahead + 1) * 60_000 / outflow
+    assert high <= max((ahead // ceiling + 1) * limits.session_length_ms, soonest * 4 / 3 + 1)
 
 
 def test_a_room_that_admits_nobody_gives_no_estimate():
