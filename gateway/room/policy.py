@@ -58,7 +58,15 @@ MOST_AHEAD: Final = 10
 
 def burst(new_users_per_minute: int) -> int:
     """The stated burst: users that may be admitted at once after a lull."""
-    return max(1, new_users_per_minute * BURST_MS // 60_000)
+    return max(1, -(-new_users_per_minute * BURST_MS // USER_CREDIT))
+
+
+def credit_cap(new_users_per_minute: int) -> int:
+    """The most credit that is kept: the burst, and whatever part of a user was earned beside it.
+
+    Without that part, cutting the credit off would cost a slow room a little of every user.
+    """
+    return max(USER_CREDIT, new_users_per_minute * BURST_MS) + USER_CREDIT - 1
 
 
 def chances(curve: Curve, claim_window_ms: int) -> tuple[int, ...]:
@@ -131,7 +139,7 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
     pending = [call for call in snapshot.calls if call.last > watermark]
 
     earned = limits.new_users_per_minute * elapsed if admitting else 0
-    cap = max(USER_CREDIT, limits.new_users_per_minute * BURST_MS)
+    cap = credit_cap(limits.new_users_per_minute)
     credit = min(snapshot.credit + earned, cap)
     by_age = chances(snapshot.curve, limits.claim_window_ms)
     chance = max(by_age[0], LEAST_CHANCE)
