@@ -1,4 +1,4 @@
-"""A real gateway and booking site for tests, and their output when a test fails."""
+"""A real gateway and booking site for tests, and what they printed when a test fails."""
 
 from collections.abc import Iterator
 
@@ -6,25 +6,26 @@ import pytest
 
 from gateway.tests.stand import Stand
 
-REPORTS: pytest.StashKey[list[pytest.TestReport]] = pytest.StashKey()
+STANDS: pytest.StashKey[list[Stand]] = pytest.StashKey()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
-    report: pytest.TestReport = yield  # type: ignore[assignment]  # the hook's result comes back in
-    item.stash.setdefault(REPORTS, []).append(report)
+    report: pytest.TestReport = yield  # type: ignore[assignment]  # the result of the other hooks
+    if report.failed:
+        report.sections += [("gateway and booking site", stand.logs()) for stand in item.stash.get(STANDS, [])]
     return report  # type: ignore[return-value]
 
 
-def failed(node: pytest.Item) -> bool:
-    """Whether the test, or setting it up, failed so far."""
-    return any(report.failed for report in node.stash.get(REPORTS, []))
+@pytest.fixture
+def show(request):
+    """Call it with a stand whose output is wanted if this test fails."""
+    return request.node.stash.setdefault(STANDS, []).append
 
 
 @pytest.fixture
-def stand(tmp_path, request):
+def stand(tmp_path, show):
     """A gateway with one worker and its booking site, for this test alone."""
     with Stand(tmp_path) as made:
+        show(made)
         yield made
-        if failed(request.node):
-            print(made.logs())

@@ -141,6 +141,15 @@ class Visitor:
         number: int = self.status()["number"]
         return number
 
+    def enter(self, path: str = "/") -> None:
+        """Ask for a page until it comes from the backend; for somebody who is next."""
+
+        def is_inside() -> bool:
+            # A newcomer's knock is brought back by asking for the status.
+            return self.ask("GET", path).gate is None or (self.status() and self.ask("GET", path).gate is None)
+
+        until(is_inside, "the visitor gets in")
+
     def leave(self) -> None:
         """Give up the place, or the pass."""
         answer = self.ask("POST", f"{OWN_PATH}{self.room}/leave")

@@ -1,0 +1,1 @@
+"""A real Chromium in front of a real gateway and booking site."""

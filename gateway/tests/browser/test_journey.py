@@ -1,0 +1,176 @@
+"""The main job: people wait, see the number fall, are let in by themselves, and book."""
+
+import re
+
+from playwright.sync_api import expect
+
+from gateway.tests.browser.scene import ALL_KNOW_S, NETWORK_NOISE, PATIENCE_MS, is_idle
+from gateway.tests.stand import until
+
+CODE = re.compile(r"^[0-9A-Z]+([ -][0-9A-Z]+)*$")
+
+HEADINGS = {"closed": "The line is closed", "sold_out": "Everything has been taken"}
+
+
+def book(person, name):
+    """Through the booking site's own pages, to the card with the code."""
+    page = person.page
+    page.locator("ul.list a").first.click()
+    page.locator("ul.slots a").first.click()
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Date of birth").fill("19680302")
+    page.get_by_label("Mobile phone").fill("010-1234-5678")
+    page.get_by_role("button", name="Continue").click()
+    page.get_by_role("button", name="Confirm booking").click()
+    expect(page.locator("h1")).to_have_text("You are booked", timeout=PATIENCE_MS)
+    code = page.locator(".code").text_content()
+    assert CODE.match(code), code
+    return code
+
+
+def test_the_second_waits_sees_the_number_fall_is_let_in_and_books(scene):
+    assert is_idle(scene.stand, calm_s=ALL_KNOW_S)
+    first, second, third = (scene.person() for _ in range(3))
+    assert first.go() is None, "nobody is in front: straight in"
+    one = scene.admissions()[0].number
+    assert second.go("/booking") == "waiting"
+    assert (second.number, second.ahead) == (one + 1, 0)
+    assert third.go() == "waiting"
+    assert (third.number, third.ahead) == (one + 2, 1)
+    assert third.page.title().startswith("1 ahead")
+    scene.check({one})
+
+    titles = []
+    second.page.on("framenavigated", lambda _: titles.append(second.page.title()))
+    codes = [book(first, "Kim Minji")]
+    second.enters()
+    assert second.page.url == f"{scene.stand.url}/booking", "to the page that was asked for"
+    assert any("Vaccination booking" in title for title in titles), "the title tells of the turn"
+    third.says("before", "You are next")
+    assert third.page.locator("#n-bar").get_attribute("aria-valuenow") == "100"
+    scene.check({one, one + 1})
+
+    codes.append(book(second, "Lee Seojun"))
+    third.enters()
+    codes.append(book(third, "Park Jiwoo"))
+    assert len(set(codes)) == 3
+    scene.check({one, one + 1, one + 2})
+    assert [each.how for each in scene.admissions()] == ["direct", "line", "line"]
+    until(lambda: scene.stand.room()["live"] == 0, "every seat is free again")
+
+
+def test_a_person_without_scripts_gets_a_number_and_goes_in_by_refreshes_alone(scene):
+    scene.take_seat()
+    person = scene.person(java_script_enabled=False)
+    assert person.go() == "waiting"
+    assert person.page.locator("#n-number-row").is_hidden(), "first a knock, brought back by the first refresh"
+    number = person.number
+    scene.lets_in(person, number)
+
+
+def test_the_page_is_in_korean_for_those_who_read_korean(scene):
+    person, number = scene.in_line(locale="ko-KR")
+    assert person.page.locator("html").get_attribute("lang") == "ko"
+    assert person.page.locator("h1").text_content() == "접속 대기 안내"
+    scene.free_seat()
+    person.enters()
+    assert person.page.locator("html").get_attribute("lang") == "ko"
+    scene.check({scene.holder_number, number})
+
+
+def test_reloading_and_going_back_keep_the_number(scene):
+    person, number = scene.in_line()
+    person.page.reload()
+    assert person.number == number
+    person.go("/booking/find")
+    assert person.number == number
+    person.page.go_back()
+    assert person.number == number
+    person.page.goto("about:blank")
+    person.page.go_back()
+    scene.lets_in(person, number)
+
+
+def test_more_tabs_of_one_browser_share_one_place(scene):
+    person, number = scene.in_line()
+    second = person.tab()
+    person.go("/booking", page=second)
+    expect(second.locator("#n-number")).to_have_text(f"{number:,}", timeout=PATIENCE_MS)
+    scene.lets_in(person, number)
+    person.enters(second)
+    scene.check({scene.holder_number, number})
+
+
+def test_a_closed_browser_that_comes_back_finds_its_place(scene):
+    person, number = scene.in_line()
+    kept = person.context.storage_state()
+    person.close()
+    again = scene.person(storage_state=kept)
+    assert again.go() == "waiting"
+    scene.lets_in(again, number)
+
+
+def test_whoever_leaves_gives_the_place_up_and_the_next_one_moves_up(scene):
+    first, number = scene.in_line()
+    second = scene.person()
+    second.go()
+    assert (second.number, second.ahead) == (number + 1, 1)
+    first.page.locator("#n-leave summary").click()
+    first.page.get_by_role("button", name="Yes, give up my place").click()
+    expect(first.page.locator("h1")).to_have_text("You have left the line", timeout=PATIENCE_MS)
+    scene.lets_in(second, number + 1)
+    first.page.get_by_role("link", name="Join again").click()
+    assert first.number == number + 2, "at the end of the line"
+    scene.check({scene.holder_number, number + 1})
+
+
+def test_no_page_needs_sideways_scrolling_at_320_pixels(scene):
+    narrow = {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "reduced_motion": "reduce"}
+    person, number = scene.in_line(**narrow)
+    person.page.locator("#n-leave summary").click()
+    fits(person.page)
+    assert person.page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    scene.lets_in(person, number)
+    fits(person.page)
+    for click in ("ul.list a", "ul.slots a"):
+        person.page.locator(click).first.click()
+        person.page.wait_for_load_state()
+        fits(person.page)
+
+
+def fits(page):
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320, page.url
+
+
+def test_a_pause_keeps_the_place_and_goes_on_by_itself(scene):
+    person, number = scene.in_line()
+    scene.stand.patch(state="paused")
+    try:
+        person.says("head", "Entry is paused")
+        scene.free_seat()
+        scene.check()
+    finally:
+        scene.stand.patch(state="open")
+    person.enters()
+    scene.check({scene.holder_number, number})
+
+
+def test_a_closed_room_says_so_and_keeps_the_place_until_it_opens_again(scene):
+    person, number = scene.in_line(noise=NETWORK_NOISE)
+    try:
+        for state, heading in HEADINGS.items():
+            scene.stand.patch(state=state)
+            expect(person.page.locator("h1")).to_have_text(heading, timeout=PATIENCE_MS)
+            until(lambda heading=heading: is_told(person, heading), "every worker says so")
+            scene.check()
+            scene.stand.patch(state="open")
+            until(lambda: person.go() == "waiting", "every worker says so")
+            assert person.number == number
+    finally:
+        scene.stand.patch(state="open")
+    scene.lets_in(person, number)
+
+
+def is_told(person, heading):
+    person.page.reload()
+    return person.page.locator("h1").text_content() == heading

@@ -1,0 +1,129 @@
+"""Tricks with the network: on 19 July 2021 airplane mode got people in. Here the network decides nothing."""
+
+import json
+
+import pytest
+from playwright.sync_api import Error, Route
+
+from gateway.tests.browser.scene import NETWORK_NOISE
+from gateway.tests.stand import until
+from shared.wire import VisitorState
+
+STATUS = "**/_sunbeon/*/status"
+
+
+def fake(**changes):
+    """A well-formed status answer that nobody of ours gave."""
+    told = {
+        "state": "inside",
+        "room_state": "open",
+        "number": 1,
+        "place": 1,
+        "ahead": 0,
+        "eta_ms": [0, 0],
+        "poll_after_ms": 1000,
+        "server_time_ms": 0,
+        "opens_at_ms": None,
+        "outflow_per_minute": 600,
+        "message": None,
+        "ticket": "ticket.00000000.WzEsMSwxXQ.AAAAAAAAAAAAAAAAAAAAAAAA",
+    }
+    return json.dumps({**told, **changes})
+
+
+def test_airplane_mode_on_and_off_changes_nothing(scene):
+    person, number = scene.in_line(noise=NETWORK_NOISE)
+    for _ in range(2):
+        person.context.set_offline(True)
+        person.says("state", "Your place is kept")
+        person.context.set_offline(False)
+        person.says("state", "Connected")
+        scene.still_waits(person, number)
+    scene.lets_in(person, number)
+
+
+def test_reloading_and_deep_links_without_a_network_change_nothing(scene):
+    person, number = scene.in_line(noise=NETWORK_NOISE)
+    person.context.set_offline(True)
+    for path in ("/", "/booking"):
+        with pytest.raises(Error, match="ERR_INTERNET_DISCONNECTED"):
+            person.go(path)
+    person.context.set_offline(False)
+    assert person.go("/booking") == "waiting"
+    scene.lets_in(person, number)
+
+
+def test_a_turn_that_comes_while_offline_is_there_when_the_network_is_back(scene):
+    person, number = scene.in_line(noise=NETWORK_NOISE)
+    person.context.set_offline(True)
+    person.says("state", "Your place is kept")
+    scene.free_seat()
+    until(lambda: scene.stand.room()["serving"] >= number, "the place is called")
+    scene.check()
+    person.context.set_offline(False)
+    person.enters()
+    scene.check({scene.holder_number, number})
+
+
+def test_blocked_status_requests_let_nobody_in_and_lose_nothing(scene):
+    person, number = scene.in_line(noise=NETWORK_NOISE)
+    person.page.route(STATUS, lambda route: route.abort())
+    person.says("state", "We are catching up")
+    scene.still_waits(person, number)
+    person.page.unroute(STATUS)
+    scene.lets_in(person, number)
+
+
+def test_delayed_status_requests_let_nobody_in_and_lose_nothing(scene):
+    person, number = scene.in_line()
+    held: list[Route] = []
+    person.page.route(STATUS, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
+    until(lambda: person.page.wait_for_timeout(100) or held, "a status request is under way")
+    person.page.wait_for_timeout(2000)
+    scene.still_waits(person, number)
+    person.page.unroute(STATUS)
+    for route in held:
+        route.continue_()
+    scene.lets_in(person, number)
+
+
+def test_made_up_status_answers_let_nobody_in(scene):
+    person, number = scene.in_line(noise=NETWORK_NOISE)
+    for state in VisitorState:
+        answered: list[Route] = []
+
+        def answer(route, state=state, answered=answered):
+            answered.append(route)
+            route.fulfill(content_type="application/json", body=fake(state=state))
+
+        person.page.route(STATUS, answer)
+        until(lambda answered=answered: person.page.wait_for_timeout(50) or answered, f"the page is told: {state}")
+        person.page.wait_for_timeout(300)
+        person.page.unroute(STATUS)
+        scene.check()
+        # The page may show what it was told; the server knows better as soon as it is asked.
+        person.go()
+        assert person.number == number, state
+        # A page that was told of its turn in vain asks ever more seldom; the next state should be seen soon.
+        person.page.evaluate("sessionStorage.clear()")
+    scene.lets_in(person, number)
+
+
+def test_a_made_up_booking_page_reaches_no_booking(scene):
+    """Whoever fakes the site's answers talks to themselves: what they send on meets the gate."""
+    person, number = scene.in_line(noise=NETWORK_NOISE)
+    form = '<form method=post action="/booking/slots/1"><input name=name value=Kim><button>Book</button></form>'
+    person.page.route("**/booking", lambda route: route.fulfill(content_type="text/html", body=form))
+    person.go("/booking")
+    person.page.get_by_role("button", name="Book").click()
+    assert person.number == number
+    person.page.unroute("**/booking")
+    assert person.go("/") == "waiting"
+    scene.lets_in(person, number)
+
+
+def test_a_service_worker_of_ones_own_is_not_accepted(scene):
+    person, number = scene.in_line(noise=[*NETWORK_NOISE, "Refused to", "violates the following"])
+    refused = person.page.evaluate("navigator.serviceWorker.register('/booking').then(() => '', (e) => e.name)")
+    assert refused in {"SecurityError", "TypeError"}
+    scene.lets_in(person, number)
