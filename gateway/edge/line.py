@@ -20,7 +20,7 @@ from gateway.room.model import Mode, PassGrant, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.settings import Room
-from gateway.store.base import Claim, ClaimAnswer, PassRef, StoreError, StoreUnavailable, VersionConflict
+from gateway.store.base import Claim, ClaimAnswer, PassRef, StaleEpoch, StoreError, StoreUnavailable, VersionConflict
 from gateway.store.batching import BatchingStore
 
 _LOG: Final = logging.getLogger(__name__)
@@ -102,10 +102,16 @@ class Line:
 
     async def join(self, knock: Knock | None) -> Ticket:
         """Issue a number, or tell again the one this knock got."""
-        now_ms = self.snapshot.now_ms
-        expires_ms = (knock.issued_ms if knock else now_ms) + KNOCK_LIFETIME_MS
-        number = await self._store.join_one(self.name, knock.id if knock else None, expires_ms)
-        return Ticket(self.snapshot.epoch, number, now_ms)
+        room = self.snapshot
+        expires_ms = (knock.issued_ms if knock else room.now_ms) + KNOCK_LIFETIME_MS
+        knock_id = knock.id if knock else None
+        try:
+            number = await self._store.join_one(self.name, knock_id, expires_ms, room.epoch)
+        except StaleEpoch:
+            await self.tick_now()
+            room = self.snapshot
+            number = await self._store.join_one(self.name, knock_id, expires_ms, room.epoch)
+        return Ticket(room.epoch, number, room.now_ms)
 
     async def catch_up(self, ticket: Ticket) -> None:
         """Look again if a ticket tells of something not seen yet: issued a moment ago through another worker."""

@@ -28,6 +28,10 @@ class UnknownRoom(StoreError):
     pass
 
 
+class StaleEpoch(StoreError):
+    """The line was started anew since the caller last looked."""
+
+
 class VersionConflict(StoreError):
     """Someone else changed the settings first; `snapshot` is what they are now."""
 
@@ -104,8 +108,13 @@ class QueueStore(Protocol):
         """Carry out `plan` if the room is still at `expected_tick`. True if it was; and the room as it is now."""
         ...
 
-    async def join(self, room: str, knocks: Sequence[int | None], *, expires_ms: int) -> Sequence[int]:
+    async def join(
+        self, room: str, knocks: Sequence[int | None], *, expires_ms: int, epoch: int | None = None
+    ) -> Sequence[int]:
         """Issue one number per knock, in order.
+
+        epoch: the one the caller will write on the tickets. Raises `StaleEpoch`, having issued nothing, if it has
+        passed.
 
         A knock (64-bit, not negative) that was answered before gets the number it got then, for as long as it is
         remembered: at least until `expires_ms` (store's wall clock), by when the gateway accepts it no more.

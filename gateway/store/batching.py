@@ -87,15 +87,15 @@ class BatchingStore:
         self._gatherers: dict[tuple[str, ...], Gatherer[Any, Any]] = {}
         self._closed = False
 
-    def join_one(self, room: str, knock: int | None, expires_ms: int) -> asyncio.Future[int]:
+    def join_one(self, room: str, knock: int | None, expires_ms: int, epoch: int | None = None) -> asyncio.Future[int]:
         """As `QueueStore.join`. One that is cancelled leaves at most a gap in the numbers, or a knock to ask again."""
 
         async def send(asked: Sequence[tuple[int | None, int]]) -> Sequence[int]:
             # Remembering some knocks for longer than asked does no harm.
             latest_ms = max(expires_ms for _, expires_ms in asked)
-            return await self.store.join(room, [knock for knock, _ in asked], expires_ms=latest_ms)
+            return await self.store.join(room, [knock for knock, _ in asked], expires_ms=latest_ms, epoch=epoch)
 
-        return self._gatherer(("join", room), send).ask((knock, expires_ms))
+        return self._gatherer(("join", room, str(epoch)), send).ask((knock, expires_ms))
 
     def claim_one(self, room: str, claim: Claim) -> asyncio.Future[ClaimAnswer]:
         """As `QueueStore.claim`. One that is cancelled may have been granted: claimed again, the same pass is told."""

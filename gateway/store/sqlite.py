@@ -89,9 +89,11 @@ class SqliteStore:
 
         return await self._write(work)
 
-    async def join(self, room: str, knocks: Sequence[int | None], *, expires_ms: int) -> Sequence[int]:
+    async def join(
+        self, room: str, knocks: Sequence[int | None], *, expires_ms: int, epoch: int | None = None
+    ) -> Sequence[int]:
         return await self._write(
-            lambda file: visits.join(file, room, knocks, expires_ms),
+            lambda file: visits.join(file, room, knocks, expires_ms, epoch),
             durable=lambda file: visits.must_reserve(file, room, len(knocks)),
         )
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.room.model import USER_CREDIT, PassGrant, age_bin
-from gateway.store.base import Admitted, AtDoor, Claim, ClaimAnswer, Held, NotCalled, PassRef, Spent
+from gateway.store.base import Admitted, AtDoor, Claim, ClaimAnswer, Held, NotCalled, PassRef, Spent, StaleEpoch
 from gateway.store.sqlite_line import Line, read_line, write_line
 from gateway.store.sqlite_marks import Marks
 
@@ -23,9 +23,13 @@ def must_reserve(connection: sqlite3.Connection, room: str, joining: int) -> boo
     return line.tail + joining > line.reserved
 
 
-def join(connection: sqlite3.Connection, room: str, knocks: Sequence[int | None], expires_ms: int) -> list[int]:
+def join(
+    connection: sqlite3.Connection, room: str, knocks: Sequence[int | None], expires_ms: int, epoch: int | None = None
+) -> list[int]:
     """`QueueStore.join`. Raises the reserved numbers if it must; see `must_reserve`."""
     line = read_line(connection, room)
+    if epoch is not None and epoch != line.epoch:
+        raise StaleEpoch(f"room {room} is at epoch {line.epoch}")
     known: dict[int, int] = {}
     numbers: list[int] = []
     for knock in knocks:

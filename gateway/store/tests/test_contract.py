@@ -16,6 +16,7 @@ from gateway.store.base import (
     PassRef,
     QueueStore,
     Spent,
+    StaleEpoch,
     StoreError,
     UnknownRoom,
     VersionConflict,
@@ -522,6 +523,14 @@ async def test_a_lowered_ceiling_ends_no_pass_and_admits_nobody_until_there_is_r
     assert after.live == 5
     assert await claim(store, 6) == [AtDoor()]
     assert (await tick(store, grants=9)).lane_granted == 0
+
+
+async def test_nobody_joins_an_epoch_that_has_passed(store: QueueStore) -> None:
+    await store.open_room("hall", Limits())
+    await store.reset("hall", expected_version=None)
+    with pytest.raises(StaleEpoch):
+        await store.join("hall", [None], expires_ms=FAR, epoch=1)
+    assert list(await store.join("hall", [None], expires_ms=FAR, epoch=2)) == [1]
 
 
 async def test_a_reset_starts_a_new_epoch_and_keeps_counters_settings_and_clocks(store):
