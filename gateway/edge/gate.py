@@ -84,9 +84,10 @@ class Gate:
         """Answer one request. Only a cancellation and a client that is gone come out as exceptions."""
         try:
             return await self._route(request)
-        except (ConnectionError, TimeoutError):
-            raise  # the client is gone
-        except Exception as error:  # noqa: BLE001 - whatever it is, nobody gets through by it
+        except Exception as error:
+            if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+                raise  # the client is gone
+            # Whatever it is, nobody gets through by it.
             return self._failed(request, error)
 
     async def _route(self, request: web.BaseRequest) -> web.StreamResponse:

@@ -13,6 +13,7 @@ from typing import Final
 
 import aiohttp
 from aiohttp import web
+from aiohttp.hdrs import CONTENT_TYPE, SERVER
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
@@ -106,7 +107,7 @@ class Forwarder:
             try:
                 return await self._session.request(
                     request.method,
-                    URL(f"{self._servers[index]}".rstrip("/") + target, encoded=True),
+                    _with_target(self._servers[index], target),
                     headers=headers,
                     data=None if body is None else body.stream(),
                     allow_redirects=False,
@@ -134,19 +135,15 @@ class Forwarder:
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse, inspect: Inspect
     ) -> web.StreamResponse:
         cookies = await inspect(answer.status, answer.headers)
-        response = web.StreamResponse(
-            status=answer.status, reason=answer.reason, headers=to_client(answer.headers, cookies)
-        )
+        response = _Relayed(status=answer.status, reason=answer.reason, headers=to_client(answer.headers, cookies))
+        await response.prepare(request)
         try:
-            await response.prepare(request)
             async for chunk in answer.content.iter_any():
                 await response.write(chunk)
             await response.write_eof()
-        except (aiohttp.ClientPayloadError, TimeoutError, aiohttp.ClientConnectionError) as error:
-            if isinstance(error, aiohttp.ClientConnectionResetError):
-                raise  # the client went away: nobody to tell
-            _LOG.warning("the backend's answer broke off", extra={"kind": type(error).__name__})
-            if request.transport is not None:
+        except Exception as error:  # noqa: BLE001 - whatever broke it off, a second answer must not follow into it
+            if request.transport is not None and not request.transport.is_closing():
+                _LOG.warning("the backend's answer broke off", extra={"kind": type(error).__name__})
                 request.transport.abort()
         return response
 
@@ -157,6 +154,21 @@ class Forwarder:
         now = self._monotonic()
         order = [(self._turn + offset) % count for offset in range(count)]
         return sorted(order, key=lambda index: self._resting_until[index] > now)
+
+
+def _with_target(server: URL, target: str) -> URL:
+    """The target at a server, byte for byte: taken apart and put together again, an empty query would be lost."""
+    return URL.build(scheme=server.scheme, authority=server.raw_authority, path=target, encoded=True)
+
+
+class _Relayed(web.StreamResponse):
+    """A backend's answer: what it says of itself is for the backend to say, and not for aiohttp to add."""
+
+    async def _prepare_headers(self) -> None:
+        silent = {CONTENT_TYPE, SERVER} - {name for name in (CONTENT_TYPE, SERVER) if name in self.headers}
+        await super()._prepare_headers()
+        for name in silent:
+            self.headers.popall(name, None)
 
 
 class _Body:

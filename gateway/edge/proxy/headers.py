@@ -22,7 +22,7 @@ HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-# Ours to say: whatever a client writes into these is replaced.
+# Ours to say: whatever a client writes into these is replaced, whether spelled with - or _ (see `is_ours`).
 FORWARDING: Final = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"})
 _PREFIX: Final = HEADER_PREFIX.lower()
 
@@ -44,12 +44,12 @@ def to_backend(headers: CIMultiDictProxy[str], client: Client, host: str, *, pro
 
     proof: the value of `Sunbeon-Pass`; None outside every room.
     """
-    dropped = HOP_BY_HOP | FORWARDING | _named_by_connection(headers) | {"expect", "host"}
+    dropped = HOP_BY_HOP | _named_by_connection(headers) | {"expect", "host"}
     result: CIMultiDict[str] = CIMultiDict()
     result["Host"] = host
     for name, value in headers.items():
         lowered = name.lower()
-        if lowered in dropped or is_ours(lowered):
+        if lowered in dropped or is_ours(lowered) or lowered.replace("_", "-") in FORWARDING:
             continue
         if lowered == "cookie":
             kept = without_ours(value)
