@@ -41,6 +41,7 @@ def _headers(gate: str, cookies: Iterable[str]) -> CIMultiDict[str]:
     headers: CIMultiDict[str] = CIMultiDict(
         {
             GATE_HEADER: gate,
+            "Server": "sunbeon",
             "Cache-Control": "no-store",
             "Vary": "Accept, Accept-Encoding, Accept-Language, Cookie",
             "X-Content-Type-Options": "nosniff",
