@@ -88,7 +88,7 @@ class Line:
                 if not self._away:
                     _LOG.error("the store is out of reach; nobody is admitted", extra={"room": self.name, "why": error})
                 self._away = True
-            except Exception:
+            except Exception:  # noqa: BLE001
                 # A fault of ours must not stop the ticks for good: without them nobody is called any more.
                 _LOG.exception("a tick failed through a fault of the gateway's", extra={"room": self.name})
             else:
