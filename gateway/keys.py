@@ -14,7 +14,6 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from gateway.room.ticket import KeyRing
 from shared.errors import SunbeonError
 from shared.passes import ALGORITHMS, PassKey
+from shared.stamp import stamp_of
 
 FORMAT_VERSION: Final = 1
 BACKEND_FILE: Final = "backend-keys.json"
@@ -110,11 +110,11 @@ class KeyStore:
         """Raises `KeyFileProblem`."""
         self._path = path
         self.current = load(path)
-        self._stamp = self._read_stamp()
+        self._stamp = stamp_of(path)
 
     def refresh(self) -> bool:
         """Read the file again if it has changed; keep the old keys if it cannot be read. True if they are new."""
-        stamp = self._read_stamp()
+        stamp = stamp_of(self._path)
         if stamp is None or stamp == self._stamp:
             return False
         try:
@@ -123,18 +123,6 @@ class KeyStore:
             return False
         self._stamp = stamp
         return True
-
-    def _read_stamp(self) -> tuple[int, int] | None:
-        try:
-            stat = self._path.stat()
-        except OSError:
-            return None
-        return stat.st_mtime_ns, stat.st_ino
-
-
-def derive(secret: bytes, purpose: str) -> bytes:
-    """A secret for one purpose only (32 bytes)."""
-    return blake2b(purpose.encode(), key=secret, digest_size=32, person=b"sunbeon-derive").digest()
 
 
 def _new_cookie_key() -> dict[str, str]:

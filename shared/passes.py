@@ -15,6 +15,7 @@ import jwt
 import orjson
 
 from shared.errors import SunbeonError
+from shared.stamp import stamp_of
 from shared.wire import How
 
 ALGORITHMS: Final = ("HS256", "EdDSA")
@@ -178,11 +179,11 @@ class PassVerifier:
         """Raises `KeyFileError`: a backend that cannot verify must not start."""
         self._path = path
         self._keys = read_keys(path)
-        self._stamp = self._read_stamp()
+        self._stamp = stamp_of(path)
 
     def verify(self, text: str | None, *, now_s: float) -> PassClaims:
         """As `verify` above."""
-        stamp = self._read_stamp()
+        stamp = stamp_of(self._path)
         if stamp != self._stamp and stamp is not None:
             # A half-written file must not lock everyone out: the old keys stay until the new ones read well.
             try:
@@ -191,10 +192,3 @@ class PassVerifier:
             except KeyFileError:
                 pass
         return verify(text, self._keys, now_s=now_s)
-
-    def _read_stamp(self) -> tuple[int, int] | None:
-        try:
-            stat = self._path.stat()
-        except OSError:
-            return None
-        return stat.st_mtime_ns, stat.st_ino
