@@ -1,5 +1,6 @@
 """The gate's own answers: pages for people, problem documents (RFC 9457) for programs. Nothing in them is cached."""
 
+import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
@@ -29,6 +30,10 @@ STATUS: Final[Mapping[str, int]] = {
     "left": 200,
 }
 RETRY_AFTER_S: Final[Mapping[str, int]] = {"full": 10, "unavailable": 5, "bad_gateway": 5, "gateway_timeout": 10}
+
+
+# Not `gzip;q=0`, which refuses it.
+_TAKES_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
 
 
 def wants_page(request: web.BaseRequest) -> bool:
@@ -65,7 +70,7 @@ def page(
     if retry_s:
         headers["Retry-After"] = str(retry_s)
     body = content.body
-    if "gzip" in request.headers.get("Accept-Encoding", ""):
+    if _TAKES_GZIP.search(request.headers.get("Accept-Encoding", "")):
         headers["Content-Encoding"] = "gzip"
         body = content.gzip
     return web.Response(status=status, headers=headers, body=body)
@@ -77,6 +82,9 @@ def json(
     headers = _headers(gate, cookies)
     headers["Content-Type"] = "application/json"
     headers["Cache-Control"] = cache
+    if cache != "no-store":
+        # The same for everyone: a cache must not keep one for every cookie.
+        del headers["Vary"]
     return web.Response(status=status, headers=headers, body=orjson.dumps(data))
 
 
