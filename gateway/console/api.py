@@ -4,6 +4,7 @@
 nothing if another operator was faster (412, with what the settings are now).
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from hmac import compare_digest
@@ -154,7 +155,7 @@ def _if_match(request: web.Request) -> int | None:
     if text == "*":
         return None
     digits = text.strip('"')
-    if not digits.isdecimal():
+    if not re.fullmatch(r"[0-9]{1,18}", digits):
         raise web.HTTPBadRequest(reason="If-Match must be an ETag that this API gave")
     return int(digits)
 
