@@ -1,0 +1,258 @@
+"""The operator API over real HTTP: closed by default, exact about what is wrong, at once in effect."""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway.console.api import create_app
+from gateway.edge.tests.front import TOKEN, Answer, exchange
+from gateway.store.base import StoreUnavailable
+
+BEARER = f"Bearer {TOKEN}"
+
+CLOSED = [
+    ("GET", "/metrics"),
+    ("GET", "/api/rooms"),
+    ("GET", "/api/rooms/north"),
+    ("PATCH", "/api/rooms/north"),
+    ("GET", "/api/rooms/nowhere"),
+    ("GET", "/anything"),
+    ("GET", "/healthz/"),
+    ("GET", "//healthz"),
+]
+
+
+async def ask(
+    site,
+    method: str,
+    path: str,
+    data: Any = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    token: str | None = BEARER,
+) -> Answer:
+    body = data if isinstance(data, bytes) else b"" if data is None else json.dumps(data).encode()
+    sent = {
+        "Host": "localhost",
+        "Content-Type": "application/json",
+        "Content-Length": str(len(body)),
+        **(headers or {}),
+    }
+    if token is not None:
+        sent["Authorization"] = token
+    lines = [f"{method} {path} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items()), "", ""]
+    return await exchange(site.operator_port, "\r\n".join(lines).encode() + body, method)
+
+
+async def patch(site, data, **more) -> Answer:
+    return await ask(site, "PATCH", "/api/rooms/north", data, **more)
+
+
+@pytest.mark.parametrize(("method", "path"), CLOSED)
+@pytest.mark.parametrize(
+    "token", [None, "", "Bearer", "Bearer ", "Bearer wrong", f"Basic {TOKEN}", TOKEN, f"{BEARER}x"]
+)
+async def test_nothing_is_told_or_done_without_the_token(site, method, path, token):
+    got = await ask(site, method, path, {"total_active_users": 9}, token=token)
+    assert (got.status, got.one("WWW-Authenticate")) == (401, "Bearer")
+    assert got.one("Content-Type") == "application/problem+json"
+    assert b"north" not in got.body
+    assert (await site.room("north")).limits.total_active_users == 1
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz"])
+async def test_whether_it_lives_and_serves_is_told_to_everyone(site, path):
+    got = await ask(site, "GET", path, token=None)
+    assert (got.status, got.json()) == (200, {"status": "ok"})
+
+
+async def test_it_is_not_ready_while_the_store_is_away_and_says_for_which_rooms(site):
+    site.store.failure = StoreUnavailable("away")
+    site.clock.now_ms += 3_000
+    got = await ask(site, "GET", "/readyz", token=None)
+    assert (got.status, got.json()["rooms"]) == (503, ["north", "south"])
+    assert (await ask(site, "GET", "/healthz", token=None)).status == 200
+    site.store.failure = None
+    for line in site.lines.values():
+        await line.tick_now()
+    assert (await ask(site, "GET", "/readyz", token=None)).status == 200
+
+
+def test_without_a_token_there_is_no_operator_api():
+    with pytest.raises(ValueError, match="token"):
+        create_app([], "")
+
+
+async def test_the_rooms_are_listed_with_their_settings_and_counters(site):
+    visitor = site.visitor(room="north")
+    await visitor.get("/n")
+    await site.lines["north"].tick_now()
+    rooms = {room["room"]: room for room in (await ask(site, "GET", "/api/rooms")).json()["rooms"]}
+    assert set(rooms) == {"north", "south"}
+    assert (rooms["north"]["live"], rooms["north"]["tail"], rooms["north"]["counters"]["admitted"]) == (1, 1, 1)
+    assert rooms["south"]["live"] == 0
+    assert rooms["north"]["settings"]["claim_window_s"] == 60
+    assert "ticket" not in json.dumps(rooms)
+
+
+async def test_a_room_is_shown_with_the_version_to_build_on(site):
+    got = await ask(site, "GET", "/api/rooms/north")
+    assert (got.one("ETag"), got.json()["settings"]["version"]) == ('"1"', 1)
+    assert got.one("Cache-Control") == "no-store"
+
+
+async def test_a_room_nobody_made_is_a_404(site):
+    got = await ask(site, "GET", "/api/rooms/nowhere")
+    assert (got.status, got.one("Content-Type")) == (404, "application/problem+json")
+
+
+async def test_a_method_that_is_not_taken_is_a_405(site):
+    got = await ask(site, "DELETE", "/api/rooms/north")
+    assert got.status == 405
+    assert "PATCH" in got.one("Allow")
+
+
+async def test_a_change_acts_on_the_very_next_visitor(site):
+    first = site.visitor(room="north")
+    await first.get("/n")
+    await site.lines["north"].tick_now()
+    second = site.visitor(room="north")
+    assert (await second.get("/n")).gate == "waiting"
+    got = await patch(site, {"total_active_users": 2, "message": {"ko": "곧", "en": "Soon"}})
+    assert (got.status, got.one("ETag")) == (200, '"2"')
+    assert got.json()["settings"]["total_active_users"] == 2
+    assert (await second.get("/n")).gate is None
+
+
+async def test_a_change_of_state_acts_on_the_very_next_visitor(site):
+    await patch(site, {"state": "closed"})
+    assert (await site.visitor(room="north").get("/n")).gate == "closed"
+    assert (await site.visitor(room="south").get("/s")).gate is None
+    await patch(site, {"state": "open"})
+    assert (await site.visitor(room="north").get("/n")).gate is None
+
+
+async def test_what_is_not_named_stays_as_it_is(site):
+    before = (await ask(site, "GET", "/api/rooms/north")).json()["settings"]
+    after = (await patch(site, {"idle_limit_s": 77})).json()["settings"]
+    assert after == {**before, "idle_limit_s": 77, "version": 2}
+
+
+async def test_an_opening_time_is_set_and_taken_back(site):
+    set_to = (await patch(site, {"opens_at": "2099-01-01T09:00:00+09:00"})).json()
+    assert (set_to["state"], set_to["settings"]["opens_at"]) == ("prequeue", "2099-01-01T00:00:00+00:00")
+    assert (await patch(site, {"opens_at": None})).json()["state"] == "open"
+
+
+@pytest.mark.parametrize("match", ['"1"', "1", "*"])
+async def test_a_change_on_the_newest_version_is_made(site, match):
+    got = await patch(site, {"idle_limit_s": 77}, headers={"If-Match": match})
+    assert (got.status, got.one("ETag")) == (200, '"2"')
+
+
+async def test_who_was_second_changes_nothing_and_is_told_what_is(site):
+    await patch(site, {"idle_limit_s": 77})
+    got = await patch(site, {"idle_limit_s": 88}, headers={"If-Match": '"1"'})
+    assert got.status == 412
+    assert (got.json()["current"]["settings"]["idle_limit_s"], got.json()["current"]["settings"]["version"]) == (77, 2)
+    assert (await site.room("north")).limits.idle_limit_ms == 77_000
+
+
+@pytest.mark.parametrize("match", ["abc", '"x"', 'W/"1"', "-1", '""', "9" * 5_000, "²"])
+async def test_an_if_match_that_is_none_is_a_400(site, match):
+    got = await patch(site, {"idle_limit_s": 77}, headers={"If-Match": match})
+    assert (got.status, got.one("Content-Type")) == (400, "application/problem+json")
+    assert (await site.room("north")).limits.idle_limit_ms == 300_000
+
+
+@pytest.mark.parametrize(
+    ("data", "named"),
+    [
+        ({"total_users": 5}, "total_users"),
+        ({"name": "x"}, "name"),
+        ({"paths": ["/"]}, "paths"),
+        ({"version": 9}, "version"),
+        ({"mode": "open"}, "mode"),
+        ({"idle_limit_ms": 5}, "idle_limit_ms"),
+        ({"state": "prequeue"}, "state"),
+        ({"queueing_method": "lottery"}, "queueing_method"),
+        ({"total_active_users": -1}, "total_active_users"),
+        ({"total_active_users": 10**12}, "total_active_users"),
+        ({"new_users_per_minute": 1.5}, "new_users_per_minute"),
+        ({"claim_window_s": 0}, "claim_window_s"),
+        ({"claim_window_s": None}, "claim_window_s"),
+        ({"opens_at": "2099-01-01T09:00:00"}, "opens_at"),
+        ({"opens_at": "tomorrow"}, "opens_at"),
+        ({"message": {"fr": "Bientôt"}}, "message"),
+        ({"message": {"ko": "x" * 501}}, "message"),
+    ],
+)
+async def test_a_setting_that_cannot_be_is_a_422_that_names_it(site, data, named):
+    got = await patch(site, {**data, "session_length_s": 99})
+    assert got.status == 422
+    assert len(got.json()["problems"]) == 1
+    assert got.json()["problems"][0].startswith(named)
+    assert (await site.room("north")).limits.version == 1
+
+
+async def test_all_problems_are_told_at_once(site):
+    got = await patch(site, {"state": "x", "unknown": 1, "claim_window_s": 0})
+    assert len(got.json()["problems"]) == 3
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"not json", b"\xff\xfe", b"{'a': 1}"])
+async def test_a_body_that_is_not_json_is_a_400(site, body):
+    got = await patch(site, body)
+    assert (got.status, got.one("Content-Type")) == (400, "application/problem+json")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b"5", b'"open"', b"[{}]"])
+async def test_json_that_is_no_object_is_a_422(site, body):
+    assert (await patch(site, body)).status == 422
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "application/json5", ""])
+async def test_another_content_type_is_a_415(site, kind):
+    got = await patch(site, {"idle_limit_s": 77}, headers={"Content-Type": kind})
+    assert got.status == 415
+    assert (await site.room("north")).limits.version == 1
+
+
+async def test_a_body_of_any_length_is_not_read(site):
+    assert (await patch(site, b" " * 70_000)).status == 413
+
+
+async def test_a_change_that_cannot_be_written_is_a_503_and_no_change(site):
+    site.store.failure = StoreUnavailable("the disk is full")
+    got = await patch(site, {"idle_limit_s": 77})
+    assert (got.status, got.one("Content-Type")) == (503, "application/problem+json")
+    site.store.failure = None
+    assert (await site.room("north")).limits.version == 1
+
+
+async def test_metrics_parse_and_have_every_room(site):
+    await site.visitor(room="north").get("/n")
+    await site.visitor(room="north", cookies={"sunbeon_ticket_north": "x"}).get("/n")
+    await site.lines["north"].flush()
+    for line in site.lines.values():
+        await line.tick_now()
+    got = await ask(site, "GET", "/metrics")
+    assert got.one("Content-Type").startswith("text/plain; version=0.0.4")
+    families = {family.name: family for family in text_string_to_metric_families(got.body.decode())}
+    active = {sample.labels["room"]: sample.value for sample in families["sunbeon_active_users"].samples}
+    assert active == {"north": 1, "south": 0}
+    events = {
+        (sample.labels["room"], sample.labels["event"]): sample.value for sample in families["sunbeon_events"].samples
+    }
+    assert (events["north", "admitted"], events["north", "refused.forged"]) == (1, 1)
+
+
+async def test_the_token_stands_in_no_answer_and_no_log(site, caplog):
+    caplog.set_level("DEBUG")
+    for path in ("/metrics", "/api/rooms", "/api/rooms/nowhere"):
+        assert TOKEN.encode() not in (await ask(site, "GET", path)).body
+    await ask(site, "GET", "/api/rooms", token=f"Bearer {TOKEN}x")
+    assert TOKEN not in caplog.text
