@@ -64,10 +64,10 @@ async def test_only_someone_looking_gets_a_page(site, holder, headers, page):
 
 
 async def test_head_says_what_get_would_without_a_body(site, holder):
-    connection_reuse = b"HEAD / HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n\r\n"
-    got = await exchange(site.port, connection_reuse, "HEAD")
+    data = b"HEAD / HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n\r\n"
+    got = await exchange(site.port, data, "HEAD")
     assert (got.status, got.gate) == (200, "waiting")
-    assert int(got.one("Content-Length")) > 1_000
+    assert int(got.one("Content-Length") or 0) > 1_000
 
 
 async def test_a_form_sent_while_waiting_is_not_taken_for_done(site, holder, backend):
