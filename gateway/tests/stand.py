@@ -146,7 +146,7 @@ class Visitor:
 
         def is_inside() -> bool:
             # A newcomer's knock is brought back by asking for the status.
-            return self.ask("GET", path).gate is None or (self.status() and self.ask("GET", path).gate is None)
+            return self.ask("GET", path).gate is None or bool(self.status() and self.ask("GET", path).gate is None)
 
         until(is_inside, "the visitor gets in")
 

@@ -2,8 +2,6 @@
 
 import time
 
-import pytest
-
 from gateway.tests.browser.scene import NETWORK_NOISE
 
 DAY_S = 86_400
@@ -35,12 +33,11 @@ def test_letting_a_whole_day_of_timers_run_out_at_once_changes_nothing(scene):
     scene.lets_in(person, number)
 
 
-@pytest.mark.parametrize("days", [1, -1])
-def test_a_computer_whose_date_is_wrong_waits_as_everyone_does(scene, days):
+def test_a_computer_whose_date_is_wrong_waits_as_everyone_does(scene):
     scene.take_seat()
     person = scene.person(timezone_id="Pacific/Kiritimati")
     shift = f"""(() => {{
-        const Real = Date, by = {days * DAY_S * 1000};
+        const Real = Date, by = {DAY_S * 1000};
         window.Date = class extends Real {{
             constructor(...given) {{ given.length ? super(...given) : super(Real.now() + by); }}
             static now() {{ return Real.now() + by; }}

@@ -7,7 +7,7 @@ from gateway.tests.browser.scene import NETWORK_NOISE
 # What the page's security policy and the browser say of what is tried.
 NOISE = (*NETWORK_NOISE, "Refused to", "violates the following", "Blocked", "WebSocket connection", "Uncaught")
 # What a page may do to itself in a moment; then the server is asked anew.
-SETTLE_MS = 250
+SETTLE_MS = 150
 
 # In each of these texts a paragraph is one thing typed into the console.
 CALLS = r"""

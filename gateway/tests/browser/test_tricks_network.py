@@ -31,6 +31,24 @@ def fake(**changes):
     return json.dumps({**told, **changes})
 
 
+def intercept(page, *, answer=None):
+    """Hold back every status request, or give this answer; the list of those that came."""
+    came: list[Route] = []
+
+    def handle(route):
+        came.append(route)
+        if answer is not None:
+            route.fulfill(content_type="application/json", body=answer)
+
+    page.route(STATUS, handle)
+    return came
+
+
+def comes(page, came):
+    """Wait until one came. Playwright hands requests over only while it waits for something."""
+    until(lambda: page.wait_for_timeout(50) or came, "a status request is under way")
+
+
 def test_airplane_mode_on_and_off_changes_nothing(scene):
     person, number = scene.in_line(noise=NETWORK_NOISE)
     for _ in range(2):
@@ -39,11 +57,6 @@ def test_airplane_mode_on_and_off_changes_nothing(scene):
         person.context.set_offline(False)
         person.says("state", "Connected")
         scene.still_waits(person, number)
-    scene.lets_in(person, number)
-
-
-def test_reloading_and_deep_links_without_a_network_change_nothing(scene):
-    person, number = scene.in_line(noise=NETWORK_NOISE)
     person.context.set_offline(True)
     for path in ("/", "/booking"):
         with pytest.raises(Error, match="ERR_INTERNET_DISCONNECTED"):
@@ -76,28 +89,20 @@ def test_blocked_status_requests_let_nobody_in_and_lose_nothing(scene):
 
 def test_delayed_status_requests_let_nobody_in_and_lose_nothing(scene):
     person, number = scene.in_line()
-    held: list[Route] = []
-    person.page.route(STATUS, lambda route: held.append(route))  # noqa: PLW0108 - Playwright marks it
-    until(lambda: person.page.wait_for_timeout(100) or held, "a status request is under way")
+    held = intercept(person.page)
+    comes(person.page, held)
     person.page.wait_for_timeout(2000)
     scene.still_waits(person, number)
-    person.page.unroute(STATUS)
     for route in held:
         route.continue_()
+    person.page.unroute(STATUS)
     scene.lets_in(person, number)
 
 
 def test_made_up_status_answers_let_nobody_in(scene):
     person, number = scene.in_line(noise=NETWORK_NOISE)
     for state in VisitorState:
-        answered: list[Route] = []
-
-        def answer(route, state=state, answered=answered):
-            answered.append(route)
-            route.fulfill(content_type="application/json", body=fake(state=state))
-
-        person.page.route(STATUS, answer)
-        until(lambda answered=answered: person.page.wait_for_timeout(50) or answered, f"the page is told: {state}")
+        comes(person.page, intercept(person.page, answer=fake(state=state)))
         person.page.wait_for_timeout(300)
         person.page.unroute(STATUS)
         scene.check()
