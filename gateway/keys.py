@@ -23,10 +23,11 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from gateway.room.ticket import KeyRing
 from shared.errors import SunbeonError
-from shared.passes import ALGORITHMS, PassKey
+from shared.passes import ALGORITHMS, KeyFileError, PassKey
 from shared.stamp import stamp_of
 
 FORMAT_VERSION: Final = 1
+SECRET_BYTES: Final = 32
 BACKEND_FILE: Final = "backend-keys.json"
 _PUBLIC_FIELDS: Final = ("kty", "crv", "x", "kid", "alg")
 
@@ -98,9 +99,15 @@ def load(path: Path) -> Keys:
     backend_keys = [key for key in keys if key["use"] == "backend"]
     if not cookie_keys or not backend_keys:
         raise KeyFileProblem(f"{path}: needs a key for cookies and a key for backends")
-    ring = KeyRing(cookie_keys[-1]["kid"], {key["kid"]: _unb64(key["k"]) for key in cookie_keys})
+    ring = KeyRing(cookie_keys[-1]["kid"], {key["kid"]: _secret(path, key) for key in cookie_keys})
     public = [_public(key) for key in backend_keys if key["alg"] == "EdDSA"]
-    return Keys(ring, PassKey.from_jwk(backend_keys[-1]), public)
+    signs = backend_keys[-1]
+    if signs["alg"] == "HS256":
+        _secret(path, signs)
+    try:
+        return Keys(ring, PassKey.from_jwk(signs), public)
+    except KeyFileError as error:
+        raise KeyFileProblem(f"{path}: {error}") from None
 
 
 class KeyStore:
@@ -131,7 +138,7 @@ def _new_cookie_key() -> dict[str, str]:
         "use": "cookies",
         "kty": "oct",
         "alg": "BLAKE2b",
-        "k": _b64(secrets.token_bytes(32)),
+        "k": _b64(secrets.token_bytes(SECRET_BYTES)),
         "created": _today(),
     }
 
@@ -141,7 +148,7 @@ def _new_backend_key(algorithm: str) -> dict[str, str]:
         raise KeyFileProblem(f"algorithm {algorithm!r}: choose one of {', '.join(ALGORITHMS)}")
     common = {"kid": secrets.token_hex(4), "use": "backend", "alg": algorithm, "created": _today()}
     if algorithm == "HS256":
-        return {**common, "kty": "oct", "k": _b64(secrets.token_bytes(32))}
+        return {**common, "kty": "oct", "k": _b64(secrets.token_bytes(SECRET_BYTES))}
     return {**jwt.algorithms.OKPAlgorithm.to_jwk(Ed25519PrivateKey.generate(), as_dict=True), **common}
 
 
@@ -163,10 +170,22 @@ def _read(path: Path) -> list[dict[str, Any]]:
         raise KeyFileProblem(f"{path}: is not a key file of this version")
     for key in data["keys"]:
         if not isinstance(key, dict) or not all(
-            isinstance(key.get(name), str) for name in ("kid", "use", "alg", "kty")
+            isinstance(key.get(name), str) for name in ("kid", "use", "alg", "kty", "created")
         ):
             raise KeyFileProblem(f"{path}: holds something that is not a key")
     return list(data["keys"])
+
+
+def _secret(path: Path, key: Mapping[str, Any]) -> bytes:
+    """The secret of a key. A damaged one may be short or empty, and anybody could sign with that."""
+    text = key.get("k")
+    try:
+        secret = _unb64(text) if isinstance(text, str) else b""
+    except ValueError:
+        secret = b""
+    if len(secret) < SECRET_BYTES:
+        raise KeyFileProblem(f"{path}: key {key['kid']} is damaged: its secret has fewer than {SECRET_BYTES} bytes")
+    return secret
 
 
 def _write(path: Path, keys: list[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ Time is passed in on both sides. The algorithm is taken from our own key, never 
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -81,11 +81,11 @@ class PassClaims:
 
 @dataclass(frozen=True, slots=True)
 class PassKey:
-    """One JWK that signs (gateway) or verifies (backend)."""
+    """One JWK that signs (gateway) or verifies (backend). `repr` shows no secret."""
 
     kid: str
     algorithm: str
-    key: Any
+    key: Any = field(repr=False)
 
     @classmethod
     def from_jwk(cls, jwk: Mapping[str, Any]) -> "PassKey":
