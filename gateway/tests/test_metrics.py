@@ -1,0 +1,61 @@
+"""The metrics are what the store last said of every room, in text that Prometheus reads."""
+
+from dataclasses import replace
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from gateway import metrics
+from gateway.room.model import Limits, Snapshot
+from gateway.store.sqlite import SqliteStore
+
+
+@pytest.fixture
+async def snapshot(tmp_path):
+    store = SqliteStore(tmp_path / "queue.db")
+    yield await store.open_room("vaccine", Limits(total_active_users=300))
+    await store.close()
+
+
+def read(*rooms: Snapshot) -> dict[tuple[str, str], float]:
+    """Samples by name and labels: the room, then the event if it has one."""
+    families = text_string_to_metric_families(metrics.render(lambda: rooms).decode())
+    return {
+        (
+            sample.name,
+            ",".join(sample.labels[name] for name in ("room", "event") if name in sample.labels),
+        ): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_every_room_has_its_figures(snapshot):
+    north = replace(snapshot, room="north", tail=10, serving=4, live=3, left_ahead=1, lane_waiting=2)
+    found = read(north, replace(snapshot, room="south"))
+    assert found["sunbeon_waiting_users", "north"] == 5
+    assert found["sunbeon_active_users", "north"] == 3
+    assert found["sunbeon_active_users_limit", "south"] == 300
+    assert found["sunbeon_at_door_users", "north"] == 2
+    assert (found["sunbeon_last_number", "north"], found["sunbeon_serving_place", "north"]) == (10, 4)
+
+
+def test_what_happened_is_counted_by_kind_and_peaks_are_no_counters(snapshot):
+    found = read(replace(snapshot, counters={"admitted": 7, "refused.forged": 2, "peak_live": 9}))
+    assert found["sunbeon_events_total", "vaccine,admitted"] == 7
+    assert found["sunbeon_events_total", "vaccine,refused.forged"] == 2
+    assert not [labels for name, labels in found if "peak" in labels]
+
+
+def test_every_metric_says_what_it_is(snapshot):
+    families = list(text_string_to_metric_families(metrics.render(lambda: [snapshot]).decode()))
+    assert all(family.name.startswith("sunbeon_") and family.documentation for family in families)
+
+
+def test_without_rooms_there_is_still_an_answer():
+    assert read() == {}
+
+
+def test_two_readings_do_not_add_up(snapshot):
+    room = replace(snapshot, counters={"admitted": 7})
+    assert read(room) == read(room)
