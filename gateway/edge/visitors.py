@@ -5,18 +5,18 @@ board           the same for everyone, cacheable for a second.
 leave (POST)    gives the place up.
 """
 
-import random
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, assert_never
+from typing import Final, assert_never
 from urllib.parse import urlsplit
 
 from aiohttp import web
 
 from gateway.audit import Audit
 from gateway.edge import answers, cookies
+from gateway.edge.facts import board_facts, status_facts
 from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line
-from gateway.edge.pages import Pages, WaitView, in_language
+from gateway.edge.pages import Pages, WaitView
 from gateway.edge.settle import (
     Credentials,
     InLine,
@@ -30,15 +30,11 @@ from gateway.edge.settle import (
 )
 from gateway.keys import KeyStore
 from gateway.room.decide import place_of
-from gateway.room.estimate import poll_after, wait_range
 from gateway.room.ticket import sign
 from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, VisitorState
 
 # A browser without scripts asks again at least this often and at most this seldom.
 REFRESH_S: Final = (5, 30)
-
-# Jitter needs no secret: it only parts those who came together.
-_jitter: Final = random.Random()  # noqa: S311
 
 
 class Visitors:
@@ -125,7 +121,7 @@ class Visitors:
         """The waiting page, or its facts as a problem document."""
         language = pick_language(request.headers.get("Accept-Language"))
         text = self._token(line, standing)
-        status = self._facts(line, standing, language, ticket=text)
+        status = status_facts(line.snapshot, standing, language, ticket=text)
         set_cookies = [self._token_cookie(line, standing, text)]
         if not answers.wants_page(request):
             retry_s = max(1, round(status["poll_after_ms"] / 1000))
@@ -175,7 +171,7 @@ class Visitors:
     async def _status(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
         brought = self.read(request, line)
         if brought.ticket is None and brought.knock is None and brought.visitor_pass is None:
-            facts = self._facts(line, None, language)
+            facts = status_facts(line.snapshot, None, language)
             facts["state"] = VisitorState.REFUSED if brought.damaged else VisitorState.OUTSIDE
             return answers.json(facts, "status")
         standing = await settle(line, brought)
@@ -183,39 +179,27 @@ class Visitors:
         match standing:
             case InLine():
                 text = self._token(line, standing)
-                facts = self._facts(line, standing, language, ticket=text)
+                facts = status_facts(line.snapshot, standing, language, ticket=text)
                 return answers.json(facts, "status", cookies=[self._ticket_cookie(line, text)])
             case Inside():
-                facts = self._facts(line, standing, language)
+                facts = status_facts(line.snapshot, standing, language)
                 return answers.json(facts, "status", cookies=self.admission_cookies(line, standing))
             case Knocking(notice=notice):
                 # The page hands out knocks; here it is only told that its ticket has had its turn.
-                facts = self._facts(line, None, language)
+                facts = status_facts(line.snapshot, None, language)
                 facts["state"] = VisitorState.USED if notice else VisitorState.OUTSIDE
                 return answers.json(facts, "status")
             case Through():
-                return answers.json(self._facts(line, standing, language), "status")
+                return answers.json(status_facts(line.snapshot, standing, language), "status")
             case Refused(why):
-                facts = self._facts(line, standing, language)
+                facts = status_facts(line.snapshot, standing, language)
                 facts["code"] = why.value
                 return answers.json(facts, "status")
             case _ as unreachable:
                 assert_never(unreachable)
 
     def _board(self, line: Line) -> web.Response:
-        room = line.snapshot
-        facts = {
-            "room": room.room,
-            "state": room.state.value,
-            "epoch": room.epoch,
-            "tail": room.tail,
-            "serving": room.serving,
-            "waiting": room.waiting,
-            "outflow_per_minute": room.limits.new_users_per_minute,
-            "opens_at_ms": room.limits.opens_at_ms,
-            "server_time_ms": room.now_ms,
-            "message": dict(room.limits.message),
-        }
+        facts = board_facts(line.snapshot)
         return answers.json(facts, "board", cache="public, max-age=1")
 
     async def _leave(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
@@ -236,42 +220,6 @@ class Visitors:
         )
         return answers.page(request, content, "left", status=200, cookies=dropped)
 
-    def _facts(
-        self, line: Line, standing: Standing | None, language: str, *, ticket: str | None = None
-    ) -> dict[str, Any]:
-        """A status answer (`shared.wire.STATUS_FIELDS`)."""
-        room = line.snapshot
-        number, place = _number_and_place(standing)
-        ahead = max(0, place - room.serving - 1) if place is not None and isinstance(standing, InLine) else None
-        eta = wait_range(room, ahead) if ahead is not None and room.admitting else None
-        state: VisitorState
-        match standing:
-            case InLine(at_door=True):
-                state = VisitorState.AT_DOOR
-            case Inside() | Through():
-                state = VisitorState.INSIDE
-            case Refused():
-                state = VisitorState.REFUSED
-            case _:
-                state = VisitorState.WAITING
-        # Whoever is next, and whoever has yet to bring a knock back, should ask soon.
-        at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
-        told = (0, 0) if at_front or isinstance(standing, Knocking) else eta
-        return {
-            "state": state.value,
-            "room_state": room.state.value,
-            "number": number,
-            "place": place,
-            "ahead": ahead,
-            "eta_ms": eta,
-            "poll_after_ms": poll_after(room, told, jitter=_jitter.getrandbits(32)),
-            "server_time_ms": room.now_ms,
-            "opens_at_ms": room.limits.opens_at_ms,
-            "outflow_per_minute": room.limits.new_users_per_minute,
-            "message": in_language(room.limits.message, language) or None,
-            "ticket": ticket,
-        }
-
     def _token(self, line: Line, standing: InLine | Knocking) -> str:
         token = standing.ticket if isinstance(standing, InLine) else standing.knock
         return sign(token, line.name, self._keys.current.cookies)
@@ -287,16 +235,6 @@ class Visitors:
     @staticmethod
     def _cookie(line: Line, name: str, value: str, seconds: int) -> str:
         return cookies.set_cookie(name, value, max_age_s=seconds, secure=line.cookies.secure)
-
-
-def _number_and_place(standing: Standing | None) -> tuple[int | None, int | None]:
-    match standing:
-        case InLine(ticket=ticket):
-            return ticket.number, place_of(ticket)
-        case Inside(visitor_pass=held):
-            return held.number, held.place
-        case _:
-            return None, None
 
 
 def _own_address(request: web.BaseRequest) -> str | None:

@@ -1,0 +1,78 @@
+"""What visitors are told of themselves and of the room, as data: status answers and the board."""
+
+import random
+from typing import Any, Final
+
+from gateway.edge.pages import in_language
+from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through
+from gateway.room.decide import place_of
+from gateway.room.estimate import poll_after, wait_range
+from gateway.room.model import Snapshot
+from shared.wire import VisitorState
+
+# Jitter needs no secret: it only parts those who came together.
+_jitter: Final = random.Random()  # noqa: S311
+
+
+def status_facts(
+    room: Snapshot, standing: Standing | None, language: str, *, ticket: str | None = None
+) -> dict[str, Any]:
+    """A status answer (`shared.wire.STATUS_FIELDS`). standing: None for somebody who has not joined."""
+    number, place = _number_and_place(standing)
+    ahead = max(0, place - room.serving - 1) if place is not None and isinstance(standing, InLine) else None
+    eta = wait_range(room, ahead) if ahead is not None and room.admitting else None
+    # Whoever is next, and whoever has yet to bring a knock back, should ask soon.
+    at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
+    pace = (0, 0) if at_front or isinstance(standing, Knocking) else eta
+    return {
+        "state": _state(standing).value,
+        "room_state": room.state.value,
+        "number": number,
+        "place": place,
+        "ahead": ahead,
+        "eta_ms": eta,
+        "poll_after_ms": poll_after(room, pace, jitter=_jitter.getrandbits(32)),
+        "server_time_ms": room.now_ms,
+        "opens_at_ms": room.limits.opens_at_ms,
+        "outflow_per_minute": room.limits.new_users_per_minute,
+        "message": in_language(room.limits.message, language) or None,
+        "ticket": ticket,
+    }
+
+
+def board_facts(room: Snapshot) -> dict[str, Any]:
+    """The same for everyone."""
+    return {
+        "room": room.room,
+        "state": room.state.value,
+        "epoch": room.epoch,
+        "tail": room.tail,
+        "serving": room.serving,
+        "waiting": room.waiting,
+        "outflow_per_minute": room.limits.new_users_per_minute,
+        "opens_at_ms": room.limits.opens_at_ms,
+        "server_time_ms": room.now_ms,
+        "message": dict(room.limits.message),
+    }
+
+
+def _state(standing: Standing | None) -> VisitorState:
+    match standing:
+        case InLine(at_door=True):
+            return VisitorState.AT_DOOR
+        case Inside() | Through():
+            return VisitorState.INSIDE
+        case Refused():
+            return VisitorState.REFUSED
+        case _:
+            return VisitorState.WAITING
+
+
+def _number_and_place(standing: Standing | None) -> tuple[int | None, int | None]:
+    match standing:
+        case InLine(ticket=ticket):
+            return ticket.number, place_of(ticket)
+        case Inside(visitor_pass=held):
+            return held.number, held.place
+        case _:
+            return None, None
