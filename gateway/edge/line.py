@@ -62,6 +62,7 @@ class Line:
     async def start(self) -> None:
         """Make the room known to the store. Raises `StoreError`."""
         self._see(await self._store.store.open_room(self.name, self.config.limits()))
+        await self.tick_now()
 
     @property
     def snapshot(self) -> Snapshot:

@@ -139,6 +139,9 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
     pending = [call for call in snapshot.calls if call.last > watermark]
 
     earned = limits.new_users_per_minute * elapsed if admitting else 0
+    if snapshot.tick == 0 and earned < USER_CREDIT and admitting and limits.new_users_per_minute:
+        # A room that never ticked has had a lull: whoever comes first need not wait for the first unit to be earned.
+        earned = USER_CREDIT
     cap = credit_cap(limits.new_users_per_minute)
     credit = min(snapshot.credit + earned, cap)
     by_age = chances(snapshot.curve, limits.claim_window_ms)

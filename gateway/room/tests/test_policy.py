@@ -183,6 +183,13 @@ def test_a_newcomer_in_an_idle_room_is_called_at_once():
     assert plan_tick(state, NOW).serve_to == 1
 
 
+def test_the_very_first_newcomer_of_a_new_room_is_called_at_once():
+    fresh = room(tick=0, tail=1, limits=Limits(new_users_per_minute=1))
+    plan = plan_tick(fresh, NOW)
+    assert (plan.serve_to, plan.credit_add) == (1, USER_CREDIT)
+    assert plan_tick(replace(fresh, limits=Limits(new_users_per_minute=0)), NOW).serve_to == 0
+
+
 def test_people_at_the_door_come_before_new_calls():
     limits = Limits(total_active_users=10, new_users_per_minute=60_000)
     state = room(limits=limits, tail=100, serving=20, live=8, lane_waiting=5, credit=10 * USER_CREDIT)
