@@ -41,13 +41,14 @@ def load(
     problems += _overlay_environment(mine, source, environ, set(model.model_fields))
     for section, values in (flags or {}).items():
         given = {key: value for key, value in values.items() if value is not None}
-        if given:
-            mine.setdefault(section, {}).update(given)
+        # A section that is no table is told of below, and cannot take a flag.
+        if given and isinstance(mine.setdefault(section, {}), dict):
+            mine[section] = {**mine[section], **given}
             source.update({f"{section}.{key}": "a flag" for key in given})
     try:
         settings = model.model_validate(mine)
     except ValidationError as error:
-        problems += [_tell(problem, source) for problem in error.errors()]
+        problems += _problems_of(error, source)
     else:
         if not problems:
             return settings
@@ -56,7 +57,14 @@ def load(
 
 def problems_of(error: ValidationError) -> list[str]:
     """A line per problem of a pydantic error, each beginning with the name of the setting."""
-    return [_tell(problem, {}) for problem in error.errors()]
+    return _problems_of(error, {})
+
+
+def _problems_of(error: ValidationError, source: Mapping[str, str]) -> list[str]:
+    found = error.errors()
+    # Of a list whose items are wrong, pydantic also says that it has too few: not what the reader wrote.
+    within = {problem["loc"][:length] for problem in found for length in range(len(problem["loc"]))}
+    return [_tell(each, source) for each in found if each["type"] != "too_short" or each["loc"] not in within]
 
 
 def _from_file(path: Path | None) -> tuple[dict[str, Any], list[str]]:
