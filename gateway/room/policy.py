@@ -53,7 +53,7 @@ PACE_MS: Final = (60_000, 600_000)
 # that will come free within this time are called for already.
 LEAD_MS: Final = 4_000
 # ... but never more than this part (one in ...) of the ceiling.
-MOST_AHEAD: Final = 10
+MOST_AHEAD: Final = 12
 
 
 def burst(new_users_per_minute: int) -> int:
@@ -193,8 +193,13 @@ def _newly_at_risk(pending: Sequence[Call], people: int, before_ms: int, after_m
 
 
 def _pace(snapshot: Snapshot, people: int, elapsed_ms: int) -> int:
-    """Exponential average of places called per minute (x 1000); only time with a line in front of it counts."""
-    if elapsed_ms == 0 or (snapshot.waiting == 0 and people == 0):
+    """Exponential average of places called per minute (x 1000) while people wait; 0 once nobody does.
+
+    Who is called on arrival, and what another line did an hour ago, says nothing of the next line's pace.
+    """
+    if snapshot.waiting <= people:
+        return 0
+    if elapsed_ms == 0:
         return snapshot.pace_milli
     now = people * 60_000 * 1000 // elapsed_ms
     if snapshot.pace_milli == 0:

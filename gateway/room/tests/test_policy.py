@@ -190,6 +190,16 @@ def test_the_very_first_newcomer_of_a_new_room_is_called_at_once():
     assert plan_tick(replace(fresh, limits=Limits(new_users_per_minute=0)), NOW).serve_to == 0
 
 
+def test_the_pace_is_that_of_the_line_there_is():
+    limits = Limits(new_users_per_minute=600)
+    arriving = room(limits=limits, tail=1, credit=USER_CREDIT, call_credit=USER_CREDIT, pace_milli=77)
+    assert plan_tick(arriving, NOW + 200).pace_milli == 0
+    in_line = replace(arriving, tail=100, pace_milli=0)
+    assert 0 < plan_tick(in_line, NOW + 200).pace_milli <= 600_000
+    blocked = replace(in_line, live=limits.total_active_users, lane_waiting=20, pace_milli=600_000)
+    assert plan_tick(blocked, NOW + 200).pace_milli < 600_000
+
+
 def test_people_at_the_door_come_before_new_calls():
     limits = Limits(total_active_users=10, new_users_per_minute=60_000)
     state = room(limits=limits, tail=100, serving=20, live=8, lane_waiting=5, credit=10 * USER_CREDIT)
