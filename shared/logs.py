@@ -1,5 +1,6 @@
 """Logs: one line per event, human by default, JSON on request. Never a person's data, never a secret."""
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
@@ -27,7 +28,11 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        try:
+            return orjson.dumps(line, default=str).decode()
+        except orjson.JSONEncodeError:
+            # A lone surrogate (bytes that were no UTF-8) or a number of many digits: the event must not be lost by it.
+            return json.dumps(line, default=str)
 
 
 class TextFormatter(logging.Formatter):
