@@ -1,0 +1,181 @@
+"""The supervisor as a real process: it starts everything or says why not, and leaves nothing behind."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gateway import keys
+from gateway.supervisor import CannotStart, operator_token, reserve
+from gateway.tests.stand import Program, _children, _command, fetch, until
+
+CONFIG = """
+[gateway]
+listen = "{listen}"
+operator_listen = "127.0.0.1:0"
+workers = {workers}
+store = "sqlite:///{folder}/queue.db"
+keys_file = "{folder}/keys.json"
+operator_token_file = "{folder}/operator.token"
+audit_log = "{audit}"
+drain_s = 1
+
+[upstream]
+servers = ["http://127.0.0.1:9"]
+
+[[room]]
+name = "vaccine"
+total_active_users = 0
+"""
+
+READY = r"visitors +(http://[\d.]+:\d+)/.*operators +(http://[\d.]+:\d+)/.*gateway: ready"
+
+
+@pytest.fixture
+def config(tmp_path):
+    """Writes the settings file."""
+    keys.create(tmp_path / "keys.json")
+
+    def write(*, listen: str = "127.0.0.1:0", workers: int = 1, audit: Path | None = None) -> list[str]:
+        text = CONFIG.format(folder=tmp_path, listen=listen, workers=workers, audit=audit or tmp_path / "audit.log")
+        (tmp_path / "sunbeon.toml").write_text(text)
+        return ["gateway", "gateway", "--config", str(tmp_path / "sunbeon.toml")]
+
+    return write
+
+
+@pytest.fixture
+def program(tmp_path):
+    made = Program("gateway", tmp_path)
+    yield made
+    made.stop()
+
+
+def end_of(arguments: list[str], folder: Path) -> tuple[int, str]:
+    """Run a gateway that is expected to end by itself: its code, and what it printed."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("SUNBEON_")}
+    command = [sys.executable, "-m", *arguments]
+    done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=30, check=False)
+    assert "Traceback" not in done.stderr
+    return done.returncode, done.stderr
+
+
+def workers_of(pid: int) -> list[int]:
+    return [child for child in _children(pid) if b"spawn_main" in _command(child)]
+
+
+def gone(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0]
+    except OSError:
+        return True
+    return state == b"Z"
+
+
+def test_a_taken_port_is_said_and_nothing_starts(config, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        code, printed = end_of(config(listen=address), tmp_path)
+    assert code == 1
+    assert f"cannot listen on {address}: Address already in use" in printed
+    assert not (tmp_path / "queue.db").exists()
+
+
+def test_a_port_another_gateway_shares_is_taken_too():
+    with reserve("127.0.0.1:0") as first:
+        first.listen()
+        with pytest.raises(CannotStart, match="Address already in use"):
+            reserve(f"127.0.0.1:{first.getsockname()[1]}")
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1:8080", "no.such.host.invalid:8080"])
+def test_an_address_that_is_not_ours_is_said(address):
+    with pytest.raises(CannotStart, match="cannot listen on"):
+        reserve(address)
+
+
+def test_a_database_that_is_none_is_said_and_left_alone(config, tmp_path):
+    (tmp_path / "queue.db").write_bytes(b"this is no database" * 400)
+    code, printed = end_of(config(workers=2), tmp_path)
+    assert code == 1
+    assert "queue.db" in printed
+    assert (tmp_path / "queue.db").read_bytes() == b"this is no database" * 400
+
+
+def test_a_worker_that_cannot_begin_says_why(config, tmp_path):
+    code, printed = end_of(config(audit=tmp_path), tmp_path)
+    assert code == 1
+    assert str(tmp_path) in printed
+    assert "directory" in printed
+
+
+def test_it_serves_until_told_to_stop_and_then_leaves_nothing(config, program):
+    found = program.start(config(workers=2), READY)
+    pid = program.pid
+    workers = workers_of(pid)
+    assert len(workers) == 2
+    assert fetch(found[1], "GET", "/_sunbeon/vaccine/board")[0] == 200
+    assert fetch(found[2], "GET", "/healthz")[0] == 200
+    assert fetch(found[2], "GET", "/api/rooms")[0] == 401
+    process = program._process
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(30) == 0
+    assert all(gone(worker) for worker in workers)
+
+
+def test_a_supervisor_that_is_killed_takes_its_workers_along(config, program):
+    program.start(config(workers=2), READY)
+    workers = workers_of(program.pid)
+    assert len(workers) == 2
+    os.kill(program.pid, signal.SIGKILL)
+    until(lambda: all(gone(worker) for worker in workers), "the workers end with their supervisor", patience_s=10)
+
+
+def test_a_worker_that_dies_is_replaced(config, program):
+    found = program.start(config(), READY)
+    (first,) = workers_of(program.pid)
+    os.kill(first, signal.SIGKILL)
+
+    def another() -> bool:
+        living = workers_of(program.pid)
+        return bool(living) and first not in living
+
+    until(another, "another worker is there")
+
+    def serves() -> bool:
+        try:
+            return fetch(found[1], "GET", "/_sunbeon/vaccine/board")[0] == 200
+        except OSError:
+            return False
+
+    until(serves, "it serves")
+
+
+# The operators' token
+
+
+def test_a_token_is_made_for_its_owner_alone_and_stays(tmp_path):
+    path = tmp_path / "sub" / "operator.token"
+    token = operator_token(path, {})
+    assert len(token) >= 32
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert operator_token(path, {}) == token
+
+
+def test_a_token_from_the_environment_wins_and_makes_no_file(tmp_path):
+    assert operator_token(tmp_path / "operator.token", {"SUNBEON_OPERATOR_TOKEN": " given "}) == "given"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_empty_token_file_opens_nothing(tmp_path):
+    (tmp_path / "operator.token").write_text("\n")
+    with pytest.raises(CannotStart, match="is empty"):
+        operator_token(tmp_path / "operator.token", {})
+
+
+def test_an_empty_token_in_the_environment_is_none(tmp_path):
+    assert len(operator_token(tmp_path / "operator.token", {"SUNBEON_OPERATOR_TOKEN": " "})) >= 32
