@@ -36,7 +36,7 @@ class House:
     def stand(self):
         if self._stand is None:
             # Whoever cannot be let in at present asks again within a third of the claim window.
-            self._stand = Stand(self._folders.mktemp("stand"), workers=2, room={"claim_window_s": 15})
+            self._stand = Stand(self._folders.mktemp("stand"), workers=2, room={"claim_window_s": 10})
             self._stand.__enter__()
             assert is_idle(self._stand)  # credit for a first admission has come in
         return self._stand

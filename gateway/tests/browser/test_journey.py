@@ -66,16 +66,6 @@ def test_a_person_without_scripts_gets_a_number_and_goes_in_by_refreshes_alone(s
     scene.lets_in(person, number)
 
 
-def test_the_page_is_in_korean_for_those_who_read_korean(scene):
-    person, number = scene.in_line(locale="ko-KR")
-    assert person.page.locator("html").get_attribute("lang") == "ko"
-    assert person.page.locator("h1").text_content() == "접속 대기 안내"
-    scene.free_seat()
-    person.enters()
-    assert person.page.locator("html").get_attribute("lang") == "ko"
-    scene.check({scene.holder_number, number})
-
-
 def test_reloading_and_going_back_keep_the_number(scene):
     person, number = scene.in_line()
     person.page.reload()
@@ -122,18 +112,22 @@ def test_whoever_leaves_gives_the_place_up_and_the_next_one_moves_up(scene):
     scene.check({scene.holder_number, number + 1})
 
 
-def test_no_page_needs_sideways_scrolling_at_320_pixels(scene):
-    narrow = {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "reduced_motion": "reduce"}
-    person, number = scene.in_line(**narrow)
-    person.page.locator("#n-leave summary").click()
-    fits(person.page)
-    assert person.page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+def test_on_a_small_phone_in_korean_in_the_dark_every_page_fits(scene):
+    phone = {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "reduced_motion": "reduce"}
+    person, number = scene.in_line(locale="ko-KR", **phone)
+    page = person.page
+    assert page.locator("html").get_attribute("lang") == "ko"
+    assert page.locator("h1").text_content() == "접속 대기 안내"
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") != "rgb(255, 255, 255)"
+    page.locator("#n-leave summary").click()
+    fits(page)
     scene.lets_in(person, number)
-    fits(person.page)
+    assert page.locator("html").get_attribute("lang") == "ko"
+    fits(page)
     for click in ("ul.list a", "ul.slots a"):
-        person.page.locator(click).first.click()
-        person.page.wait_for_load_state()
-        fits(person.page)
+        page.locator(click).first.click()
+        page.wait_for_load_state()
+        fits(page)
 
 
 def fits(page):

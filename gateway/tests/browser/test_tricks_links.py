@@ -83,8 +83,6 @@ def test_no_spelling_of_a_deep_link_leads_in_before_having_a_ticket(scene):
         person.context.clear_cookies()
         assert person.go(spelling) is not None, spelling
         scene.check()
-    person.context.clear_cookies()
-    assert scene.stand.room()["waiting"] == 0, "and none of them took a place"
 
 
 def test_no_spelling_of_a_deep_link_leads_in_or_costs_the_place_while_waiting(scene):
@@ -129,7 +127,7 @@ def test_no_raw_request_reaches_the_backend(tmp_path, show, paths):
                 sent = f"GET {DEEP} HTTP/1.1\r\nHost: {host}\r\n{brought}Connection: close\r\n\r\n".encode()
                 refused_or_waiting(send_raw(stand.url, sent), sent)
             for sent in strange_requests(brought):
-                answer = send_raw(stand.url, sent, patience_s=0.7)
+                answer = send_raw(stand.url, sent, patience_s=0.5)
                 refused_or_waiting(answer, sent)
         assert stand.requests()[before:] == [], "nothing reached the backend, not even to be refused there"
         told = waiting.status()

@@ -1,0 +1,147 @@
+"""Pictures of the pages for the documentation: `python -m gateway.tests.browser.screenshots docs/images`.
+
+Each shows the real thing: a gateway with a line of people in it, and the booking site behind.
+"""
+
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Coroutine, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from playwright.sync_api import Browser, Page, expect
+
+from gateway.store.open import open_store
+from gateway.tests.browser.chromium import PATH, chromium
+from gateway.tests.browser.scene import PATIENCE_MS
+from gateway.tests.stand import Stand, until
+
+PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
+DESKTOP: Final[dict[str, Any]] = {"viewport": {"width": 1100, "height": 780}}
+KO: Final[dict[str, Any]] = {"locale": "ko-KR", "timezone_id": "Asia/Seoul"}
+EN: Final[dict[str, Any]] = {"locale": "en-GB", "timezone_id": "Asia/Seoul"}
+DARK: Final[dict[str, Any]] = {"color_scheme": "dark"}
+
+# People who went in before ours, and who are still ahead; what was ahead when our tabs were opened; the pace.
+GONE_IN: Final = 3_411
+AHEAD: Final = 1_389
+AHEAD_AT_FIRST: Final = 4_100
+PER_MINUTE: Final = 60
+TABS_FROM: Final = GONE_IN + AHEAD + 1
+
+PERSON: Final = {"name": "홍길동", "birth_date": "19680302", "phone": "010-1234-5678"}
+
+
+def main() -> int:
+    """Write every picture into the folder that is named."""
+    if len(sys.argv) != 2 or PATH is None:
+        print("usage: python -m gateway.tests.browser.screenshots FOLDER (needs Chromium)", file=sys.stderr)
+        return 2
+    folder = Path(sys.argv[1])
+    folder.mkdir(parents=True, exist_ok=True)
+    room = {"total_active_users": 0, "new_users_per_minute": PER_MINUTE, "claim_window_s": 300}
+    with tempfile.TemporaryDirectory() as place, Stand(Path(place), room=room) as stand, chromium() as browser:
+        for picture in (_waiting, _booking, _closed):
+            picture(stand, browser, folder)
+    for path in sorted(folder.glob("*.png")):
+        print(f"{path} {path.stat().st_size // 1024} KB")
+    return 0
+
+
+def _waiting(stand: Stand, browser: Browser, folder: Path) -> None:
+    _run(_fill(stand, GONE_IN))
+    stand.patch(total_active_users=GONE_IN, new_users_per_minute=6_000_000)
+    until(lambda: stand.room()["serving"] == GONE_IN, "so many were called")
+    stand.patch(total_active_users=1, new_users_per_minute=PER_MINUTE)
+    _run(_fill(stand, AHEAD))
+    looks = {
+        "waiting-phone-ko": {**PHONE, **KO},
+        "waiting-phone-en": {**PHONE, **EN},
+        "waiting-desktop-ko": {**DESKTOP, **KO},
+        "waiting-desktop-dark-en": {**DESKTOP, **EN, **DARK},
+    }
+    for number, (name, look) in enumerate(looks.items(), TABS_FROM):
+        with _page(browser, stand, number, **look) as page:
+            expect(page.locator("#n-number")).to_have_text(f"{number:,}", timeout=PATIENCE_MS)
+            _shoot(page, folder / f"{name}.png")
+            if look == looks["waiting-phone-ko"]:
+                page.context.set_offline(True)
+                page.locator("#n-state").get_by_text("인터넷 연결이 끊겼습니다").wait_for()
+                _shoot(page, folder / "waiting-offline-phone-ko.png")
+
+
+def _booking(stand: Stand, browser: Browser, folder: Path) -> None:
+    _run(_empty(stand))
+    stand.patch(total_active_users=100, new_users_per_minute=600)
+    with _page(browser, stand, **PHONE, **KO) as page:
+        page.wait_for_selector("a.brand")
+        _shoot(page, folder / "booking-start-phone-ko.png")
+        page.locator("ul.list a").first.click()
+        page.locator("ul.slots a").nth(2).click()
+        for name, value in PERSON.items():
+            page.locator(f"#{name}").fill(value)
+        page.locator("h1").click()  # no field is being typed in
+        _shoot(page, folder / "booking-form-phone-ko.png")
+        page.locator("button.go").click()
+        page.locator("button.go").click()
+        page.wait_for_selector(".code")
+        _shoot(page, folder / "booking-card-phone-ko.png")
+
+
+def _closed(stand: Stand, browser: Browser, folder: Path) -> None:
+    stand.patch(state="closed")
+    with _page(browser, stand, **PHONE, **KO) as page:
+        page.wait_for_selector("h1")
+        _shoot(page, folder / "closed-phone-ko.png")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run it in a thread: in this one Playwright's loop is at work."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(asyncio.run, work).result()
+
+
+async def _fill(stand: Stand, people: int) -> None:
+    """Stand so many people in line. The store cannot tell how they came."""
+    store = open_store(f"sqlite:///{stand.database}")
+    try:
+        await store.join(stand.name, [None] * people, expires_ms=0)
+    finally:
+        await store.close()
+
+
+async def _empty(stand: Stand) -> None:
+    """Everybody who has not been called goes home."""
+    store = open_store(f"sqlite:///{stand.database}")
+    try:
+        room = await store.load(stand.name)
+        places = [(room.epoch, place) for place in range(1, room.tail + 1)]
+        await store.leave(stand.name, places)
+    finally:
+        await store.close()
+
+
+@contextmanager
+def _page(browser: Browser, stand: Stand, number: int | None = None, **options: Any) -> Iterator[Page]:
+    """A tab. number: of a visitor who has waited for long; the tab remembers how far the bar came."""
+    context = browser.new_context(**options)
+    context.set_default_timeout(PATIENCE_MS)
+    if number is not None:
+        journey = json.dumps({"number": number, "first": AHEAD_AT_FIRST, "best": 0})
+        context.add_init_script(f"sessionStorage.setItem('sunbeon:{stand.name}:journey', '{journey}')")
+    page = context.new_page()
+    page.goto(stand.url)
+    yield page
+    context.close()
+
+
+def _shoot(page: Page, path: Path) -> None:
+    page.screenshot(path=path, animations="disabled")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
