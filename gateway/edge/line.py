@@ -123,9 +123,9 @@ class Line:
         if (ticket.epoch, ticket.number) > (room.epoch, room.tail):
             await self.tick_now()
 
-    async def claim(self, ticket: Ticket, place: int) -> ClaimAnswer:
-        """Ask for the pass of a called place."""
-        return await self._store.claim_one(self.name, Claim(ticket.epoch, place, secrets.token_urlsafe(12)))
+    async def claim(self, ticket: Ticket, place: int, *, direct: bool) -> ClaimAnswer:
+        """Ask for the pass of a called place. direct: its number was issued in this very request."""
+        return await self._store.claim_one(self.name, Claim(ticket.epoch, place, secrets.token_urlsafe(12), direct))
 
     async def renew(self, visitor_pass: Pass) -> PassGrant | None:
         """The pass, kept alive, if it lives."""

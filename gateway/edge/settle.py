@@ -131,9 +131,9 @@ async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -
                 notice = "ended"
                 facts = replace(facts, room=line.snapshot, visitor_pass=None)
             case Admit(ticket):
-                answer = await line.claim(ticket, place_of(ticket))
+                answer = await line.claim(ticket, place_of(ticket), direct=joined_now)
                 if not isinstance(answer, Spent):
-                    return _claimed(answer, ticket, facts, joined_now=joined_now, notice=notice)
+                    return _claimed(answer, ticket, facts, notice=notice)
                 notice = notice or "used"
                 facts = replace(facts, room=line.snapshot, ticket=None, used=True)
             case Join(knock=brought_knock):
@@ -153,12 +153,11 @@ async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -
 
 
 def _claimed(
-    answer: Admitted | AtDoor | Held | NotCalled, ticket: Ticket, facts: Facts, *, joined_now: bool, notice: str | None
+    answer: Admitted | AtDoor | Held | NotCalled, ticket: Ticket, facts: Facts, *, notice: str | None
 ) -> Standing:
     match answer:
         case Admitted(grant, fresh=first_time):
-            how = How.LATE_LANE if grant.late else How.DIRECT if joined_now else How.LINE
-            held = Pass(ticket.epoch, ticket.number, grant.place, grant.pass_id, how.value, facts.room.now_ms)
+            held = Pass(ticket.epoch, ticket.number, grant.place, grant.pass_id, grant.how.value, facts.room.now_ms)
             return Inside(held, grant, fresh=True, first_time=first_time, ticket=ticket)
         case AtDoor():
             return InLine(ticket, at_door=True, notice=notice)

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from shared.wire import RoomState
+from shared.wire import How, RoomState
 
 # One user of credit. Credit is counted in users x ms per minute, so that any cut of a minute adds up to the same.
 USER_CREDIT: Final = 60_000
@@ -187,13 +187,14 @@ class TickPlan:
 class PassGrant:
     """A pass as the store knows it.
 
+    how: DIRECT, LINE or LATE_LANE: told alike however often the pass is asked for.
     expires_ms: on the pass clock. ends_ms: the latest it can be renewed to.
     lives_ms: how long it would live from now if it were not renewed.
     """
 
     pass_id: str
     place: int
-    late: bool
+    how: How
     expires_ms: int
     ends_ms: int
     lives_ms: int

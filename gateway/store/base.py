@@ -82,11 +82,15 @@ class PassRef:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Ask for the pass of a place of `epoch`; `pass_id` (fresh random text) becomes its id if it is granted now."""
+    """Ask for the pass of a place of `epoch`; `pass_id` (fresh random text) becomes its id if it is granted now.
+
+    direct: the number was issued in this very request, so that a pass granted now is of somebody who never waited.
+    """
 
     epoch: int
     place: int
     pass_id: str
+    direct: bool = False
 
 
 class QueueStore(Protocol):

@@ -63,7 +63,7 @@ CREATE TABLE passes (
   room INTEGER NOT NULL,
   place INTEGER NOT NULL,
   pass_id TEXT NOT NULL,
-  late INTEGER NOT NULL,
+  how TEXT NOT NULL,
   expires_ms INTEGER NOT NULL,
   ends_ms INTEGER NOT NULL,
   PRIMARY KEY (room, place)

@@ -11,6 +11,7 @@ from gateway.room.model import USER_CREDIT, PassGrant, age_bin
 from gateway.store.base import Admitted, AtDoor, Claim, ClaimAnswer, Held, NotCalled, PassRef, Spent, StaleEpoch
 from gateway.store.sqlite_line import Line, read_line, write_line
 from gateway.store.sqlite_marks import Marks
+from shared.wire import How
 
 # Numbers reserved ahead: this much of a minute's outflow, so that a disk flush per block is nothing to notice.
 RESERVE_PART_OF_MINUTE: Final = 6
@@ -82,7 +83,7 @@ def renew(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) 
             connection.execute(
                 "UPDATE passes SET expires_ms = ? WHERE room = ? AND place = ?", (expires_ms, line.id, ref.place)
             )
-            grant = _grant(line, grant.pass_id, grant.place, grant.late, expires_ms, grant.ends_ms)
+            grant = _grant(line, grant.pass_id, grant.place, grant.how, expires_ms, grant.ends_ms)
         grants.append(grant)
     return grants
 
@@ -158,28 +159,30 @@ def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, one: Cl
             line.lane_waiting += 1
             return AtDoor()
         line.credit -= USER_CREDIT
+        how = How.LATE_LANE if late else How.DIRECT if one.direct else How.LINE
     else:
-        late = bool(in_lane[0])
+        how = How.LATE_LANE if in_lane[0] else How.LINE
         if in_lane[1] is None:
             return AtDoor()
         # Its credit was taken when the seat was kept.
         connection.execute("DELETE FROM lane WHERE room = ? AND place = ?", (line.id, place))
         line.lane_granted -= 1
-    return Admitted(_admit(connection, line, marks, one, late=late), fresh=True)
+    return Admitted(_admit(connection, line, marks, one, how), fresh=True)
 
 
-def _admit(connection: sqlite3.Connection, line: Line, marks: Marks, one: Claim, *, late: bool) -> PassGrant:
+def _admit(connection: sqlite3.Connection, line: Line, marks: Marks, one: Claim, how: How) -> PassGrant:
     ends_ms = line.pass_clock_ms + line.limits.session_length_ms
     expires_ms = min(ends_ms, line.pass_clock_ms + line.limits.idle_limit_ms)
     connection.execute(
-        "INSERT INTO passes VALUES (?, ?, ?, ?, ?, ?)", (line.id, one.place, one.pass_id, late, expires_ms, ends_ms)
+        "INSERT INTO passes VALUES (?, ?, ?, ?, ?, ?)",
+        (line.id, one.place, one.pass_id, how.value, expires_ms, ends_ms),
     )
     marks.add(one.place)
     line.live += 1
     line.add("admitted", 1)
-    line.add("admitted_late", int(late))
+    line.add("admitted_late", int(how is How.LATE_LANE))
     line.counters["peak_live"] = max(line.live, line.counters.get("peak_live", 0))
-    return _grant(line, one.pass_id, one.place, late, expires_ms, ends_ms)
+    return _grant(line, one.pass_id, one.place, how, expires_ms, ends_ms)
 
 
 def _await_no_more(connection: sqlite3.Connection, line: Line, place: int, *, came: bool) -> None:
@@ -236,11 +239,11 @@ def _live_pass(
 ) -> PassGrant | None:
     """The place's live pass, if that is its id (None: whatever its id)."""
     row = connection.execute(
-        "SELECT pass_id, late, expires_ms, ends_ms FROM passes WHERE room = ? AND place = ?", (line.id, place)
+        "SELECT pass_id, how, expires_ms, ends_ms FROM passes WHERE room = ? AND place = ?", (line.id, place)
     ).fetchone()
     if row is None or epoch != line.epoch or pass_id not in {None, row[0]}:
         return None
-    return _grant(line, row[0], place, bool(row[1]), row[2], row[3])
+    return _grant(line, row[0], place, How(row[1]), row[2], row[3])
 
 
 def _renewed_to(line: Line, grant: PassGrant) -> int:
@@ -250,5 +253,5 @@ def _renewed_to(line: Line, grant: PassGrant) -> int:
     return best if (best - grant.expires_ms) * 10 >= idle_ms else grant.expires_ms
 
 
-def _grant(line: Line, pass_id: str, place: int, late: bool, expires_ms: int, ends_ms: int) -> PassGrant:  # noqa: FBT001
-    return PassGrant(pass_id, place, late, expires_ms, ends_ms, lives_ms=expires_ms - line.pass_clock_ms)
+def _grant(line: Line, pass_id: str, place: int, how: How, expires_ms: int, ends_ms: int) -> PassGrant:
+    return PassGrant(pass_id, place, how, expires_ms, ends_ms, lives_ms=expires_ms - line.pass_clock_ms)

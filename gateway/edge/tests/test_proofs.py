@@ -34,7 +34,9 @@ def proofs(folder) -> Proofs:
 
 def test_whoever_waited_is_told_with_number_and_place(folder, snapshot):
     held = Pass(1, 7, 5, "id", "late_lane", 0)
-    text = proofs(folder).make("vaccine", snapshot, Inside(held, PassGrant("id", 5, True, 0, 0, 0), True, True, None))
+    text = proofs(folder).make(
+        "vaccine", snapshot, Inside(held, PassGrant("id", 5, How.LATE_LANE, 0, 0, 0), True, True, None)
+    )
     found = verify(text, read_keys(folder / keys.BACKEND_FILE), now_s=NOW_MS / 1000)
     assert (found.room, found.pass_id, found.how, found.number, found.place) == ("vaccine", "id", How.LATE_LANE, 7, 5)
     assert (found.rule, found.epoch, found.settings_version) == (None, 1, 1)

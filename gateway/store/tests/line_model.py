@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from gateway.room.model import USER_CREDIT, Call, Limits, Snapshot, TickPlan, age_bin
 from gateway.store.base import Admitted, AtDoor, Claim, Held, NotCalled, PassRef, Spent
+from shared.wire import How
 
 
 @dataclass
@@ -16,6 +17,7 @@ class Person:
     place: int
     called_at_ms: int | None = None
     came_late: bool | None = None  # None: has not come
+    how: How | None = None  # None: not admitted
     at_door: bool = False
     seat_kept_at_ms: int | None = None
     done: bool = False
@@ -73,7 +75,7 @@ class LineModel:
         return number
 
     def claim(self, claim: Claim) -> object:
-        """The kind of answer; for `Admitted`, (pass_id, fresh, late, expires_ms, ends_ms)."""
+        """The kind of answer; for `Admitted`, (pass_id, fresh, how, expires_ms, ends_ms)."""
         person = self.people.get(claim.place)
         if claim.epoch != self.epoch or person is None:
             return NotCalled
@@ -86,7 +88,8 @@ class LineModel:
         if not self.admitting:
             return Held
         if person.at_door:
-            return self._admit(person, claim.pass_id) if person.seat_kept_at_ms is not None else AtDoor
+            how = How.LATE_LANE if person.came_late else How.LINE
+            return self._admit(person, claim.pass_id, how) if person.seat_kept_at_ms is not None else AtDoor
         person.came_late = person.place <= self.watermark
         if person.awaited:
             person.awaited = False
@@ -96,9 +99,11 @@ class LineModel:
             person.at_door = True
             return AtDoor
         self.credit -= USER_CREDIT
-        return self._admit(person, claim.pass_id)
+        how = How.LATE_LANE if person.came_late else How.DIRECT if claim.direct else How.LINE
+        return self._admit(person, claim.pass_id, how)
 
-    def _admit(self, person: Person, pass_id: str) -> object:
+    def _admit(self, person: Person, pass_id: str, how: How) -> object:
+        person.how = how
         person.at_door, person.seat_kept_at_ms, person.done, person.pass_id = False, None, True, pass_id
         person.ends_ms = self.pass_clock_ms + self.limits.session_length_ms
         person.expires_ms = min(person.ends_ms, self.pass_clock_ms + self.limits.idle_limit_ms)
@@ -109,7 +114,7 @@ class LineModel:
         return self._told(person, fresh=True)
 
     def _told(self, person: Person, *, fresh: bool) -> object:
-        return (Admitted, person.pass_id, fresh, bool(person.came_late), person.expires_ms, person.ends_ms)
+        return (Admitted, person.pass_id, fresh, person.how, person.expires_ms, person.ends_ms)
 
     def holder(self, ref: PassRef) -> Person | None:
         """Who is inside with this very pass."""

@@ -23,6 +23,7 @@ from gateway.store.base import (
 )
 from gateway.store.tests.conftest import StoreFactory
 from gateway.store.tests.plans import PLENTY, idle_plan, opening_plan
+from shared.wire import How
 
 LIMITS = Limits(total_active_users=10, session_length_ms=100_000, idle_limit_ms=20_000)
 FAR = 10**15
@@ -252,6 +253,14 @@ async def test_a_place_above_serving_or_never_issued_or_of_another_epoch_is_not_
     assert await claim(store, 1, epoch=2) == [NotCalled()]
 
 
+async def test_how_somebody_got_in_is_told_alike_however_often_it_is_asked(store):
+    await all_called(store, 2)
+    first = await store.claim("hall", [Claim(1, 1, "a", direct=True), Claim(1, 2, "b")])
+    again = await store.claim("hall", [Claim(1, 1, "c"), Claim(1, 2, "d", direct=True)])
+    told = [answer.grant.how for answer in [*first, *again] if isinstance(answer, Admitted)]
+    assert told == [How.DIRECT, How.LINE, How.DIRECT, How.LINE]
+
+
 async def test_nobody_is_admitted_while_admission_stands_still(store):
     before = await all_called(store, 3)
     await store.update_settings("hall", {"mode": "paused"}, expected_version=None)
@@ -326,14 +335,14 @@ async def test_a_seat_kept_too_long_is_free_again_and_its_holder_counted(store):
     assert after.calls[0].remaining == 4
     (answer,) = await claim(store, 1)
     assert isinstance(answer, Admitted)
-    assert answer.grant.late
+    assert answer.grant.how is How.LATE_LANE
 
 
 async def test_who_comes_after_the_window_is_late_and_admitted_all_the_same(store):
     await all_called(store, 3)
     await tick(store, watermark=2)
     answers = await claim(store, 2, 3)
-    assert [isinstance(answer, Admitted) and answer.grant.late for answer in answers] == [True, False]
+    assert [isinstance(answer, Admitted) and answer.grant.how is How.LATE_LANE for answer in answers] == [True, False]
     after = await store.load("hall")
     assert (after.counters["admitted"], after.counters["admitted_late"]) == (2, 1)
     assert sum(after.curve.came) == 1
@@ -346,7 +355,7 @@ async def test_who_came_in_time_is_not_late_for_having_waited_at_the_door(store)
     await tick(store, watermark=2, grants=1, credit_add=USER_CREDIT)
     (answer,) = await claim(store, 1)
     assert isinstance(answer, Admitted)
-    assert not answer.grant.late
+    assert answer.grant.how is How.LINE
 
 
 async def test_asking_again_at_the_door_counts_once(store):

@@ -99,9 +99,12 @@ class StoreMachine(RuleBasedStateMachine):
             assert (self.model.epoch, number) not in self.numbers
             self.numbers.add((self.model.epoch, number))
 
-    @rule(which=st.integers(0, 1), asked=st.lists(st.tuples(behind, places, tags), min_size=1, max_size=8))
-    def claim(self, which: int, asked: list[tuple[int, int, str]]) -> None:
-        claims = [Claim(self.model.epoch - late, place, f"{tag}{place}") for late, place, tag in asked]
+    @rule(
+        which=st.integers(0, 1),
+        asked=st.lists(st.tuples(behind, places, tags, st.booleans()), min_size=1, max_size=8),
+    )
+    def claim(self, which: int, asked: list[tuple[int, int, str, bool]]) -> None:
+        claims = [Claim(self.model.epoch - late, place, f"{tag}{place}", direct) for late, place, tag, direct in asked]
         answers = self.run(self.stores[which].claim("hall", claims))
         for claim, answer in zip(claims, answers, strict=True):
             expected = self.model.claim(claim)
@@ -109,7 +112,7 @@ class StoreMachine(RuleBasedStateMachine):
                 assert type(answer) is expected
                 continue
             grant = answer.grant
-            told = (Admitted, grant.pass_id, answer.fresh, grant.late, grant.expires_ms, grant.ends_ms)
+            told = (Admitted, grant.pass_id, answer.fresh, grant.how, grant.expires_ms, grant.ends_ms)
             assert told == expected
             assert grant.lives_ms == grant.expires_ms - self.model.pass_clock_ms
             # One pass per place, ever.
@@ -121,7 +124,7 @@ class StoreMachine(RuleBasedStateMachine):
             place for place, person in self.model.people.items() if place <= self.model.serving and not person.done
         ]
         called = st.sampled_from(fresh or [1])
-        asked = data.draw(st.lists(st.tuples(st.just(0), called, tags), min_size=1, max_size=8))
+        asked = data.draw(st.lists(st.tuples(st.just(0), called, tags, st.booleans()), min_size=1, max_size=8))
         self.claim(which=which, asked=asked)
 
     @rule(which=st.integers(0, 1), data=st.data(), much=st.booleans())
@@ -131,7 +134,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.tick(**{**QUIET, "which": which, "credit": (8 if much else 1) * USER_CREDIT, "grants": 2})
         door = [person.place for person in self.model.people.values() if person.at_door] or [1]
         asked = data.draw(st.lists(st.sampled_from(door), max_size=3))
-        self.claim(which=which, asked=[(0, place, "a") for place in asked])
+        self.claim(which=which, asked=[(0, place, "a", False) for place in asked])
 
     @rule(which=st.integers(0, 1), data=st.data())
     def end_what_lives(self, *, which: int, data: st.DataObject) -> None:
