@@ -84,6 +84,8 @@ def operator_token(path: Path, environ: Mapping[str, str]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
+        if path.stat().st_mode & 0o077:
+            raise CannotStart(f"{path}: others may read it; make its mode 600") from None
         token = path.read_text(encoding="utf-8").strip()
         if not token:
             raise CannotStart(f"{path}: is empty; remove it to have a new token made") from None

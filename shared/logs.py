@@ -10,6 +10,9 @@ import orjson
 
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
+# What somebody sent must not look like a line of its own, nor steer a terminal.
+_ONE_LINE: Final = {code: f"\\x{code:02x}" for code in (*range(32), 127)}
+
 
 def _fields(record: logging.LogRecord) -> dict[str, object]:
     return {key: value for key, value in vars(record).items() if key not in _STANDARD}
@@ -41,7 +44,8 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).strftime("%H:%M:%S.%f")[:-3]
         extra = "".join(f" {key}={value}" for key, value in _fields(record).items())
-        text = f"{moment} {record.levelname:<7} {record.name:<15} {record.getMessage()}{extra}"
+        line = f"{record.getMessage()}{extra}".translate(_ONE_LINE)
+        text = f"{moment} {record.levelname:<7} {record.name:<15} {line}"
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return text

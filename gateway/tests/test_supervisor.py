@@ -172,9 +172,19 @@ def test_a_token_from_the_environment_wins_and_makes_no_file(tmp_path):
 
 
 def test_an_empty_token_file_opens_nothing(tmp_path):
-    (tmp_path / "operator.token").write_text("\n")
+    path = tmp_path / "operator.token"
+    path.write_text("\n")
+    path.chmod(0o600)
     with pytest.raises(CannotStart, match="is empty"):
-        operator_token(tmp_path / "operator.token", {})
+        operator_token(path, {})
+
+
+def test_a_token_file_that_others_may_read_is_refused(tmp_path):
+    path = tmp_path / "operator.token"
+    path.write_text("secret\n")
+    path.chmod(0o640)
+    with pytest.raises(CannotStart, match="others may read it"):
+        operator_token(path, {})
 
 
 def test_an_empty_token_in_the_environment_is_none(tmp_path):

@@ -77,3 +77,10 @@ def test_requests_are_not_logged_one_by_one(log, capsys):
     logs.configure(level="info")
     logging.getLogger("aiohttp.access").info("GET / 200")
     assert capsys.readouterr().err == ""
+
+
+def test_a_line_of_text_stays_one_line_whatever_is_in_it():
+    record = logging.makeLogRecord({"msg": "broken\nin two", "levelname": "INFO", "name": "x", "why": "a\x1b[2J\rb"})
+    line = logs.TextFormatter().format(record)
+    assert line.endswith("broken\\x0ain two why=a\\x1b[2J\\x0db")
+    assert "\n" not in line

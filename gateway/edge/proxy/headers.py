@@ -23,7 +23,18 @@ HOP_BY_HOP: Final = frozenset(
     }
 )
 # Ours to say: whatever a client writes into these is replaced, whether spelled with - or _ (see `is_ours`).
-FORWARDING: Final = frozenset({"x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "forwarded"})
+FORWARDING: Final = frozenset(
+    {
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-forwarded-server",
+        "x-real-ip",
+    }
+)
 _PREFIX: Final = HEADER_PREFIX.lower()
 
 
