@@ -66,36 +66,25 @@ def test_a_person_without_scripts_gets_a_number_and_goes_in_by_refreshes_alone(s
     scene.lets_in(person, number)
 
 
-def test_reloading_and_going_back_keep_the_number(scene):
+def test_reload_back_another_tab_and_a_closed_browser_keep_the_number(scene):
     person, number = scene.in_line()
     person.page.reload()
     assert person.number == number
     person.go("/booking/find")
-    assert person.number == number
     person.page.go_back()
     assert person.number == number
-    person.page.goto("about:blank")
-    person.page.go_back()
-    scene.lets_in(person, number)
-
-
-def test_more_tabs_of_one_browser_share_one_place(scene):
-    person, number = scene.in_line()
     second = person.tab()
     person.go("/booking", page=second)
-    expect(second.locator("#n-number")).to_have_text(f"{number:,}", timeout=PATIENCE_MS)
-    scene.lets_in(person, number)
-    person.enters(second)
-    scene.check({scene.holder_number, number})
-
-
-def test_a_closed_browser_that_comes_back_finds_its_place(scene):
-    person, number = scene.in_line()
+    expect(second.locator("#n-number")).to_have_text(f"{number:,}")
     kept = person.context.storage_state()
     person.close()
     again = scene.person(storage_state=kept)
+    third = again.tab()
+    again.go("/booking", page=third)
     assert again.go() == "waiting"
     scene.lets_in(again, number)
+    again.enters(third)
+    scene.check({scene.holder_number, number})
 
 
 def test_whoever_leaves_gives_the_place_up_and_the_next_one_moves_up(scene):

@@ -9,25 +9,15 @@ DAY_S = 86_400
 
 def test_the_clock_a_day_ahead_and_back_changes_nothing(scene):
     scene.take_seat()
-    person = scene.person()
+    person = scene.person(noise=NETWORK_NOISE)
     person.page.clock.install()
     person.go()
     number = person.number
     for days in (1, -1, 0):
         person.page.clock.set_system_time(time.time() + days * DAY_S)
         scene.still_waits(person, number)
-    scene.lets_in(person, number)
-
-
-def test_letting_a_whole_day_of_timers_run_out_at_once_changes_nothing(scene):
-    scene.take_seat()
-    person = scene.person(noise=NETWORK_NOISE)
-    person.page.clock.install()
-    person.go()
-    number = person.number
+    # And with it every timer of a whole day, all at once.
     person.page.clock.fast_forward("24:00:00")
-    scene.still_waits(person, number)
-    person.page.clock.run_for(10_000)
     scene.still_waits(person, number)
     person.page.clock.resume()
     scene.lets_in(person, number)
