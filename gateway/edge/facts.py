@@ -21,9 +21,9 @@ def status_facts(
     number, place = _number_and_place(standing)
     ahead = max(0, place - room.serving - 1) if place is not None and isinstance(standing, InLine) else None
     eta = wait_range(room, ahead) if ahead is not None and room.admitting else None
-    # Whoever is next, and whoever has yet to bring a knock back, should ask soon.
+    # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
     at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
-    pace = (0, 0) if at_front or isinstance(standing, Knocking) else eta
+    soon = at_front or isinstance(standing, Inside | Through | Knocking)
     return {
         "state": _state(standing).value,
         "room_state": room.state.value,
@@ -31,7 +31,7 @@ def status_facts(
         "place": place,
         "ahead": ahead,
         "eta_ms": eta,
-        "poll_after_ms": poll_after(room, pace, jitter=_jitter.getrandbits(32)),
+        "poll_after_ms": poll_after(room, (0, 0) if soon else eta, jitter=_jitter.getrandbits(32)),
         "server_time_ms": room.now_ms,
         "opens_at_ms": room.limits.opens_at_ms,
         "outflow_per_minute": room.limits.new_users_per_minute,

@@ -34,6 +34,9 @@ TICK_TRIES: Final = 4
 # How long a knock may be brought back. A page does it at once, a browser without scripts within its refresh.
 KNOCK_LIFETIME_MS: Final = 120_000
 
+# What was seen this lately need not be looked at again for one newcomer.
+GLANCE_S: Final = 0.02
+
 # After this long without word from the store the room counts as out of reach.
 STALE_S: Final = 3.0
 
@@ -116,6 +119,11 @@ class Line:
             room = self.snapshot
             number = await self._store.join_one(self.name, knock_id, expires_ms, room.epoch)
         return Ticket(room.epoch, number, room.now_ms)
+
+    async def look_again(self) -> None:
+        """Have what was seen be no older than `GLANCE_S`."""
+        if self._monotonic() - self._seen_s > GLANCE_S:
+            await self.tick_now()
 
     async def catch_up(self, ticket: Ticket) -> None:
         """Look again if a ticket tells of something not seen yet: issued a moment ago through another worker."""

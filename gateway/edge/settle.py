@@ -112,16 +112,21 @@ def read_credentials(
     return Credentials(found_pass, ticket, knock, damaged, unknown_key)
 
 
-async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -> Standing:  # noqa: C901 - a table
+async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -> Standing:  # noqa: C901, PLR0912 - a table
     """Where the visitor stands, after everything that can be done now was done. Raises `StoreError`."""
     if brought.ticket is not None:
         await line.catch_up(brought.ticket)
     knock = brought.knock if brought.knock is not None and line.accepts(brought.knock) else None
     facts = Facts(line.snapshot, rule, brought.visitor_pass, brought.ticket, knock, brought.damaged)
     notice: str | None = None
-    joined_now = False
+    joined_now = looked_again = False
     while True:
         match decide(facts):
+            case Wait(ticket=None) if not looked_again and facts.room.admitting and facts.room.waiting == 0:
+                # Full, but no line: the seat may have come free through another worker a moment ago.
+                looked_again = True
+                await line.look_again()
+                facts = replace(facts, room=line.snapshot)
             case Forward(visitor_pass=None, rule=rule):
                 return Through(How.EXEMPT if rule is not None else How.PASSTHROUGH, rule)
             case Forward(visitor_pass=held) if held is not None:

@@ -108,6 +108,9 @@ def decide(facts: Facts) -> Decision:
     if facts.damaged and facts.ticket is None and facts.knock is None:
         return Refuse(Refusal.FORGED)
     match room.state:
+        case RoomState.CLOSED | RoomState.SOLD_OUT if _holds_place(facts):
+            # Told so on the page they wait on; it goes on by itself if the room opens again.
+            return Wait(facts.ticket)
         case RoomState.CLOSED:
             return Refuse(Refusal.CLOSED)
         case RoomState.SOLD_OUT:
@@ -116,6 +119,10 @@ def decide(facts: Facts) -> Decision:
             return _in_line(facts, room)
         case _ as unreachable:
             assert_never(unreachable)
+
+
+def _holds_place(facts: Facts) -> bool:
+    return facts.ticket is not None and not facts.used and facts.ticket.epoch == facts.room.epoch
 
 
 def _in_line(facts: Facts, room: Snapshot) -> Decision:

@@ -78,7 +78,7 @@ def read_target(host: str, path: str) -> Target:
         raise AmbiguousTarget("the path holds a space or a % that escapes nothing")
     readings: dict[str, None] = {}
     # Bytes as characters, so that a byte escaped and the same byte raw read alike, whatever the encoding.
-    frontier = {path.encode("utf-8", "surrogateescape").decode("latin-1")}
+    frontier = _unrooted(path.encode("utf-8", "surrogateescape").decode("latin-1"))
     for _ in range(MAX_DECODINGS + 1):
         texts = {folded for text in frontier for folded in _foldings(text)}
         readings.update(dict.fromkeys(sorted(texts)))
@@ -89,6 +89,12 @@ def read_target(host: str, path: str) -> Target:
         if not frontier:
             return Target(canonical_host(host), tuple(readings))
     raise AmbiguousTarget("the path is escaped too many times over")
+
+
+def _unrooted(text: str) -> set[str]:
+    """The path, and what a server makes of it that takes `//host/path` for an authority and a path."""
+    slashed = text.replace("\\", "/")
+    return {text, "/" + slashed[2:].partition("/")[2]} if slashed.startswith("//") else {text}
 
 
 def _foldings(text: str) -> Iterator[str]:

@@ -177,7 +177,7 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
         serve_to=called_to,
         at_risk_add=_newly_at_risk(pending, people, snapshot.call_clock_ms, call_clock),
         halve_curve=snapshot.curve.at_risk[0] > CURVE_FULL,
-        pace_milli=_pace(snapshot, people, elapsed),
+        pace_milli=min(_pace(snapshot, people, elapsed), limits.new_users_per_minute * 1000 * CERTAIN // chance),
     )
 
 

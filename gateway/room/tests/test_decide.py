@@ -51,8 +51,15 @@ def test_nobody_is_admitted_while_the_room_is_paused_or_before_it_opens():
 
 @pytest.mark.parametrize(("mode", "why"), [(Mode.CLOSED, Refusal.CLOSED), (Mode.SOLD_OUT, Refusal.SOLD_OUT)])
 def test_a_closed_room_refuses_with_the_reason(mode, why):
-    for facts in (Facts(in_mode(BUSY, mode)), Facts(in_mode(BUSY, mode), ticket=CALLED)):
+    closed = in_mode(BUSY, mode)
+    for facts in (Facts(closed), Facts(closed, knock=KNOCK), Facts(closed, ticket=CALLED, used=True)):
         assert decide(facts) == Refuse(why)
+
+
+@pytest.mark.parametrize("mode", [Mode.CLOSED, Mode.SOLD_OUT])
+def test_a_closed_room_keeps_those_who_have_a_place_waiting(mode):
+    for ticket in (TICKET, CALLED):
+        assert decide(Facts(in_mode(BUSY, mode), ticket=ticket)) == Wait(ticket)
 
 
 def test_a_ticket_of_an_earlier_epoch_is_refused_with_the_reason():

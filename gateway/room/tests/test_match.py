@@ -35,6 +35,8 @@ def found(path, areas=(BOOKING,), host="h"):
         "/Booking/Slots",
         "//booking",
         "///booking//slots",
+        "//elsewhere.example/booking",
+        "/\\elsewhere.example/booking",
         "/./booking",
         "/x/../booking",
         "/x/..//booking",

@@ -200,6 +200,12 @@ def test_the_pace_is_that_of_the_line_there_is():
     assert plan_tick(blocked, NOW + 200).pace_milli < 600_000
 
 
+def test_a_lowered_outflow_lowers_the_pace_at_once():
+    limits = Limits(new_users_per_minute=60)
+    state = room(limits=limits, tail=1_000, pace_milli=6_000_000)
+    assert plan_tick(state, NOW + 200).pace_milli <= 60_000 * 1.2
+
+
 def test_people_at_the_door_come_before_new_calls():
     limits = Limits(total_active_users=10, new_users_per_minute=60_000)
     state = room(limits=limits, tail=100, serving=20, live=8, lane_waiting=5, credit=10 * USER_CREDIT)
