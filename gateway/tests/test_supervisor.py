@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from aiohttp.http import BadStatusLine
+from aiohttp.http_exceptions import BadStatusLine
 
 from gateway import keys
 from gateway.supervisor import CannotStart, is_our_fault, operator_token, reserve
