@@ -22,7 +22,8 @@ HOP_BY_HOP: Final = frozenset(
         "upgrade",
     }
 )
-# Ours to say: whatever a client writes into these is replaced, whether spelled with - or _ (see `is_ours`).
+# Ours to say: whatever a client writes into these is dropped or replaced, whether spelled with - or _ (see `is_ours`).
+# Among them those by which some frameworks would serve another page than the gate matched.
 FORWARDING: Final = frozenset(
     {
         "forwarded",
@@ -32,9 +33,14 @@ FORWARDING: Final = frozenset(
         "x-forwarded-prefix",
         "x-forwarded-proto",
         "x-forwarded-server",
+        "x-original-host",
+        "x-original-url",
         "x-real-ip",
+        "x-rewrite-url",
     }
 )
+# What a cache would heed more than `Cache-Control`, or where it knows no better (RFC 9111, 5.3 and RFC 9213).
+CACHING: Final = frozenset({"cdn-cache-control", "expires", "surrogate-control"})
 _PREFIX: Final = HEADER_PREFIX.lower()
 
 
@@ -82,13 +88,13 @@ def to_client(headers: CIMultiDictProxy[str], add_cookies: Iterable[str]) -> CIM
 
     An answer that carries a pass must stay with the one it was made for, whatever caches stand in between.
     """
-    dropped = HOP_BY_HOP | _named_by_connection(headers)
+    cookies = list(add_cookies)
+    dropped = HOP_BY_HOP | _named_by_connection(headers) | (CACHING if cookies else frozenset())
     result: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         lowered = name.lower()
         if lowered not in dropped and not is_ours(lowered):
             result.add(name, value)
-    cookies = list(add_cookies)
     if cookies:
         result["Cache-Control"] = "private, no-store"
         for cookie in cookies:

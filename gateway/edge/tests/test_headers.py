@@ -65,6 +65,17 @@ def test_an_answer_with_our_cookies_is_for_one_visitor_and_keeps_the_backends_ow
     assert [value for name, value in found if name == "Set-Cookie"] == ["a=1", "b=2"]
 
 
+@pytest.mark.parametrize("name", ["X-Original-URL", "X-Rewrite-URL", "X-Original-Host", "x_original_url"])
+def test_a_client_cannot_name_another_page_than_the_one_the_gate_matched(name):
+    assert out((name, "/admin")) == out()
+
+
+@pytest.mark.parametrize("name", ["CDN-Cache-Control", "Surrogate-Control", "Expires", "expires"])
+def test_no_cache_is_told_by_another_header_to_keep_an_answer_with_our_cookies(name):
+    assert back((name, "max-age=600"), cookies=["b=2"]) == back(cookies=["b=2"])
+    assert back((name, "max-age=600")) == [(name, "max-age=600")]
+
+
 def test_an_answer_without_our_cookies_is_left_alone():
     pairs = [("ETag", '"1"'), ("Cache-Control", "public"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
     assert back(*pairs) == pairs
