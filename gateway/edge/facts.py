@@ -8,7 +8,7 @@ from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Thr
 from gateway.room.decide import place_of
 from gateway.room.estimate import poll_after, wait_range
 from gateway.room.model import Snapshot
-from shared.wire import VisitorState
+from shared.wire import RoomState, VisitorState
 
 # Jitter needs no secret: it only parts those who came together.
 _jitter: Final = random.Random()  # noqa: S311
@@ -20,7 +20,7 @@ def status_facts(
     """A status answer (`shared.wire.STATUS_FIELDS`). standing: None for somebody who has not joined."""
     number, place = _number_and_place(standing)
     ahead = max(0, place - room.serving - 1) if place is not None and isinstance(standing, InLine) else None
-    eta = wait_range(room, ahead) if ahead is not None and room.admitting else None
+    eta = _expected_wait(room, ahead) if ahead is not None else None
     # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
     at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
     soon = at_front or isinstance(standing, Inside | Through | Knocking)
@@ -54,6 +54,15 @@ def board_facts(room: Snapshot) -> dict[str, Any]:
         "server_time_ms": room.now_ms,
         "message": dict(room.limits.message),
     }
+
+
+def _expected_wait(room: Snapshot, ahead: int) -> tuple[int, int] | None:
+    """From now until entry; None while nobody can say. Before a known opening: until then, and the line after it."""
+    if room.state is RoomState.PREQUEUE and room.limits.opens_at_ms is not None:
+        until_ms = room.limits.opens_at_ms - room.now_ms
+        after = wait_range(room, ahead)
+        return (until_ms + after[0], until_ms + after[1]) if after is not None else None
+    return wait_range(room, ahead) if room.admitting else None
 
 
 def _state(standing: Standing | None) -> VisitorState:

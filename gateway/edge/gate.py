@@ -10,6 +10,7 @@ Whatever fails on the way (store, keys, a fault of ours) ends in 5, never in a f
 """
 
 import logging
+import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, assert_never
@@ -22,10 +23,11 @@ from gateway.edge import cookies
 from gateway.edge.client import Client, identify
 from gateway.edge.language import pick_language
 from gateway.edge.line import Line
+from gateway.edge.manner import Manner, manner_of
 from gateway.edge.pages import Pages
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import BackendError, BodyTooLarge, Forwarder, Inspect
-from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, settle
+from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through
 from gateway.edge.visitors import Visitors
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
 from gateway.room.ticket import Pass
@@ -74,10 +76,10 @@ class Gate:
         self._audit = audit
         self._trusted = trusted
         self._tls = tls
-        # Where a room takes every host there is nothing to be misdirected from.
+        # Where no room names a host there is nothing to be misdirected from. Where one does, another name for the same
+        # backend would be a way around it, whatever other rooms take.
         named = {host for area in self._areas for host in area.hosts}
-        everywhere = any(not area.hosts for area in self._areas)
-        self._hosts = None if everywhere else named | {canonical_host(host) for host in open_hosts}
+        self._hosts = named | {canonical_host(host) for host in open_hosts} if named else None
         self._pages = Pages()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
@@ -106,7 +108,9 @@ class Gate:
     def _failed(self, request: web.BaseRequest, error: Exception, *, cookies: Iterable[str] = ()) -> web.Response:
         """The answer to a request that failed; the one place where a failure becomes a status."""
         line: Line | None = request.get(_LINE)
-        room = line.name if line else None
+        # On the page and in the log; also spreads the moments at which the pages ask again.
+        reference = secrets.token_hex(4)
+        where = {"room": line.name if line else None, "reference": reference}
         match error:
             case AmbiguousTarget():
                 kind, detail = "bad_request", str(error)
@@ -116,16 +120,18 @@ class Gate:
                 kind, detail = "too_large", str(error)
             case BackendError():
                 kind, detail = error.kind, str(error)
-                _LOG.warning("the backend failed", extra={"kind": kind, "why": detail, "room": room})
+                _LOG.warning("the backend failed", extra={"kind": kind, "why": detail, **where})
                 if line is not None:
                     line.count(f"backend.{kind}")
             case StoreError():
                 kind, detail = "unavailable", "the line is out of reach; every place is kept"
-                _LOG.debug("the store failed a request", extra={"why": error, "room": room})
+                _LOG.debug("the store failed a request", extra={"why": error, **where})
             case _:
                 kind, detail = "unavailable", "the gateway failed; every place is kept"
-                _LOG.error("a request failed through a fault of the gateway's", exc_info=error, extra={"room": room})
-        response = self._notice(request, kind, detail, line=line, cookies=cookies)
+                _LOG.error("a request failed through a fault of the gateway's", exc_info=error, extra=where)
+        response = self._visitors.notice(
+            request, kind, detail, line=line, cookies=cookies, pages=self._pages, reference=reference
+        )
         if request.body_exists:
             # The body may be half read: what follows on this connection cannot be told from it.
             response.force_close()
@@ -142,15 +148,19 @@ class Gate:
         agent = request.headers.get("User-Agent", "")
         bypass = find_bypass(address.target, client.address, agent, line.rules)
         brought = self._visitors.read(request, line)
-        standing = await settle(line, brought, rule=bypass.name if bypass else None)
-        self._visitors.record(line, standing, brought)
+        manner = manner_of(request.method, request.headers) if brought.empty else Manner.AT_ONCE
+        standing = await self._visitors.stand(
+            line, brought, rule=bypass.name if bypass else None, at_once=manner is Manner.AT_ONCE
+        )
         match standing:
             case Through() | Inside():
                 return await self._enter(request, address, client, line, standing)
             case InLine() | Knocking():
-                return self._visitors.wait(request, line, standing)
+                return self._visitors.wait(request, line, standing, silent=manner is Manner.STRANGER)
             case Refused(why):
                 dropped = [cookies.drop_cookie(line.cookies.visitor_pass, secure=line.cookies.secure)]
+                if manner is Manner.STRANGER:
+                    dropped = []
                 return self._notice(request, why.value, f"refused: {why.value}", line=line, cookies=dropped)
             case _ as unreachable:
                 assert_never(unreachable)

@@ -11,6 +11,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
@@ -61,6 +62,8 @@ class Line:
         self._ticks_begun = 0
         self._counted: Counter[str] = Counter()
         self._away = False
+        # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
+        self.joined_ahead = 0
 
     async def start(self) -> None:
         """Make the room known to the store. Raises `StoreError`."""
@@ -110,6 +113,7 @@ class Line:
     async def join(self, knock: Knock | None) -> Ticket:
         """Issue a number, or tell again the one this knock got."""
         room = self.snapshot
+        self.joined_ahead += knock is None
         expires_ms = (knock.issued_ms if knock else room.now_ms) + KNOCK_LIFETIME_MS
         knock_id = knock.id if knock else None
         try:
@@ -159,8 +163,15 @@ class Line:
 
     async def sell_out(self) -> None:
         """The backend says that nothing is left: stop an open room. An operator's own state is left alone."""
-        if self.snapshot.limits.mode is Mode.OPEN:
-            await self.change({"mode": Mode.SOLD_OUT}, expected_version=None)
+        while self.snapshot.limits.mode is Mode.OPEN:
+            with suppress(VersionConflict):  # an operator was faster: look at what the room is now
+                await self.change({"mode": Mode.SOLD_OUT}, expected_version=self.snapshot.limits.version)
+
+    async def reset(self, *, expected_version: int | None) -> Snapshot:
+        """Start the line anew: a new epoch, in which no earlier ticket or pass counts. Raises `VersionConflict`."""
+        self._see(await self._store.store.reset(self.name, expected_version=expected_version))
+        await self.tick_now()
+        return self.snapshot
 
     def count(self, counter: str) -> None:
         """Add one to a counter of the room; written with the next tick."""
@@ -183,6 +194,8 @@ class Line:
     def _see(self, snapshot: Snapshot) -> None:
         # Answers may overtake one another; an older one must not undo what was seen.
         if self._snapshot is None or snapshot.tick >= self._snapshot.tick:
+            if self._snapshot is None or snapshot.tick > self._snapshot.tick:
+                self.joined_ahead = 0
             self._snapshot = snapshot
             self._seen_s = self._monotonic()
 

@@ -20,13 +20,26 @@ from shared.wire import How
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
-    """What was brought and verified. damaged: something was brought that is none of ours."""
+    """What was brought and verified.
+
+    tickets: of this epoch first, lowest number first. damaged: something was brought that is none of ours.
+    """
 
     visitor_pass: Pass | None
-    ticket: Ticket | None
+    tickets: tuple[Ticket, ...]
     knock: Knock | None
     damaged: bool
     unknown_key: bool = False
+
+    @property
+    def ticket(self) -> Ticket | None:
+        """The one that counts first."""
+        return self.tickets[0] if self.tickets else None
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing good was brought."""
+        return self.visitor_pass is None and not self.tickets and self.knock is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +89,7 @@ Standing = Inside | Through | InLine | Knocking | Refused
 def read_credentials(
     tickets: Iterable[str], passes: Iterable[str], room: str, keys: KeyRing, *, epoch: int
 ) -> Credentials:
-    """Verify what was brought; of several tickets the one of this epoch with the lowest number counts."""
+    """Verify what was brought."""
     found_tickets: list[Ticket] = []
     found_pass: Pass | None = None
     knock: Knock | None = None
@@ -108,25 +121,34 @@ def read_credentials(
             damaged = True
         elif token.epoch == epoch:
             found_pass = found_pass or token
-    ticket = min(found_tickets, key=lambda ticket: (ticket.epoch != epoch, ticket.number), default=None)
-    return Credentials(found_pass, ticket, knock, damaged, unknown_key)
+    found_tickets.sort(key=lambda ticket: (ticket.epoch != epoch, ticket.number))
+    return Credentials(found_pass, tuple(found_tickets), knock, damaged, unknown_key)
 
 
-async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -> Standing:  # noqa: C901, PLR0912 - a table
-    """Where the visitor stands, after everything that can be done now was done. Raises `StoreError`."""
+async def settle(  # noqa: C901, PLR0912 - a table
+    line: Line, brought: Credentials, *, rule: str | None = None, at_once: bool = True
+) -> Standing:
+    """Where the visitor stands, after everything that can be done now was done. Raises `StoreError`.
+
+    at_once: whether a newcomer may join in this very request.
+    """
     if brought.ticket is not None:
         await line.catch_up(brought.ticket)
     knock = brought.knock if brought.knock is not None and line.accepts(brought.knock) else None
-    facts = Facts(line.snapshot, rule, brought.visitor_pass, brought.ticket, knock, brought.damaged)
+    tickets = list(brought.tickets)
+    facts = Facts(
+        line.snapshot, rule, brought.visitor_pass, tickets.pop(0) if tickets else None, knock, brought.damaged,
+        at_once=at_once, joined_ahead=line.joined_ahead,
+    )  # fmt: skip
     notice: str | None = None
     joined_now = looked_again = False
     while True:
         match decide(facts):
-            case Wait(ticket=None) if not looked_again and facts.room.admitting and facts.room.waiting == 0:
-                # Full, but no line: the seat may have come free through another worker a moment ago.
+            case Wait(ticket=None) if at_once and not looked_again and _is_full_without_line(facts):
+                # The seat may have come free through another worker a moment ago.
                 looked_again = True
                 await line.look_again()
-                facts = replace(facts, room=line.snapshot)
+                facts = replace(facts, room=line.snapshot, joined_ahead=line.joined_ahead)
             case Forward(visitor_pass=None, rule=rule):
                 return Through(How.EXEMPT if rule is not None else How.PASSTHROUGH, rule)
             case Forward(visitor_pass=held) if held is not None:
@@ -140,9 +162,10 @@ async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -
                 if not isinstance(answer, Spent):
                     return _claimed(answer, ticket, facts, notice=notice)
                 notice = notice or "used"
-                facts = replace(facts, room=line.snapshot, ticket=None, used=True)
+                following = tickets.pop(0) if tickets else None
+                facts = replace(facts, room=line.snapshot, ticket=following, used=following is None)
             case Join(knock=brought_knock):
-                room_for_all = has_room(facts.room)
+                room_for_all = has_room(facts.room, facts.joined_ahead)
                 ticket = await line.join(brought_knock)
                 joined_now = True
                 if room_for_all:
@@ -155,6 +178,10 @@ async def settle(line: Line, brought: Credentials, *, rule: str | None = None) -
                 return InLine(waiting, at_door=False, notice=notice)
             case Refuse(why):
                 return Refused(why)
+
+
+def _is_full_without_line(facts: Facts) -> bool:
+    return facts.room.admitting and facts.room.waiting == 0
 
 
 def _claimed(

@@ -5,9 +5,9 @@ board           the same for everyone, cacheable for a second.
 leave (POST)    gives the place up.
 """
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, assert_never
-from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -16,6 +16,7 @@ from gateway.edge import answers, cookies
 from gateway.edge.facts import board_facts, status_facts
 from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line
+from gateway.edge.manner import is_same_origin
 from gateway.edge.pages import Pages, WaitView
 from gateway.edge.settle import (
     Credentials,
@@ -44,6 +45,7 @@ class Visitors:
         self._lines = {line.name: line for line in lines}
         self._keys = keys
         self._audit = audit
+        self._under_way: set[asyncio.Task[Standing]] = set()
 
     def read(self, request: web.BaseRequest, line: Line) -> Credentials:
         """Verify what a request brings to a room. A key nobody knows may be one just made: look once more."""
@@ -55,6 +57,23 @@ class Visitors:
         if found.unknown_key and self._keys.refresh():
             found = read_credentials(tickets, passes, line.name, self._keys.current.cookies, epoch=epoch)
         return found
+
+    async def stand(
+        self, line: Line, brought: Credentials, *, rule: str | None = None, at_once: bool = True
+    ) -> Standing:
+        """`settle`, and the record of it, as one: a client that hangs up in between must not be in unrecorded."""
+        task = asyncio.create_task(self._settle_and_record(line, brought, rule, at_once=at_once))
+        # The loop holds tasks weakly; an abandoned one must not be forgotten.
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return await asyncio.shield(task)
+
+    async def _settle_and_record(
+        self, line: Line, brought: Credentials, rule: str | None, *, at_once: bool
+    ) -> Standing:
+        standing = await settle(line, brought, rule=rule, at_once=at_once)
+        self.record(line, standing, brought)
+        return standing
 
     def record(self, line: Line, standing: Standing, brought: Credentials) -> None:
         """Count, and write to the audit log, what a request came to."""
@@ -117,12 +136,14 @@ class Visitors:
             result.append(self._ticket_cookie(line, sign(standing.ticket, line.name, ring)))
         return result
 
-    def wait(self, request: web.BaseRequest, line: Line, standing: InLine | Knocking) -> web.Response:
-        """The waiting page, or its facts as a problem document."""
+    def wait(
+        self, request: web.BaseRequest, line: Line, standing: InLine | Knocking, *, silent: bool = False
+    ) -> web.Response:
+        """The waiting page, or its facts as a problem document. silent: sets no cookie."""
         language = pick_language(request.headers.get("Accept-Language"))
         text = self._token(line, standing)
         status = status_facts(line.snapshot, standing, language, ticket=text)
-        set_cookies = [self._token_cookie(line, standing, text)]
+        set_cookies = [] if silent else [self._token_cookie(line, standing, text)]
         if not answers.wants_page(request):
             retry_s = max(1, round(status["poll_after_ms"] / 1000))
             return answers.problem(
@@ -152,8 +173,9 @@ class Visitors:
         line: Line | None = None,
         cookies: Iterable[str] = (),
         pages: Pages | None = None,
+        reference: str | None = None,
     ) -> web.Response:
-        """Say one thing, as a page or as a problem document."""
+        """Say one thing, as a page or as a problem document. reference: finds this request in the log."""
         status, retry_s = answers.STATUS[kind], answers.RETRY_AFTER_S.get(kind, 0)
         if not answers.wants_page(request):
             return answers.problem(kind, detail, status=status, retry_s=retry_s, cookies=cookies)
@@ -165,17 +187,17 @@ class Visitors:
             title=line.config.title if line else None,
             retry_url=_own_address(request) if line else None,
             leave_url=f"{OWN_PATH}{line.name}/leave" if line else None,
+            request_id=reference,
         )
         return answers.page(request, content, kind, status=status, cookies=cookies, retry_s=retry_s)
 
     async def _status(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
         brought = self.read(request, line)
-        if brought.ticket is None and brought.knock is None and brought.visitor_pass is None:
+        if brought.empty:
             facts = status_facts(line.snapshot, None, language)
             facts["state"] = VisitorState.REFUSED if brought.damaged else VisitorState.OUTSIDE
             return answers.json(facts, "status")
-        standing = await settle(line, brought)
-        self.record(line, standing, brought)
+        standing = await self.stand(line, brought)
         match standing:
             case InLine():
                 text = self._token(line, standing)
@@ -203,7 +225,7 @@ class Visitors:
         return answers.json(facts, "board", cache="public, max-age=1")
 
     async def _leave(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
-        if not _is_same_origin(request):
+        if not is_same_origin(request.headers):
             return self.notice(request, "bad_request", "this form was not sent from this site", line=line)
         brought = self.read(request, line)
         epoch = line.snapshot.epoch
@@ -241,12 +263,3 @@ def _own_address(request: web.BaseRequest) -> str | None:
     """The address asked for, to be asked for again: only if it is one on this site."""
     path = request.raw_path
     return path if path.startswith("/") and not path.startswith("//") and request.method in {"GET", "HEAD"} else "/"
-
-
-def _is_same_origin(request: web.BaseRequest) -> bool:
-    """Whether a form was sent from this very site (browsers say; others cannot ride on somebody's cookies)."""
-    site = request.headers.get("Sec-Fetch-Site")
-    if site is not None:
-        return site in {"same-origin", "none"}
-    origin = request.headers.get("Origin")
-    return origin is None or urlsplit(origin).netloc == request.headers.get("Host")

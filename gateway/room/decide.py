@@ -31,6 +31,8 @@ class Facts:
     rule: name of the bypass rule that covers this request.
     damaged: a ticket cookie was there but is not one of ours.
     visitor_pass: None also where the store has said that it does not live (then `pass_ended`).
+    at_once: a newcomer may join in this very request, without knocking first.
+    joined_ahead: newcomers who joined so since `room` was seen, and are not in it yet.
     used: the store has said that this ticket's place has had its turn.
     """
 
@@ -41,6 +43,8 @@ class Facts:
     knock: Knock | None = None
     damaged: bool = False
     used: bool = False
+    at_once: bool = True
+    joined_ahead: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,14 +89,14 @@ def place_of(ticket: Ticket) -> int:
     return ticket.number
 
 
-def has_room(room: Snapshot) -> bool:
-    """Whether a newcomer would be called at once: nobody in front, a seat and credit at hand."""
+def has_room(room: Snapshot, joined_ahead: int = 0) -> bool:
+    """Whether a newcomer would be called at once: nobody in front, a seat and credit at hand beside those ahead."""
     return (
         room.admitting
         and room.waiting == 0
         and room.lane_waiting == 0
-        and room.live + room.lane_granted < room.limits.total_active_users
-        and room.credit >= USER_CREDIT
+        and room.live + room.lane_granted + joined_ahead < room.limits.total_active_users
+        and room.credit >= USER_CREDIT * (joined_ahead + 1)
     )
 
 
@@ -131,7 +135,7 @@ def _in_line(facts: Facts, room: Snapshot) -> Decision:
             return Refuse(Refusal.OLD_EPOCH)
         called = place_of(facts.ticket) <= room.serving
         return Admit(facts.ticket) if called and room.state is RoomState.OPEN else Wait(facts.ticket)
-    if has_room(room):
+    if has_room(room, facts.joined_ahead) and (facts.at_once or facts.knock is not None):
         return Join(facts.knock)
     if room.limits.queueing_method is QueueingMethod.REJECT:
         return Refuse(Refusal.FULL)

@@ -25,7 +25,7 @@ from gateway.store.sqlite import SqliteStore
 from shared.wire import How
 
 RING = KeyRing("k2", {"k1": b"1" * 32, "k2": b"2" * 32})
-NOTHING = Credentials(None, None, None, damaged=False)
+NOTHING = Credentials(None, (), None, damaged=False)
 
 
 def read(tickets=(), passes=(), room="vaccine", epoch=1) -> Credentials:
@@ -61,7 +61,7 @@ def test_the_ticket_of_this_epoch_with_the_lowest_number_counts():
 
 def test_older_keys_still_open():
     old = KeyRing("k1", RING.secrets)
-    assert read([text(Ticket(1, 5, 0), ring=old)]) == Credentials(None, Ticket(1, 5, 0), None, damaged=False)
+    assert read([text(Ticket(1, 5, 0), ring=old)]) == Credentials(None, (Ticket(1, 5, 0),), None, damaged=False)
 
 
 def test_a_key_nobody_knows_is_told_apart_from_a_forgery():
@@ -75,13 +75,13 @@ def test_a_key_nobody_knows_is_told_apart_from_a_forgery():
 @pytest.mark.parametrize("junk", ["", "x", "....", "ticket.k1..", "a" * 10_000, "é", "ticket.k1.W10.x"])
 def test_junk_is_damage_and_nothing_worse(where, junk):
     found = read(**{where: [junk]})
-    assert found == Credentials(None, None, None, damaged=True, unknown_key=found.unknown_key)
+    assert found == Credentials(None, (), None, damaged=True, unknown_key=found.unknown_key)
 
 
 def test_a_token_in_the_wrong_place_is_damage():
     ticket, held = text(Ticket(1, 5, 0)), text(Pass(1, 5, 5, "id", "line", 0))
-    assert read([held]) == Credentials(None, None, None, damaged=True)
-    assert read([], [ticket]) == Credentials(None, None, None, damaged=True)
+    assert read([held]) == Credentials(None, (), None, damaged=True)
+    assert read([], [ticket]) == Credentials(None, (), None, damaged=True)
     assert read([text(Ticket(1, 5, 0), room="other")]).damaged
 
 
@@ -112,7 +112,7 @@ async def test_behind_others_a_newcomer_knocks_first(line):
     await line.tick_now()
     standing = await settle(line, NOTHING)
     assert isinstance(standing, Knocking)
-    standing = await settle(line, Credentials(None, None, standing.knock, damaged=False))
+    standing = await settle(line, Credentials(None, (), standing.knock, damaged=False))
     assert isinstance(standing, InLine)
     assert (standing.ticket.number, standing.at_door, standing.notice) == (2, False, None)
 
@@ -121,14 +121,14 @@ async def test_a_knock_out_of_its_time_is_none(line):
     await settle(line, NOTHING)
     await line.tick_now()
     for issued_ms in (0, START_MS - 119_000, START_MS + 3_600_000):
-        standing = await settle(line, Credentials(None, None, Knock(7, issued_ms), damaged=False))
+        standing = await settle(line, Credentials(None, (), Knock(7, issued_ms), damaged=False))
         assert isinstance(standing, Knocking)
 
 
 async def test_a_live_pass_beats_everything_else_that_was_brought(line):
     first = await settle(line, NOTHING)
     assert isinstance(first, Inside)
-    other = Credentials(first.visitor_pass, Ticket(9, 9, 0), Knock(1, 0), damaged=True)
+    other = Credentials(first.visitor_pass, (Ticket(9, 9, 0),), Knock(1, 0), damaged=True)
     standing = await settle(line, other)
     assert isinstance(standing, Inside)
     assert (standing.fresh, standing.visitor_pass) == (False, first.visitor_pass)
@@ -137,15 +137,15 @@ async def test_a_live_pass_beats_everything_else_that_was_brought(line):
 async def test_a_pass_somebody_made_up_does_not_live(line):
     await settle(line, NOTHING)
     await line.tick_now()
-    standing = await settle(line, Credentials(Pass(1, 1, 1, "made-up", "line", 0), None, None, damaged=False))
+    standing = await settle(line, Credentials(Pass(1, 1, 1, "made-up", "line", 0), (), None, damaged=False))
     assert isinstance(standing, Knocking)
     assert standing.notice == "ended"
 
 
 async def test_a_ticket_nobody_was_given_is_never_called(line):
-    standing = await settle(line, Credentials(None, Ticket(1, 999, 0), None, damaged=False))
+    standing = await settle(line, Credentials(None, (Ticket(1, 999, 0),), None, damaged=False))
     assert isinstance(standing, InLine)
-    standing = await settle(line, Credentials(None, Ticket(1, 0, 0), None, damaged=False))
+    standing = await settle(line, Credentials(None, (Ticket(1, 0, 0),), None, damaged=False))
     assert not isinstance(standing, Inside)
 
 
@@ -157,4 +157,4 @@ async def test_a_rule_goes_before_every_refusal(line):
 
 async def test_a_room_switched_off_asks_for_nothing(line):
     await line.change({"mode": Mode.PASSTHROUGH}, expected_version=None)
-    assert await settle(line, Credentials(None, None, None, damaged=True)) == Through(How.PASSTHROUGH, None)
+    assert await settle(line, Credentials(None, (), None, damaged=True)) == Through(How.PASSTHROUGH, None)
