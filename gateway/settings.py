@@ -20,6 +20,9 @@ from shared import settings as loader
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 LANGUAGES: Final = ("ko", "en")
+# Room for every time zone and every sum with a duration: no time in here overflows later.
+EARLIEST_OPENING: Final = datetime(2000, 1, 1, tzinfo=UTC)
+OPENING_BEFORE: Final = datetime(2200, 1, 1, tzinfo=UTC)
 
 
 def _name(text: str) -> str:
@@ -154,9 +157,13 @@ class Live(_Section):
 
     @field_validator("opens_at")
     @classmethod
-    def _has_offset(cls, opens_at: datetime | None) -> datetime | None:
-        if opens_at is not None and opens_at.tzinfo is None:
+    def _is_a_moment_we_can_tell(cls, opens_at: datetime | None) -> datetime | None:
+        if opens_at is None:
+            return None
+        if opens_at.tzinfo is None:
             raise ValueError("needs its UTC offset: 2021-07-19T20:00:00+09:00")
+        if not EARLIEST_OPENING <= opens_at < OPENING_BEFORE:
+            raise ValueError("lies outside the years 2000 to 2199 (UTC)")
         return opens_at
 
 

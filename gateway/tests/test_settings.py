@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from gateway.room.model import Limits, Mode
 from gateway.settings import Settings, limits_patch, live_settings, load, read_live_patch
@@ -244,6 +245,29 @@ def test_a_change_holds_only_what_was_named():
 def test_an_opening_time_is_kept_to_the_millisecond():
     at = datetime(2021, 7, 19, 20, 0, 0, 123_000, tzinfo=UTC)
     assert limits_patch({"opens_at": at}) == {"opens_at_ms": 1_626_724_800_123}
+
+
+@pytest.mark.parametrize(
+    "at",
+    [
+        "9999-12-31T23:59:59-14:00",
+        "0001-01-01T00:00:00+14:00",
+        "2200-01-01T00:00:00Z",
+        "2199-12-31T23:00:00-02:00",
+        "1999-12-31T23:59:59Z",
+    ],
+)
+def test_an_opening_time_that_would_overflow_later_is_refused_at_once(problems, at):
+    found = problems(room(f"opens_at = {at}"))
+    assert found[0].startswith("room[0].opens_at")
+    assert "years 2000 to 2199" in found[0]
+    with pytest.raises(ValidationError, match="years 2000 to 2199"):
+        read_live_patch({"opens_at": at})
+
+
+@pytest.mark.parametrize("at", ["2000-01-01T00:00:00+00:00", "2199-12-31T23:59:59+00:00"])
+def test_the_first_and_the_last_opening_time_go_out_as_they_came_in(at):
+    assert live_settings(Limits(**read_live_patch({"opens_at": at})))["opens_at"] == at
 
 
 def test_what_the_file_says_of_a_room_are_its_first_limits(read):
