@@ -132,8 +132,9 @@ class QueueStore(Protocol):
 
         For each in turn: a live pass of the place is returned again. A place already used is `Spent`, one not called
         `NotCalled` (so is one of another epoch). `Held` unless `admitting`. Else the holder has come: with a seat kept
-        in the lane, admitted; waiting in the lane, `AtDoor`; else admitted if nobody waits in the lane and there is
-        credit and a seat, or put into the lane. The first coming of a holder within the claim window is marked on the
+        in the lane, admitted, or `AtDoor` while `live` is at the ceiling or past it (it was lowered; the seat stays
+        kept); waiting in the lane, `AtDoor`; else admitted if nobody waits in the lane and there is credit and a seat,
+        or put into the lane. The first coming of a holder within the claim window is marked on the
         curve and taken off the call's `remaining`. Who comes with a place <= `watermark` is `late`.
         A seat is free while live + lane_granted < total_active_users. Counts `admitted`, and `admitted_late` of these;
         `peak_live` is the highest `live` there ever was.

@@ -89,7 +89,8 @@ class LineModel:
             return Held
         if person.at_door:
             how = How.LATE_LANE if person.came_late else How.LINE
-            return self._admit(person, claim.pass_id, how) if person.seat_kept_at_ms is not None else AtDoor
+            may = person.seat_kept_at_ms is not None and len(self.inside()) < self.limits.total_active_users
+            return self._admit(person, claim.pass_id, how) if may else AtDoor
         person.came_late = person.place <= self.watermark
         if person.awaited:
             person.awaited = False

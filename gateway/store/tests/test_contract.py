@@ -321,6 +321,22 @@ async def test_kept_seats_need_credit(store):
     assert (after.lane_granted, after.lane_waiting, after.credit) == (2, 1, 5)
 
 
+async def test_a_kept_seat_admits_nobody_past_a_ceiling_lowered_since(store):
+    await all_called(store, 13)
+    await claim(store, *range(1, 14))
+    await store.complete("hall", [ref(1), ref(2), ref(3)], reason="completed")
+    await tick(store, grants=3)
+    await store.update_settings("hall", {"total_active_users": 8}, expected_version=None)
+    await tick(store, admitting=True)
+    assert [type(answer) for answer in await claim(store, 11, 12, 13)] == [Admitted, AtDoor, AtDoor]
+    after = await store.load("hall")
+    assert (after.live, after.lane_granted) == (8, 2)
+    # The seats stay kept, and paid for.
+    await store.complete("hall", [ref(4)], reason="completed")
+    assert [type(answer) for answer in await claim(store, 12, 13)] == [Admitted, AtDoor]
+    assert (await store.load("hall")).credit == after.credit
+
+
 async def test_a_seat_kept_too_long_is_free_again_and_its_holder_counted(store):
     await opened(store, 5)
     await tick(store, serve_to=5, admitting=True)

@@ -82,6 +82,7 @@ class StoreMachine(RuleBasedStateMachine):
         self.passes_of: dict[tuple[int, int], str] = {}
         self.numbers: set[tuple[int, int]] = set()
         self.last_now_ms = [0, 0]
+        self.last_live = self.last_taken = 0
         for store in self.stores:
             self.run(store.open_room("hall", self.limits))
         self.join(which=0, asked=[None] * 12)
@@ -225,9 +226,9 @@ class StoreMachine(RuleBasedStateMachine):
         assert not done
         assert replace(seen, now_ms=after.now_ms) == after
 
-    @rule(which=st.integers(0, 1), mode=st.sampled_from(["paused", "open"]), more=st.integers(0, 3))
+    @rule(which=st.integers(0, 1), mode=st.sampled_from(["paused", "open"]), more=st.integers(-3, 3))
     def set(self, which: int, mode: str, more: int) -> None:
-        patch = {"mode": mode, "total_active_users": self.model.limits.total_active_users + more}
+        patch = {"mode": mode, "total_active_users": max(0, self.model.limits.total_active_users + more)}
         after = self.run(self.stores[which].update_settings("hall", patch, expected_version=None))
         assert after.limits.version == self.model.limits.version + 1
         self.model.limits = after.limits
@@ -259,9 +260,13 @@ class StoreMachine(RuleBasedStateMachine):
         for which, store in enumerate(self.stores):
             seen = self.run(store.load("hall"))
             self.model.check(seen)
-            assert seen.live + seen.lane_granted <= self.model.limits.total_active_users
+            # A lowered ceiling sends nobody out, and lets nobody in.
+            ceiling = self.model.limits.total_active_users
+            assert seen.live <= max(ceiling, self.last_live)
+            assert seen.live + seen.lane_granted <= max(ceiling, self.last_taken)
             assert seen.now_ms >= max(self.last_now_ms[which], seen.last_tick_ms)
             self.last_now_ms[which] = seen.now_ms
+        self.last_live, self.last_taken = seen.live, seen.live + seen.lane_granted
 
     def teardown(self) -> None:
         if hasattr(self, "runner"):
