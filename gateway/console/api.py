@@ -1,7 +1,8 @@
 """The operator API, first part: read the rooms, change their live settings. JSON, bearer token, problem documents.
 
 `PATCH /api/rooms/{room}` takes any of the live settings by their names in the settings file. With `If-Match` it changes
-nothing if another operator was faster (412, with what the settings are now).
+nothing if another operator was faster (412, with what the settings are now). `POST /api/rooms/{room}/reset` starts the
+line anew, and always wants `If-Match`.
 """
 
 import re
@@ -38,6 +39,8 @@ class RoomControl(Protocol):
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
 
+    async def reset(self, *, expected_version: int | None) -> Snapshot: ...
+
 
 _ROOMS: Final = web.AppKey("rooms", Mapping[str, RoomControl])
 _TOKEN: Final = web.AppKey("token", bytes)
@@ -59,6 +62,7 @@ def create_app(rooms: Sequence[RoomControl], token: str) -> web.Application:
     app.router.add_get("/api/rooms", _list)
     app.router.add_get("/api/rooms/{room}", _show)
     app.router.add_patch("/api/rooms/{room}", _patch)
+    app.router.add_post("/api/rooms/{room}/reset", _reset)
     return app
 
 
@@ -140,6 +144,14 @@ async def _patch(request: web.Request) -> web.Response:
     except ValidationError as error:
         return _problem(422, "settings that cannot be", problems=problems_of(error))
     return _room(await room.change(patch, expected_version=version))
+
+
+async def _reset(request: web.Request) -> web.Response:
+    """Start the line anew. Everyone loses their place, so it takes the version just seen: no bare POST does it."""
+    version = _if_match(request)
+    if version is None:
+        return _problem(428, "a reset ends every place and pass: say with If-Match which version of the room you saw")
+    return _room(await _find(request).reset(expected_version=version))
 
 
 def _find(request: web.Request) -> RoomControl:

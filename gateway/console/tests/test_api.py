@@ -20,6 +20,7 @@ CLOSED = [
     ("PATCH", "/api/rooms/north"),
     ("GET", "/api/rooms/nowhere"),
     ("GET", "/anything"),
+    ("POST", "/api/rooms/north/reset"),
     ("GET", "/healthz/"),
     ("GET", "//healthz"),
 ]
@@ -256,3 +257,14 @@ async def test_the_token_stands_in_no_answer_and_no_log(site, caplog):
         assert TOKEN.encode() not in (await ask(site, "GET", path)).body
     await ask(site, "GET", "/api/rooms", token=f"Bearer {TOKEN}x")
     assert TOKEN not in caplog.text
+
+
+async def test_a_reset_wants_the_version_that_was_seen_and_starts_the_line_anew(site):
+    visitor = site.visitor(room="north")
+    await visitor.get("/n")
+    assert (await ask(site, "POST", "/api/rooms/north/reset")).status == 428
+    assert (await ask(site, "POST", "/api/rooms/north/reset", headers={"If-Match": '"9"'})).status == 412
+    assert (await visitor.get("/n")).gate is None
+    got = await ask(site, "POST", "/api/rooms/north/reset", headers={"If-Match": '"1"'})
+    assert (got.status, got.json()["epoch"], got.json()["tail"], got.json()["live"]) == (200, 2, 0, 0)
+    assert (await visitor.get("/n")).gate == "old_epoch"

@@ -157,3 +157,12 @@ async def test_a_knock_is_accepted_within_its_time_only(line, clock):
 
 async def test_knocks_are_not_to_be_guessed(line):
     assert len({line.new_knock().id for _ in range(100)}) == 100
+
+
+async def test_a_backend_that_is_sold_out_does_not_undo_what_an_operator_set_through_another_worker(line, make, store):
+    other = make()
+    await other.start()
+    await line.change({"mode": Mode.CLOSED}, expected_version=None)
+    assert other._snapshot.limits.mode is Mode.OPEN
+    await other.sell_out()
+    assert (await store.load("vaccine")).limits.mode is Mode.CLOSED

@@ -1,0 +1,101 @@
+"""Requests that bring no cookie must cost nobody a place, a seat or a number."""
+
+import asyncio
+
+import pytest
+
+CROSS_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Origin": "http://evil.test"}
+
+
+async def test_a_form_posted_by_another_site_overwrites_no_cookie_and_takes_no_seat(start, backend):
+    site = await start(rooms=[{"total_active_users": 10}])
+    got = await site.visitor().ask("POST", "/book", headers=CROSS_SITE)
+    assert (got.status, got.gate, got.all("Set-Cookie")) == (429, "waiting", [])
+    assert ((await site.room()).tail, backend.requests) == (0, [])
+
+
+async def test_a_form_posted_by_another_site_to_a_closed_room_drops_no_cookie(start):
+    site = await start(rooms=[{"state": "closed"}])
+    got = await site.visitor().ask("POST", "/book", headers=CROSS_SITE)
+    assert (got.gate, got.all("Set-Cookie")) == ("closed", [])
+
+
+async def test_an_image_in_another_sites_page_takes_no_seat(start, backend):
+    site = await start(rooms=[{"total_active_users": 10}])
+    for _ in range(3):
+        got = await site.visitor().get("/logo", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="no-cors", Accept="image/*")
+        assert (got.status, got.all("Set-Cookie")) == (429, [])
+    assert ((await site.room()).tail, backend.requests) == (0, [])
+
+
+async def test_a_link_on_another_site_leads_in_as_any_other_way(start):
+    site = await start(rooms=[{"total_active_users": 10}])
+    got = await site.visitor().get("/book", Sec_Fetch_Site="cross-site", Sec_Fetch_Mode="navigate")
+    assert got.gate is None
+
+
+@pytest.mark.parametrize("method", ["OPTIONS", "HEAD"])
+async def test_probes_and_preflights_take_no_seat(start, backend, method):
+    site = await start(rooms=[{"total_active_users": 10}])
+    for _ in range(5):
+        await site.visitor().ask(method, "/book")
+    assert ((await site.room()).live, (await site.room()).tail, backend.requests) == (0, 0, [])
+
+
+async def test_a_probe_that_kept_its_pass_is_forwarded(start, backend):
+    site = await start(rooms=[{"total_active_users": 10}])
+    visitor = site.visitor()
+    await visitor.get("/book")
+    await visitor.ask("OPTIONS", "/book")
+    assert [request.method for request in backend.requests] == ["GET", "OPTIONS"]
+
+
+async def test_a_burst_without_cookies_is_given_no_more_numbers_than_there_are_seats(start):
+    site = await start(rooms=[{"total_active_users": 5, "new_users_per_minute": 6_000}])
+    await site.pass_time(2_000)
+    await asyncio.gather(*(site.visitor().get("/book") for _ in range(60)))
+    # A few more than seats may slip in while a snapshot is renewed; a flood does not.
+    assert (await site.room()).tail <= 10
+    assert (await site.room()).live <= 5
+
+
+async def test_a_room_without_hosts_opens_no_way_around_one_that_names_its_own(start, backend):
+    rooms = [
+        {"name": "a", "hosts": ["a.test"], "paths": ["/"], "total_active_users": 0},
+        {"name": "b", "paths": ["/b"], "total_active_users": 0},
+    ]
+    site = await start(rooms=rooms)
+    assert (await site.visitor(host="whatever.test").get("/")).status == 421
+    assert (await site.visitor(host="whatever.test", room="b").get("/b")).gate == "waiting"
+    assert backend.requests == []
+
+
+async def test_who_is_let_in_is_recorded_even_if_the_client_hangs_up_meanwhile(start):
+    site = await start(rooms=[{"total_active_users": 100, "new_users_per_minute": 60_000}])
+    await site.pass_time(2_000)
+    request = b"GET /book HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n\r\n"
+    for delay_s in (0, 0.001, 0.002, 0.003) * 10:
+        reader, writer = await asyncio.open_connection("127.0.0.1", site.port)
+        writer.write(request)
+        await writer.drain()
+        await asyncio.sleep(delay_s)
+        writer.transport.abort()
+        del reader
+    for _ in range(200):
+        if len(site.audit()) == (await site.room()).counters.get("admitted", 0) > 0:
+            break
+        await asyncio.sleep(0.01)
+    assert len(site.audit()) == (await site.room()).counters["admitted"] > 0
+
+
+async def test_before_a_known_opening_those_in_front_are_told_to_ask_as_it_nears(start):
+    site = await start()
+    await site.change(opens_at_ms=site.clock.now_ms + 3_600_000)
+    visitor = site.visitor()
+    await visitor.queue()
+    far = await visitor.status()
+    assert far["eta_ms"][0] > 3_500_000
+    await site.change(opens_at_ms=site.clock.now_ms + 5_000)
+    near = await visitor.status()
+    assert near["room_state"] == "prequeue"
+    assert near["poll_after_ms"] <= 2_400
