@@ -5,8 +5,9 @@ numbers go (`tail`), how far the calls go (`serving`), which places have had the
 inside (passes), who was called lately (`Call`), and who came but found every seat taken (the *lane*).
 
 Time is the store's, in milliseconds. Two *room clocks* advance only with ticks, and by at most `MAX_STEP_MS` each: the
-pass clock (on which passes expire) and the call clock (on which claim windows run, standing still while admission
-does). So an outage, a pause or a jump of the machine's clock expires nobody.
+pass clock (on which passes expire, standing still while the room is switched off, as nobody's pass is renewed then) and
+the call clock (on which claim windows run, standing still while admission does). So an outage, a jump of the machine's
+clock or five minutes of passthrough expire nobody, and a pause costs nobody their place.
 
 Admission has two gates. *Calling* a place is a plan: paced by outflow and by the seats that are free, allowing for
 those who will not come. *Admitting* its holder is exact: one unit of credit and one seat, taken in the same
@@ -161,7 +162,8 @@ class TickPlan:
     set the clocks, `admitting`, `call_credit`, `pace_milli`; `credit = min(credit + credit_add, credit_cap)`;
     delete the passes whose expiry is <= pass_clock_ms, counting them as `expired`;
     drop the calls whose last place is <= watermark, counting what remains of them as `no_shows`;
-    drop lane grants older than `grant_expiry_ms` on the call clock, counting them as `no_shows` too;
+    drop lane grants older than `grant_expiry_ms` on the call clock: a holder above `watermark` is awaited by the call
+    again, any other counts as a `no_show` too;
     keep seats for the `grants` lowest places waiting in the lane, each for USER_CREDIT of `credit`, no more than that
     credit and the ceiling allow;
     call all places from serving+1 to `serve_to` (if higher), less those who left.

@@ -49,6 +49,10 @@ CURVE_FULL: Final = 4_096
 PACE_CALLS: Final = 20
 PACE_MS: Final = (60_000, 600_000)
 
+# A seat kept in the lane is free again after this at the latest. Whoever stands at the door asks every few seconds, a
+# tab in the background once a minute: who has not asked in this time is gone, and the seat is somebody else's.
+LONGEST_GRANT_MS: Final = 90_000
+
 # From a call to its holder at the door: a page that asks every two seconds, a tick, a way through the network. Seats
 # that will come free within this time are called for already.
 LEAD_MS: Final = 4_000
@@ -124,12 +128,15 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
     """What to do at `now_ms` of the store's clock.
 
     Never calls more people than are waiting; never calls a place before a lower one; admits nobody unless the room is
-    open, by this clock. Time beyond `MAX_STEP_MS` since the last tick, or behind it, counts as none.
+    open, by this clock; expires no pass while the room is switched off (passthrough). Time beyond `MAX_STEP_MS` since
+    the last tick, or behind it, counts as none.
     """
     limits = snapshot.limits
     elapsed = min(max(now_ms - snapshot.last_tick_ms, 0), MAX_STEP_MS)
-    admitting = room_state(limits, now_ms) is RoomState.OPEN
-    pass_clock = snapshot.pass_clock_ms + elapsed
+    state = room_state(limits, now_ms)
+    admitting = state is RoomState.OPEN
+    # A room that is switched off renews no passes: while it lets everybody through, it expires nobody either.
+    pass_clock = snapshot.pass_clock_ms + (0 if state is RoomState.PASSTHROUGH else elapsed)
     call_clock = snapshot.call_clock_ms + (elapsed if admitting else 0)
 
     watermark = snapshot.watermark
@@ -147,10 +154,9 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
     by_age = chances(snapshot.curve, limits.claim_window_ms)
     chance = max(by_age[0], LEAST_CHANCE)
 
-    grants = called_to = 0
     call_credit = min(snapshot.call_credit + earned, cap)
     called_to = snapshot.serving
-    people = 0
+    grants = people = 0
     if admitting:
         seats = limits.total_active_users - snapshot.live - snapshot.lane_granted
         grants = max(0, min(snapshot.lane_waiting, seats, credit // USER_CREDIT))
@@ -172,7 +178,7 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
         credit_cap=cap,
         call_credit=call_credit,
         watermark=watermark,
-        grant_expiry_ms=limits.claim_window_ms,
+        grant_expiry_ms=min(limits.claim_window_ms, LONGEST_GRANT_MS),
         grants=grants,
         serve_to=called_to,
         at_risk_add=_newly_at_risk(pending, people, snapshot.call_clock_ms, call_clock),

@@ -134,8 +134,8 @@ class QueueStore(Protocol):
         `NotCalled` (so is one of another epoch). `Held` unless `admitting`. Else the holder has come: with a seat kept
         in the lane, admitted, or `AtDoor` while `live` is at the ceiling or past it (it was lowered; the seat stays
         kept); waiting in the lane, `AtDoor`; else admitted if nobody waits in the lane and there is credit and a seat,
-        or put into the lane. The first coming of a holder within the claim window is marked on the
-        curve and taken off the call's `remaining`. Who comes with a place <= `watermark` is `late`.
+        or put into the lane. Who comes into the lane or in within the claim window is marked on the curve and taken
+        off the call's `remaining`. Who comes with a place <= `watermark` is `late`.
         A seat is free while live + lane_granted < total_active_users. Counts `admitted`, and `admitted_late` of these;
         `peak_live` is the highest `live` there ever was.
         Durable against power loss when it returns.

@@ -145,9 +145,15 @@ def _close_calls(connection: sqlite3.Connection, line: Line, watermark: int) -> 
 
 
 def _drop_grants(connection: sqlite3.Connection, line: Line, before_ms: int) -> None:
-    dropped = connection.execute("DELETE FROM lane WHERE room = ? AND granted_at_ms < ?", (line.id, before_ms)).rowcount
-    line.lane_granted -= dropped
-    line.add("no_shows", dropped)
+    dropped = connection.execute(
+        "DELETE FROM lane WHERE room = ? AND granted_at_ms < ? RETURNING place", (line.id, before_ms)
+    ).fetchall()
+    line.lane_granted -= len(dropped)
+    awaited = [(line.id, place, place) for (place,) in dropped if place > line.watermark]
+    connection.executemany(
+        "UPDATE calls SET remaining = remaining + 1 WHERE room = ? AND first <= ? AND last >= ?", awaited
+    )
+    line.add("no_shows", len(dropped) - len(awaited))
 
 
 def _grant(connection: sqlite3.Connection, line: Line, wanted: int) -> None:

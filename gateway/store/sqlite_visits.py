@@ -194,10 +194,7 @@ def _await_no_more(connection: sqlite3.Connection, line: Line, place: int, *, ca
     ).fetchone()
     if row is None or row[1] < place:
         return
-    # Who let a kept seat go by and comes again, still in time, was taken off before.
-    connection.execute(
-        "UPDATE calls SET remaining = max(remaining - 1, 0) WHERE room = ? AND first = ?", (line.id, row[0])
-    )
+    connection.execute("UPDATE calls SET remaining = remaining - 1 WHERE room = ? AND first = ?", (line.id, row[0]))
     if came:
         counts = list(line.came)
         counts[age_bin(line.call_clock_ms - row[2])] += 1

@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +115,12 @@ def test_clocks_never_run_backwards_nor_faster_than_the_longest_step(state):
     assert plan.now_ms >= state.last_tick_ms
 
 
+@pytest.mark.parametrize("mode", Mode)
+def test_the_pass_clock_stands_still_in_passthrough_and_nowhere_else(mode):
+    plan = plan_tick(room(limits=Limits(mode=mode), pass_clock_ms=7), NOW + 200)
+    assert plan.pass_clock_ms == (7 if mode is Mode.PASSTHROUGH else 207)
+
+
 @given(rooms())
 def test_seats_kept_for_the_lane_fit_under_the_ceiling_and_the_credit(state):
     plan = plan_tick(state, NOW)
@@ -169,6 +176,11 @@ def test_a_call_is_over_only_after_the_whole_claim_window():
     state = room(limits=limits, tail=5, serving=5, calls=(Call(1, 5, 0, 3),), call_clock_ms=60_000)
     assert plan_tick(state, NOW).watermark == 0
     assert plan_tick(replace(state, call_clock_ms=60_001), NOW).watermark == 5
+
+
+@pytest.mark.parametrize(("window_ms", "expiry_ms"), [(60_000, 60_000), (90_000, 90_000), (86_400_000, 90_000)])
+def test_a_seat_kept_for_somebody_gone_is_free_again_before_a_long_claim_window_ends(window_ms, expiry_ms):
+    assert plan_tick(room(limits=Limits(claim_window_ms=window_ms)), NOW).grant_expiry_ms == expiry_ms
 
 
 def test_a_paused_room_holds_the_claim_windows_still():

@@ -160,7 +160,8 @@ class LineModel:
         for person in self.kept():
             if self.call_clock_ms - (person.seat_kept_at_ms or 0) > plan.grant_expiry_ms:
                 person.at_door, person.seat_kept_at_ms = False, None
-                self.add("no_shows")
+                person.awaited = person.place > self.watermark
+                self.add("no_shows", 0 if person.awaited else 1)
         for person in self.at_door()[: plan.grants]:
             if self.credit >= USER_CREDIT and self.seats() > 0:
                 self.credit -= USER_CREDIT

@@ -354,6 +354,18 @@ async def test_a_seat_kept_too_long_is_free_again_and_its_holder_counted(store):
     assert answer.grant.how is How.LATE_LANE
 
 
+async def test_who_let_a_kept_seat_go_by_is_awaited_again_until_the_window_is_over(store):
+    await opened(store, 5)
+    await tick(store, serve_to=5, admitting=True)
+    await claim(store, 1, 2)
+    await tick(store, grants=2, credit_add=2 * USER_CREDIT, call_clock_ms=1_000)
+    after = await tick(store, call_clock_ms=1_501, grant_expiry_ms=500)
+    assert (after.lane_granted, after.calls[0].remaining, after.counters.get("no_shows", 0)) == (0, 5, 0)
+    await claim(store, 1)
+    assert (await store.load("hall")).calls[0].remaining == 4
+    assert (await tick(store, watermark=5)).counters["no_shows"] == 4
+
+
 async def test_who_comes_after_the_window_is_late_and_admitted_all_the_same(store):
     await all_called(store, 3)
     await tick(store, watermark=2)

@@ -211,8 +211,7 @@ class StoreMachine(RuleBasedStateMachine):
             watermark=watermark,
             serve_to=before.serving + call,
             grants=grants,
-            # A seat is kept for the claim window: by the time it is dropped, its holder's call is over.
-            grant_expiry_ms=grant_expiry_ms if watermark == before.serving else 10**9,
+            grant_expiry_ms=grant_expiry_ms,
             at_risk_add=tuple(range(AGE_BINS)),
             halve_curve=halve,
         )
