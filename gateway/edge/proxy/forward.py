@@ -3,12 +3,15 @@
 The engine is aiohttp's client. What it promises to the rest of the gateway: the target goes out byte for byte; a body
 is never held whole; a server that cannot be reached is skipped for a moment and another is tried (nothing had been
 sent); a failure before the answer begins is a `BackendError` with its kind, and one after it cuts the connection, so
-that half an answer cannot be taken for a whole one.
+that half an answer cannot be taken for a whole one; a client that stops sending its body gives its connection to the
+backend back.
 """
 
+import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from contextlib import asynccontextmanager
 from typing import Final
 
 import aiohttp
@@ -26,22 +29,26 @@ _LOG: Final = logging.getLogger(__name__)
 
 # A server that refused a connection is left alone for this long.
 REST_S: Final = 2.0
+# A client may pause this long within its body: meanwhile it holds one of the connections to the backend.
+BODY_SILENCE_S: Final = 20.0
 
 
 class BackendError(SunbeonError):
     """The backend gave no answer that could be passed on. `kind` names the page and the counter."""
 
     kind = "bad_gateway"
-    status = 502
 
 
 class BackendTimeout(BackendError):
     kind = "gateway_timeout"
-    status = 504
 
 
 class BodyTooLarge(SunbeonError):
     """The request's body is larger than `max_body_bytes`."""
+
+
+class BodyTimeout(SunbeonError):
+    """The client fell silent amid the request's body."""
 
 
 # Sees the backend's answer before the client does; says which cookies to add to it.
@@ -56,15 +63,18 @@ class Forwarder:
     ) -> None:
         self._servers = [URL(server) for server in settings.servers]
         self._max_body_bytes = max_body_bytes
+        self._body_silence_s = min(BODY_SILENCE_S, settings.response_timeout_s)
         self._monotonic = monotonic
         self._resting_until = [0.0] * len(self._servers)
         self._turn = 0
+        # Not the connector's own limit: waiting for it looks like a server out of reach, and ours are all in reach.
+        self._free = asyncio.Semaphore(settings.max_connections)
+        self._patience_s = settings.connect_timeout_s
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=settings.max_connections, ttl_dns_cache=30),
+            connector=aiohttp.TCPConnector(limit=0, ttl_dns_cache=30),
             timeout=aiohttp.ClientTimeout(
                 total=None,
-                connect=settings.connect_timeout_s + settings.response_timeout_s,
-                sock_connect=settings.connect_timeout_s,
+                connect=settings.connect_timeout_s,
                 sock_read=settings.response_timeout_s,
             ),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -88,20 +98,34 @@ class Forwarder:
     ) -> web.StreamResponse:
         """Send the request on and stream the answer.
 
-        Raises `BackendError` or `BodyTooLarge`, both before anything went to the client.
+        Raises `BackendError`, `BodyTooLarge` or `BodyTimeout`, all before anything went to the client.
         """
         if request.content_length is not None and request.content_length > self._max_body_bytes:
             raise BodyTooLarge(f"the body is longer than {self._max_body_bytes} bytes")
         headers = to_backend(request.headers, client, host, proof=proof)
-        answer = await self._send(request, target, headers)
+        async with self._connection():
+            answer = await self._send(request, target, headers)
+            try:
+                return await self._relay(request, answer, inspect)
+            finally:
+                # A connection whose answer was not read to its end is closed, not used again.
+                answer.release() if answer.content.at_eof() else answer.close()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[None]:
+        """The right to one of `max_connections`. Raises `BackendTimeout` if none comes free in time."""
         try:
-            return await self._relay(request, answer, inspect)
+            async with asyncio.timeout(self._patience_s):
+                await self._free.acquire()
+        except TimeoutError:
+            raise BackendTimeout("every connection to the backend is in use") from None
+        try:
+            yield
         finally:
-            # A connection whose answer was not read to its end is closed, not used again.
-            answer.release() if answer.content.at_eof() else answer.close()
+            self._free.release()
 
     async def _send(self, request: web.BaseRequest, target: str, headers: CIMultiDict[str]) -> aiohttp.ClientResponse:
-        body = _Body(request, self._max_body_bytes) if request.body_exists else None
+        body = _Body(request, self._max_body_bytes, self._body_silence_s) if request.body_exists else None
         failure: Exception | None = None
         for index in self._order():
             try:
@@ -124,8 +148,8 @@ class Forwarder:
                     continue
                 raise BackendTimeout("the backend did not answer in time") from error
             except aiohttp.ClientError as error:
-                if body is not None and body.too_large:
-                    raise BodyTooLarge("the body is too long") from None
+                if body is not None and body.fault is not None:
+                    raise body.fault from None
                 raise BackendError(f"the backend's answer cannot be passed on: {type(error).__name__}") from error
         if isinstance(failure, TimeoutError):
             raise BackendTimeout("no server of the backend could be reached in time") from failure
@@ -172,13 +196,17 @@ class _Relayed(web.StreamResponse):
 
 
 class _Body:
-    """A request's body on its way: counted, and remembered to have begun (then it cannot be sent again)."""
+    """A request's body on its way: counted, timed, and remembered to have begun (then it cannot be sent again).
 
-    def __init__(self, request: web.BaseRequest, limit: int) -> None:
+    fault: why it will not come to its end, if the client is to blame.
+    """
+
+    def __init__(self, request: web.BaseRequest, limit: int, silence_s: float) -> None:
         self._request = request
         self._limit = limit
+        self._silence_s = silence_s
         self.begun = False
-        self.too_large = False
+        self.fault: BodyTooLarge | BodyTimeout | None = None
 
     async def stream(self) -> AsyncIterator[bytes]:
         self.begun = True
@@ -187,9 +215,17 @@ class _Body:
             # What was just written is not part of the answer to come.
             self._request.writer.output_size = 0
         sent = 0
-        while chunk := await self._request.content.readany():
+        while chunk := await self._next():
             sent += len(chunk)
             if sent > self._limit:
-                self.too_large = True
-                raise BodyTooLarge("the body is too long")
+                self.fault = BodyTooLarge("the body is too long")
+                raise self.fault
             yield chunk
+
+    async def _next(self) -> bytes:
+        try:
+            async with asyncio.timeout(self._silence_s):
+                return await self._request.content.readany()
+        except TimeoutError:
+            self.fault = BodyTimeout("the body stopped coming")
+            raise self.fault from None

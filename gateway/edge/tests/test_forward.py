@@ -6,13 +6,18 @@ The room is switched off here: these tests are about carrying, not about turns.
 import asyncio
 import hashlib
 import socket
+from contextlib import asynccontextmanager
 
 import pytest
+from aiohttp import web
 
+from gateway.edge.client import NOWHERE, Client
+from gateway.edge.proxy import forward
 from gateway.edge.proxy.forward import REST_S, Forwarder
-from gateway.edge.tests.backend import Backend, answer, hang, running, until
+from gateway.edge.tests.backend import PATIENCE_S, Backend, answer, hang, running, until
 from gateway.edge.tests.front import Connection, exchange
 from gateway.settings import Upstream
+from shared.errors import SunbeonError
 
 OPEN = {"state": "passthrough"}
 MIB = 2**20
@@ -34,6 +39,38 @@ def free_port() -> int:
         sock.bind(("127.0.0.1", 0))
         port: int = sock.getsockname()[1]
         return port
+
+
+@pytest.fixture
+def carrier(stack, backend):
+    """Start a forwarder with nothing around it: what it raises is answered with 500 and the error's name."""
+
+    @asynccontextmanager
+    async def carrying(**upstream):
+        forwarder = Forwarder(Upstream(servers=(backend.url,), **upstream), max_body_bytes=MIB)
+
+        async def inspect(_status, _headers):
+            return ()
+
+        async def handle(request):
+            client = Client(NOWHERE, "192.0.2.1", "http")
+            try:
+                return await forwarder.forward(
+                    request, request.raw_path, "site.test", client, proof=None, inspect=inspect
+                )
+            except SunbeonError as error:
+                return web.Response(status=500, text=type(error).__name__)
+
+        runner = web.ServerRunner(web.Server(handle, handler_cancellation=True), shutdown_timeout=0.1)
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        try:
+            yield forwarder, runner.addresses[0][1]
+        finally:
+            await runner.cleanup()
+            await forwarder.close()
+
+    return lambda **upstream: stack.enter_async_context(carrying(**upstream))
 
 
 # Requests on their way
@@ -505,6 +542,96 @@ async def test_a_backend_that_answers_before_the_body_is_whole_is_heard(site, ba
     got = await connection.answer()
     assert (got.status, got.body, got.gate) == (413, b"too much", None)
     await connection.close()
+
+
+@pytest.mark.parametrize(("silence_s", "response_timeout_s"), [(0.2, 60), (20, 0.2)])
+@pytest.mark.parametrize("start_of_body", [b"", b"half"])
+async def test_a_client_that_falls_silent_amid_its_body_gives_its_connection_back(
+    carrier, backend, monkeypatch, silence_s, response_timeout_s, start_of_body
+):
+    monkeypatch.setattr(forward, "BODY_SILENCE_S", silence_s)
+    _, port = await carrier(max_connections=1, response_timeout_s=response_timeout_s)
+    connection = await Connection.open(port)
+    await connection.send(request("POST /", "Content-Length: 8", body=start_of_body))
+    assert (await connection.answer()).body == b"BodyTimeout"
+    # The head waits for the body's beginning, so the backend may not have heard of the request at all.
+    await until(lambda: all(each.closed for each in backend.requests), "the backend was told")
+    assert not any(each.whole for each in backend.requests)
+    assert (await exchange(port, request("GET /"))).status == 200
+    await connection.close()
+
+
+async def test_a_slow_body_that_keeps_coming_goes_through(carrier, backend, monkeypatch):
+    monkeypatch.setattr(forward, "BODY_SILENCE_S", 1.0)
+    _, port = await carrier()
+    connection = await Connection.open(port)
+    await connection.send(request("POST /", "Content-Length: 6"))
+    for _ in range(6):
+        await asyncio.sleep(0.25)
+        await connection.send(b"x")
+    assert (await connection.answer()).status == 200
+    assert (backend.last.body, backend.last.whole) == (b"xxxxxx", True)
+    await connection.close()
+
+
+async def test_where_every_connection_is_in_use_one_waits_a_moment_and_no_server_is_blamed(carrier, backend):
+    forwarder, port = await carrier(max_connections=1, connect_timeout_s=0.2, response_timeout_s=PATIENCE_S)
+    go_on = asyncio.Event()
+
+    async def act(_, writer):
+        await go_on.wait()
+        writer.write(answer())
+
+    backend.act = act
+    first = asyncio.create_task(exchange(port, request("GET /first")))
+    await until(lambda: backend.requests, "the first is at the backend")
+    began_s = asyncio.get_running_loop().time()
+    assert (await exchange(port, request("GET /second"))).body == b"BackendTimeout"
+    assert asyncio.get_running_loop().time() - began_s < PATIENCE_S / 2
+    assert forwarder._resting_until == [0.0]
+    third = asyncio.create_task(exchange(port, request("GET /third")))
+    go_on.set()
+    assert [got.body for got in await asyncio.gather(first, third)] == [b"hello", b"hello"]
+    assert backend.targets == ["/first", "/third"]
+
+
+@pytest.mark.parametrize(
+    "fault", ["silent", "nonsense", "cut", "too long", "gone", "gone amid its body", "gone waiting"]
+)
+async def test_whatever_ends_a_request_frees_its_connection(carrier, backend, fault):
+    forwarder, port = await carrier(max_connections=1, response_timeout_s=0.3 if fault == "silent" else 60)
+
+    async def half(_, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        await writer.drain()
+        writer.close()
+
+    backend.act = {"silent": hang, "cut": half, "gone": hang, "gone waiting": hang}.get(fault)
+    backend.reply = b"nonsense\r\n\r\n" if fault == "nonsense" else answer()
+    sent = request("GET /")
+    if fault == "too long":
+        sent = request("POST /", "Transfer-Encoding: chunked", body=b"110000\r\n" + b"x" * 0x110000 + b"\r\n")
+    if fault == "gone amid its body":
+        sent = request("POST /", "Content-Length: 8", body=b"half")
+    connection = await Connection.open(port)
+    await connection.send(sent)
+    await until(lambda: backend.requests, "the request is at the backend")
+    if fault.startswith("gone"):
+        assert forwarder._free.locked()
+        if fault == "gone waiting":
+            waiting = await Connection.open(port)
+            await waiting.send(sent)
+            await until(lambda: forwarder._free._waiters, "another waits")
+            await waiting.close()
+            await until(lambda: not forwarder._free._waiters, "it waits no more")
+        await connection.close()
+    else:
+        await connection.answer()
+        await connection.close()
+    await until(lambda: not forwarder._free.locked(), "the connection is free")
+    backend.act, backend.reply = None, answer()
+    assert (await exchange(port, request("GET /"))).status == 200
+    assert forwarder._free._value == 1
 
 
 # Several servers
