@@ -34,7 +34,7 @@ class Audit:
             self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def admitted(self, room: str, now_ms: int, **facts: object) -> None:
-        """An admission: always written."""
+        """An admission: written before it is answered, and once more (`again`) whenever its pass is told again."""
         self._write({"time_ms": now_ms, "event": "admitted", "room": room, **facts})
 
     def note(self, event: str, room: str, now_ms: int, **facts: object) -> None:

@@ -81,7 +81,8 @@ class Visitors:
         if brought.damaged:
             line.count("damaged")
         match standing:
-            case Inside(visitor_pass, grant, first_time=True):
+            case Inside(visitor_pass, grant, fresh=True, first_time=first_time):
+                # Also when told again: the worker that was first may have been killed before it wrote its line.
                 self._audit.admitted(
                     line.name,
                     now_ms,
@@ -90,6 +91,7 @@ class Visitors:
                     place=grant.place,
                     pass_id=visitor_pass.pass_id,
                     how=visitor_pass.how,
+                    again=not first_time,
                 )
             case Through(how, rule):
                 line.count(f"{how.value}.{rule}" if rule else how.value)

@@ -99,3 +99,16 @@ async def test_before_a_known_opening_those_in_front_are_told_to_ask_as_it_nears
     near = await visitor.status()
     assert near["room_state"] == "prequeue"
     assert near["poll_after_ms"] <= 2_400
+
+
+async def test_a_pass_that_is_told_again_is_recorded_again(start):
+    """The worker that let the visitor in may have been killed before it wrote its line."""
+    site = await start(rooms=[{"total_active_users": 100}])
+    visitor = site.visitor()
+    await visitor.get("/book")
+    del visitor.cookies[f"sunbeon_pass_{visitor.room}"]
+    await visitor.get("/book")
+    await visitor.get("/book")
+    first, second = site.audit()
+    assert (first["again"], second["again"]) == (False, True)
+    assert first["pass_id"] == second["pass_id"]
