@@ -18,6 +18,7 @@ from gateway.edge.gate import Gate
 from gateway.edge.line import Line
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
+from gateway.edge.server import Server
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
 from gateway.room.match import parse_networks
@@ -73,7 +74,7 @@ async def gateway(
         for line in lines:
             await stack.enter_async_context(_task(line.run(), f"line {line.name}"))
         await stack.enter_async_context(_task(_watch_keys(keys), "keys"))
-        server = web.Server(
+        server = Server(
             gate.handle,
             handler_cancellation=True,
             access_log=None,
