@@ -27,7 +27,7 @@ USER_CREDIT: Final = 60_000
 # A tick that comes later than this lost the time: missed outflow must not come back as one flood.
 MAX_STEP_MS: Final = 2_000
 
-# The stated burst: unused outflow of this long may be used at once (and always at least one user).
+# Unused outflow of this long may be used at once, and always at least one user: see `policy.burst`.
 BURST_MS: Final = 2_000
 
 # How far ahead of `serving` a snapshot says who has left. More places than this are never called in one tick.

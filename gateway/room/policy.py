@@ -5,8 +5,10 @@ counts the time since the last one. So a hundred gateways call and admit no more
 
 Two budgets, because calling is a forecast and admitting is a fact:
 
-* `credit` pays for admissions, exactly one user each, taken by `QueueStore.claim`. Any window of W ms sees at most
-  outflow x W + burst of them.
+* `credit` pays for admissions, exactly one user each, taken by `QueueStore.claim`, or by `commit` as it keeps a seat in
+  the lane, for which its holder then comes within `LONGEST_GRANT_MS`. The W ms after any tick see at most
+  outflow x W + `burst` users paid for. (A span that begins between two ticks also sees what its first tick earned for
+  the time before it: a fifth of a second's outflow, at the usual pace of ticks.)
 * `call_credit` pays for calls, each at the measured chance that a called person comes. With half the people gone home,
   two places are called for every seat, and the outflow still reaches what the operator asked for.
 
@@ -61,15 +63,23 @@ MOST_AHEAD: Final = 12
 
 
 def burst(new_users_per_minute: int) -> int:
-    """The stated burst: users that may be admitted at once after a lull."""
-    return max(1, -(-new_users_per_minute * BURST_MS // USER_CREDIT))
+    """The stated burst: users that may be admitted after a lull beyond what the outflow earns meanwhile.
+
+    One more than `BURST_MS` earns: the part of a user that `credit_cap` keeps beside it may be all but a whole one.
+    """
+    if new_users_per_minute == 0:
+        return 0
+    return max(1, -(-new_users_per_minute * BURST_MS // USER_CREDIT)) + 1
 
 
 def credit_cap(new_users_per_minute: int) -> int:
-    """The most credit that is kept: the burst, and whatever part of a user was earned beside it.
+    """The most credit that is kept: what `BURST_MS` earns, and whatever part of a user was earned beside it.
 
-    Without that part, cutting the credit off would cost a slow room a little of every user.
+    Without that part, cutting the credit off would cost a slow room a little of every user. An outflow of 0 keeps none:
+    what was saved up before lets nobody in.
     """
+    if new_users_per_minute == 0:
+        return 0
     return max(USER_CREDIT, new_users_per_minute * BURST_MS) + USER_CREDIT - 1
 
 

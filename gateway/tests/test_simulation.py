@@ -27,8 +27,9 @@ def test_the_ceiling_is_used_to_95_percent_and_never_exceeded(tmp_path, no_show)
 
 
 @pytest.mark.parametrize("no_show", [0.0, 0.7])
-def test_the_outflow_is_reached_and_no_window_exceeds_it_by_more_than_the_burst(tmp_path, no_show):
-    outflow = 600
+# A slow room sees too few people in these minutes to learn well how many come.
+@pytest.mark.parametrize(("outflow", "reached"), [(77, 0.75), (600, 0.95)])
+def test_the_outflow_is_reached_and_no_window_exceeds_it_by_more_than_the_burst(tmp_path, outflow, reached, no_show):
     limits = Limits(
         total_active_users=100_000,
         new_users_per_minute=outflow,
@@ -50,4 +51,4 @@ def test_the_outflow_is_reached_and_no_window_exceeds_it_by_more_than_the_burst(
     # In the first minute the policy learns how many of the called come.
     settled = [at for at in times if at > START_MS + 60_000]
     minutes = (settled[-1] - settled[0]) / 60_000
-    assert len(settled) / minutes >= 0.95 * outflow
+    assert len(settled) / minutes >= reached * outflow

@@ -159,6 +159,51 @@ def test_exactly_the_outflow_is_called_while_everyone_comes(outflow, steps):
     assert earned - burst(outflow) - 1 <= state.serving <= earned * 1.001 + 1
 
 
+steps_ms = st.integers(0, MAX_STEP_MS + 1_000) | st.integers(150, 250) | st.just(200)
+
+
+@given(
+    st.sampled_from([0, 1, 29, 30, 31, 59, 77, 600, 6_001]) | st.integers(0, 100_000),
+    st.integers(0, USER_CREDIT - 1),
+    # After some ticks everyone there is credit for comes, after others nobody does: lulls and rushes.
+    st.lists(st.tuples(steps_ms, st.booleans()), min_size=2, max_size=120),
+)
+def test_no_span_after_any_tick_sees_more_than_its_outflow_and_the_burst(outflow, part, ticks):
+    state = room(limits=Limits(new_users_per_minute=outflow), credit=part)
+    now, allowed = NOW, burst(outflow) * USER_CREDIT
+    # Of all ticks so far, the most by which the users since then exceed the outflow since then.
+    most_over = 0
+    for step, rush in ticks:
+        now += step
+        plan = plan_tick(state, now)
+        credit = min(state.credit + plan.credit_add, plan.credit_cap)
+        users = credit // USER_CREDIT if rush else 0
+        most_over = max(most_over - outflow * step, 0) + users * USER_CREDIT
+        assert most_over <= allowed
+        state = replace(state, credit=credit - users * USER_CREDIT, last_tick_ms=now)
+
+
+def test_a_part_of_a_user_kept_beside_the_burst_is_in_the_burst():
+    state = room(limits=Limits(new_users_per_minute=30), last_tick_ms=NOW - 200, credit=2 * USER_CREDIT - 1)
+    plan = plan_tick(state, NOW)
+    left = min(state.credit + plan.credit_add, plan.credit_cap) - USER_CREDIT
+    later = plan_tick(replace(state, credit=left, last_tick_ms=NOW), NOW + 200)
+    assert left + later.credit_add >= USER_CREDIT
+    assert burst(30) == 2
+
+
+@pytest.mark.parametrize(("outflow", "users"), [(0, 0), (1, 2), (30, 2), (31, 3), (77, 4), (600, 21)])
+def test_the_burst_is_two_seconds_outflow_and_one_user(outflow, users):
+    assert burst(outflow) == users
+
+
+def test_an_outflow_of_0_lets_nobody_in_on_what_was_saved_before():
+    limits = Limits(new_users_per_minute=0)
+    saved = room(limits=limits, tail=9, serving=2, lane_waiting=2, credit=5 * USER_CREDIT, call_credit=5 * USER_CREDIT)
+    plan = plan_tick(saved, NOW + 200)
+    assert (plan.credit_cap, plan.call_credit, plan.grants, plan.serve_to) == (0, 0, 0, 2)
+
+
 def test_time_lost_never_comes_back_as_a_flood():
     state = room(limits=Limits(new_users_per_minute=6_000, total_active_users=10**6), tail=10**6)
     plan = plan_tick(state, NOW + 3_600_000)
