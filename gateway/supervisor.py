@@ -234,8 +234,7 @@ async def _work(
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
-    # Nothing is ever sent to a worker: readable means that the supervisor is gone.
-    loop.add_reader(pipe.fileno(), stop.set)
+    stop_without_supervisor(pipe, stop)
     sockets = []
     for address in (visitors, operators):
         sock = _shared_socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
@@ -246,6 +245,19 @@ async def _work(
         await serve(settings, sockets[0], sockets[1], operator_token=token, ready=lambda: _say(pipe, READY), stop=stop)
     finally:
         loop.remove_reader(pipe.fileno())
+
+
+def stop_without_supervisor(pipe: Connection, stop: asyncio.Event) -> None:
+    """Set `stop`, once, when the other end of the pipe is gone; from inside the event loop."""
+    loop = asyncio.get_running_loop()
+
+    def gone() -> None:
+        # A closed pipe stays readable: left in, this would be called without end while the worker drains.
+        loop.remove_reader(pipe.fileno())
+        stop.set()
+
+    # Nothing is ever sent to a worker: readable means that the supervisor is gone.
+    loop.add_reader(pipe.fileno(), gone)
 
 
 def _say(pipe: Connection, word: str) -> None:

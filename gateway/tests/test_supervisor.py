@@ -1,18 +1,20 @@
 """The supervisor as a real process: it starts everything or says why not, and leaves nothing behind."""
 
+import asyncio
 import logging
 import os
 import signal
 import socket
 import subprocess
 import sys
+from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
 from aiohttp.http_exceptions import BadStatusLine
 
 from gateway import keys
-from gateway.supervisor import CannotStart, is_our_fault, operator_token, reserve
+from gateway.supervisor import CannotStart, is_our_fault, operator_token, reserve, stop_without_supervisor
 from gateway.tests.stand import Program, _children, _command, fetch, until
 
 CONFIG = """
@@ -135,6 +137,27 @@ def test_a_supervisor_that_is_killed_takes_its_workers_along(config, program):
     assert len(workers) == 2
     os.kill(program.pid, signal.SIGKILL)
     until(lambda: all(gone(worker) for worker in workers), "the workers end with their supervisor", patience_s=10)
+
+
+async def test_a_worker_hears_once_that_its_supervisor_is_gone_and_does_not_spin_while_it_drains():
+    class Counted(asyncio.Event):
+        heard = 0
+
+        def set(self) -> None:
+            self.heard += 1
+            super().set()
+
+    stop = Counted()
+    supervisors, workers = Pipe()
+    with workers:
+        stop_without_supervisor(workers, stop)
+        await asyncio.sleep(0.01)
+        assert stop.heard == 0
+        supervisors.close()
+        await asyncio.wait_for(stop.wait(), 5)
+        for _ in range(20):
+            await asyncio.sleep(0)
+        assert stop.heard == 1
 
 
 def test_a_worker_that_dies_is_replaced(config, program):
