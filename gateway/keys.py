@@ -8,6 +8,7 @@ JWK Set (`backend-keys.json`); with EdDSA that holds public keys only.
 Workers read the file again when it changes, and at once when they meet a key they do not know.
 """
 
+import logging
 import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -25,6 +26,8 @@ from gateway.room.ticket import KeyRing
 from shared.errors import SunbeonError
 from shared.passes import ALGORITHMS, KeyFileError, PassKey
 from shared.stamp import stamp_of
+
+_LOG: Final = logging.getLogger(__name__)
 
 FORMAT_VERSION: Final = 1
 SECRET_BYTES: Final = 32
@@ -111,22 +114,31 @@ def load(path: Path) -> Keys:
 
 
 class KeyStore:
-    """The keys of a file, read again when it changes."""
+    """The keys of a file, read again when it changes.
+
+    A file that is gone or cannot be read leaves the old keys in use; each such state of it is logged once, however
+    often it is looked at.
+    """
 
     def __init__(self, path: Path) -> None:
         """Raises `KeyFileProblem`."""
         self._path = path
         self.current = load(path)
-        self._stamp = stamp_of(path)
+        self._stamp = self._seen = stamp_of(path)
 
     def refresh(self) -> bool:
         """Read the file again if it has changed; keep the old keys if it cannot be read. True if they are new."""
         stamp = stamp_of(self._path)
-        if stamp is None or stamp == self._stamp:
+        news, self._seen = stamp != self._seen, stamp
+        if stamp == self._stamp:
             return False
         try:
+            # Also without news: a change of mode, the usual remedy, does not show in the stamp.
             self.current = load(self._path)
-        except SunbeonError:
+        except SunbeonError as error:
+            # Anybody can send a key we do not know, and so have us look: told once, not once a request.
+            if news:
+                _LOG.error("the key file cannot be used; the keys read before stay in use", extra={"why": str(error)})
             return False
         self._stamp = stamp
         return True

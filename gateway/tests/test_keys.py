@@ -227,3 +227,36 @@ def test_a_running_program_keeps_its_keys_while_the_file_is_not_in_order(path, d
     path.unlink(missing_ok=True)
     keys.create(path)
     assert store.refresh()
+
+
+@pytest.mark.parametrize("damage", [b"", b"{", None])
+def test_a_key_file_that_cannot_be_read_again_is_logged_once_and_without_secrets(path, caplog, damage):
+    store = KeyStore(path)
+    secrets = [key["k"] for key in json.loads(path.read_bytes())["keys"]]
+    good = path.read_bytes()
+    for _ in range(2):
+        caplog.clear()
+        if damage is None:
+            path.unlink()
+        else:
+            path.write_bytes(damage)
+        for _ in range(3):
+            assert not store.refresh()
+        (record,) = caplog.records
+        assert (record.name, record.levelname) == ("gateway.keys", "ERROR")
+        assert str(path) in record.why
+        assert not any(secret in str(record.__dict__) for secret in secrets)
+        # In order again, and then not: that is news again.
+        path.write_bytes(good)
+        path.chmod(0o600)
+        assert store.refresh()
+        assert len(caplog.records) == 1
+
+
+def test_a_key_file_made_private_again_is_read_though_its_stamp_stays(path):
+    store = KeyStore(path)
+    keys.rotate(path)
+    path.chmod(0o644)
+    assert not store.refresh()
+    path.chmod(0o600)
+    assert store.refresh()
