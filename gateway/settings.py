@@ -119,7 +119,7 @@ class Bypass(_Section):
     name: Name = Field(description="How it is counted and logged.")
     reason: str = Field(min_length=1, max_length=200, description="Why it exists, for the next operator.")
     paths: tuple[UrlPath, ...] = Field(
-        (), description="Path prefixes, whole segments; every reading must lie under one."
+        (), description="Path prefixes, whole segments; every reading must lie under one, capitals as written."
     )
     networks: tuple[Network, ...] = Field((), description="Client networks, as `10.0.0.0/8`.")
     user_agents: tuple[Annotated[str, Field(min_length=3)], ...] = Field(
@@ -134,12 +134,7 @@ class Bypass(_Section):
         return self
 
     def rule(self) -> BypassRule:
-        return BypassRule(
-            self.name,
-            tuple(fold_prefix(path) for path in self.paths),
-            parse_networks(self.networks),
-            self.user_agents,
-        )
+        return BypassRule(self.name, self.paths, parse_networks(self.networks), self.user_agents)
 
 
 class Live(_Section):

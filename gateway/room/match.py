@@ -2,15 +2,18 @@ r"""Which room a request belongs to, however its address is spelled.
 
 A backend may read `/Booking`, `/%62ooking`, `/x/../booking`, `//booking`, `/booking;v=1` and `\booking` as one page.
 The gate cannot know which of these its backend folds together, so it takes every reading: a request is in a room if
-*any* reading is, and is exempt by a path rule only if *every* reading is. Readings that fall into two different rooms
-are refused rather than guessed at. The target itself is forwarded as it came.
+*any* reading is, and is exempt by a path rule only if *every* reading is and the path as it came is too, capitals and
+all: a backend that tells `/STATIC` from `/static` may serve something else there. Readings that fall into two different
+rooms are refused rather than guessed at. The target itself is forwarded as it came.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_network
 from typing import Final
+from urllib.parse import quote
 
 # %25252e and deeper: nobody honest nests like this, and some server on the way might unwrap once more than we.
 MAX_DECODINGS: Final = 4
@@ -21,6 +24,8 @@ _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 # Nothing here has a second reading: no escape, no empty or dotted segment, no parameter, no capital.
 _PLAIN: Final = re.compile(r"/|(?:/[a-z0-9_-][a-z0-9_.~-]*)+/?")
+# All of ASCII that may stand in a path: it is sent as it was written.
+_UNESCAPED: Final = "/!$&'()*+,=:@"
 _PORT: Final = re.compile(r":\d*$")
 
 Address = IPv4Address | IPv6Address
@@ -33,9 +38,13 @@ class AmbiguousTarget(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A request's address: the host in lower case without port or trailing dots, and every reading of the path."""
+    """A request's address: the host in lower case without port or trailing dots; the path as it came and as it reads.
+
+    path: without the query. readings: every one of them.
+    """
 
     host: str
+    path: str
     readings: tuple[str, ...]
 
 
@@ -50,7 +59,10 @@ class Area:
 
 @dataclass(frozen=True, slots=True)
 class BypassRule:
-    """Requests that need no turn. All conditions given must hold; an empty one is not a condition."""
+    """Requests that need no turn. All conditions given must hold; an empty one is not a condition.
+
+    paths: prefixes as the operator wrote them, whole segments, told apart by capitals.
+    """
 
     name: str
     paths: tuple[str, ...] = ()
@@ -71,7 +83,7 @@ def canonical_host(host: str) -> str:
 def read_target(host: str, path: str) -> Target:
     """Every reading of a path (without its query). Raises `AmbiguousTarget`."""
     if _PLAIN.fullmatch(path):
-        return Target(canonical_host(host), (path.rstrip("/") or "/",))
+        return Target(canonical_host(host), path, (path.rstrip("/") or "/",))
     if not path.startswith("/"):
         raise AmbiguousTarget("the path does not begin with a slash")
     if _BROKEN_ESCAPE.search(path) or " " in path:
@@ -87,7 +99,7 @@ def read_target(host: str, path: str) -> Target:
         decoded = {_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) for text in frontier | texts}
         frontier = decoded - frontier - texts
         if not frontier:
-            return Target(canonical_host(host), tuple(readings))
+            return Target(canonical_host(host), path, tuple(readings))
     raise AmbiguousTarget("the path is escaped too many times over")
 
 
@@ -129,6 +141,26 @@ def fold_prefix(path: str) -> str:
     return "/" + "/".join(segment for segment in text.split("/") if segment)
 
 
+@lru_cache(maxsize=1024)
+def _written_forms(prefix: str) -> frozenset[str]:
+    """How a prefix of the settings is spelled by who spells it honestly: as written, and with its UTF-8 escaped."""
+    plain = "".join(f"/{segment}" for segment in prefix.split("/") if segment) or "/"
+    return frozenset({plain, quote(plain, safe=_UNESCAPED)})
+
+
+def _exempt(target: Target, prefixes: Sequence[str]) -> bool:
+    """Whether the path lies under one of the prefixes both as it came and in every reading.
+
+    Never where a reading climbs: `/static/../STATIC` begins as written and ends elsewhere, and readings know no
+    capitals.
+    """
+    written = [form for prefix in prefixes for form in _written_forms(prefix)]
+    if not _under(target.path, written) or any(".." in reading.split("/") for reading in target.readings):
+        return False
+    folded = [fold_prefix(form) for form in written]
+    return all(_under(reading, folded) for reading in target.readings)
+
+
 def find_area(target: Target, areas: Sequence[Area]) -> Area | None:
     """The area the request is in; the one with the longest path where one lies inside another.
 
@@ -155,7 +187,7 @@ def _match(host: str, reading: str, areas: Sequence[Area]) -> Area | None:
 def find_bypass(target: Target, address: Address, user_agent: str, rules: Sequence[BypassRule]) -> BypassRule | None:
     """The first rule that lets this request through without a turn."""
     for rule in rules:
-        if rule.paths and not all(_under(reading, rule.paths) for reading in target.readings):
+        if rule.paths and not _exempt(target, rule.paths):
             continue
         if rule.networks and not any(address in network for network in rule.networks):
             continue

@@ -181,6 +181,11 @@ def test_a_bypass_without_any_condition_is_none(problems):
     assert "needs paths or networks" in problems(room("[[room.bypass]]", 'name = "all"', 'reason = "x"'))[0]
 
 
+def test_a_bypass_keeps_its_paths_as_they_were_written(read):
+    rule = ["[[room.bypass]]", 'name = "assets"', 'reason = "x"', 'paths = ["/Assets/"]']
+    assert read(room(*rule)).room[0].bypass[0].rule().paths == ("/Assets/",)
+
+
 def test_a_bypass_says_why(problems):
     found = problems(room("[[room.bypass]]", 'name = "health"', 'paths = ["/healthz"]'))
     assert found[0].startswith("room[0].bypass[0].reason: is missing")

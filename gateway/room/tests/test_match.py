@@ -186,6 +186,45 @@ def test_a_path_rule_holds_only_if_every_reading_lies_under_it(path):
     assert bypass(path) is None
 
 
+@pytest.mark.parametrize(
+    "path", ["/STATIC/x", "/Static", "/static;v=1/x", "/%73tatic/x", "//static/x", "/x/../static/y", "/./static/x"]
+)
+def test_a_path_rule_does_not_hold_for_another_spelling_that_a_backend_may_take_for_another_page(path):
+    assert bypass(path) is None
+
+
+def test_a_path_rule_keeps_the_capitals_it_was_written_with():
+    rules = (BypassRule("assets", paths=("/Assets/v1/",)),)
+    assert bypass("/Assets/v1", rules=rules) == "assets"
+    assert bypass("/Assets/v1/Logo.PNG", rules=rules) == "assets"
+    assert bypass("/assets/v1/logo.png", rules=rules) is None
+    assert bypass("/Assets/v10", rules=rules) is None
+
+
+def test_a_korean_path_rule_holds_raw_and_escaped():
+    rules = (BypassRule("notice", paths=("/공지",)),)
+    assert bypass("/공지/1", rules=rules) == "notice"
+    assert bypass("/" + quote("공지") + "/1", rules=rules) == "notice"
+    assert bypass("/" + quote("예약"), rules=rules) is None
+
+
+def test_a_path_rule_for_everything_holds_for_everything():
+    assert bypass("/Any/x", rules=(BypassRule("all", paths=("/",)),)) == "all"
+
+
+def test_a_path_rule_takes_one_of_several_prefixes():
+    rules = (BypassRule("files", paths=("/static", "/Media")),)
+    assert bypass("/Media/a", rules=rules) == "files"
+    assert bypass("/static/Media", rules=rules) == "files"
+    assert bypass("/media/a", rules=rules) is None
+
+
+@pytest.mark.parametrize("up", ["..", "%2e%2e", "%252E.", "..;v", "x/../.."])
+@pytest.mark.parametrize("slash", ["/", "%2f", "\\", "//"])
+def test_a_path_rule_never_holds_where_dots_could_lead_to_other_capitals(up, slash):
+    assert bypass(f"/static/{up}{slash}STATIC/x") is None
+
+
 def test_a_network_rule_goes_by_the_address():
     assert bypass("/booking", address="10.1.2.3") == "office"
     assert bypass("/booking", address="::1") is None
