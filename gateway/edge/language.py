@@ -1,9 +1,10 @@
 """Which of our languages a visitor reads best."""
 
 import re
-from typing import Final
 
-LANGUAGES: Final = ("ko", "en")
+from gateway.settings import LANGUAGES
+
+__all__ = ["LANGUAGES", "pick_language"]
 
 # A browser sends under 200 characters. What is longer is noise or an attack, and its start says enough.
 _LONGEST = 512
