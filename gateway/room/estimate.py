@@ -1,5 +1,6 @@
 """What a waiting person is told: how long, and when to ask again. Pure integers, milliseconds."""
 
+from math import isqrt
 from typing import Final
 
 from gateway.room.model import Snapshot
@@ -17,7 +18,8 @@ JITTER_PERCENT: Final = 15
 def wait_range(snapshot: Snapshot, ahead: int) -> tuple[int, int] | None:
     """Lowest and highest likely wait with `ahead` people before one; None when it cannot be told.
 
-    The measured pace, a quarter either way, but never later than if everyone inside stayed for the whole session.
+    By the measured pace, a quarter either way and more for short lines (few seats come free at random moments, many as
+    a stream), but never later than if everyone inside stayed for the whole session.
     While no pace is measured: as the outflow is set, or, in a full room, anything between the two.
     """
     limits = snapshot.limits
@@ -27,12 +29,16 @@ def wait_range(snapshot: Snapshot, ahead: int) -> tuple[int, int] | None:
     turns = -(-(ahead + 1) // limits.total_active_users)
     latest = max(turns * limits.session_length_ms, soonest * 100 // (100 - SPREAD_PERCENT))
     if snapshot.pace_milli > 0:
-        middle = (ahead + 1) * 60_000 * 1000 // snapshot.pace_milli
+        places = ahead + 1
+        middle = places * 60_000 * 1000 // snapshot.pace_milli
+        # The sum of `places` exponential times: 80 % of it lies within 1.28 / sqrt(places) of the middle, about.
+        swing = middle * 128 // isqrt(places * 10_000)
+        low, high = max(0, middle - swing), middle + swing
     elif snapshot.live + snapshot.lane_granted < limits.total_active_users:
-        middle = soonest
+        low = high = soonest
     else:
         return soonest, latest
-    low, high = middle * 100 // (100 + SPREAD_PERCENT), middle * 100 // (100 - SPREAD_PERCENT)
+    low, high = low * 100 // (100 + SPREAD_PERCENT), high * 100 // (100 - SPREAD_PERCENT)
     return min(low, latest), min(high, latest)
 
 

@@ -55,6 +55,11 @@ PACE_MS: Final = (60_000, 600_000)
 # tab in the background once a minute: who has not asked in this time is gone, and the seat is somebody else's.
 LONGEST_GRANT_MS: Final = 90_000
 
+# A seat is kept for who is likely to come within this time (the end of age bin `SOON_BIN`), not for who may come within
+# the whole claim window: they are not many, have a right of their way in the lane, and an empty seat helps nobody.
+SOON_BIN: Final = 3
+SOON_S: Final = 1 << SOON_BIN
+
 # From a call to its holder at the door: a page that asks every two seconds, a tick, a way through the network. Seats
 # that will come free within this time are called for already.
 LEAD_MS: Final = 4_000
@@ -93,11 +98,29 @@ def chances(curve: Curve, claim_window_ms: int) -> tuple[int, ...]:
     result = [0] * AGE_BINS
     stay_away = CERTAIN
     for b in range(last, -1, -1):
-        at_risk = curve.at_risk[b] + PRIOR_AT_RISK
-        came = min(curve.came[b] + PRIOR_CAME[b], at_risk)
-        stay_away = stay_away * (at_risk - came) // at_risk
+        stay_away = stay_away * (CERTAIN - _hazard(curve, b)) // CERTAIN
         result[b] = CERTAIN - stay_away
     return tuple(result)
+
+
+def soon(curve: Curve, claim_window_ms: int) -> tuple[int, ...]:
+    """For each age bin, the chance (ppm) that someone called that long ago and not yet come will within `SOON_S`."""
+    last = age_bin(max(claim_window_ms - 1, 0))
+    result = [0] * AGE_BINS
+    stay_away = CERTAIN
+    for b in range(min(SOON_BIN, last), -1, -1):
+        stay_away = stay_away * (CERTAIN - _hazard(curve, b)) // CERTAIN
+        result[b] = CERTAIN - stay_away
+    for b in range(SOON_BIN + 1, last + 1):
+        # The bin is 2^(b-1) seconds long.
+        result[b] = _hazard(curve, b) * SOON_S >> (b - 1)
+    return tuple(result)
+
+
+def _hazard(curve: Curve, b: int) -> int:
+    """The chance (ppm) that someone awaited at the beginning of an age bin comes within it."""
+    at_risk = curve.at_risk[b] + PRIOR_AT_RISK
+    return min(curve.came[b] + PRIOR_CAME[b], at_risk) * CERTAIN // at_risk
 
 
 def expected_ppm(calls: Sequence[Call], call_clock_ms: int, by_age: Sequence[int]) -> int:
@@ -170,12 +193,13 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
     if admitting:
         seats = limits.total_active_users - snapshot.live - snapshot.lane_granted
         grants = max(0, min(snapshot.lane_waiting, seats, credit // USER_CREDIT))
-        seats_ppm = (seats - snapshot.lane_waiting) * CERTAIN - expected_ppm(pending, call_clock, by_age)
-        seats_ppm += freed_ppm(snapshot, chance)
+        seats_ppm = (seats - snapshot.lane_waiting) * CERTAIN + freed_ppm(snapshot, chance)
+        seats_ppm -= expected_ppm(pending, call_clock, soon(snapshot.curve, limits.claim_window_ms))
         # People already at the door use up what new calls would.
         purse = call_credit - snapshot.lane_waiting * USER_CREDIT
         price = USER_CREDIT * chance // CERTAIN
-        people = max(0, min(snapshot.waiting, seats_ppm // chance, purse // price))
+        # To the nearest person: half a chance that nobody comes is worth a call, even for one seat.
+        people = max(0, min(snapshot.waiting, (seats_ppm + chance // 2) // chance, purse // price))
         called_to = serve_to(snapshot, people)
         call_credit -= people * price
 
@@ -219,8 +243,12 @@ def _pace(snapshot: Snapshot, people: int, elapsed_ms: int) -> int:
         return snapshot.pace_milli
     now = people * 60_000 * 1000 // elapsed_ms
     if snapshot.pace_milli == 0:
-        # The first calls come in a burst, which says nothing yet about the minutes to come.
-        return min(now, snapshot.limits.new_users_per_minute * 1000)
+        # The first calls come in a burst, which says nothing yet about the minutes to come. While there are seats the
+        # outflow does; in a full room only that everyone leaves at the end of the session at the latest.
+        limits = snapshot.limits
+        if snapshot.live + snapshot.lane_granted + people < limits.total_active_users:
+            return min(now, limits.new_users_per_minute * 1000)
+        return max(1, limits.total_active_users * 60_000 * 1000 // limits.session_length_ms)
     shortest, longest = PACE_MS
     over_ms = min(max(PACE_CALLS * 60_000 * 1000 // snapshot.pace_milli, shortest), longest)
     return max(1, snapshot.pace_milli + (now - snapshot.pace_milli) * elapsed_ms // over_ms)
