@@ -138,9 +138,13 @@ class Sample:
     def outflow_per_minute(self) -> int:
         return int(str(self.settings["new_users_per_minute"]))
 
-    def setting_ms(self, name: str) -> int | None:
-        value = self.settings.get(name)
-        return value if isinstance(value, int) else None
+    @property
+    def idle_limit_s(self) -> int:
+        return int(str(self.settings["idle_limit_s"]))
+
+    @property
+    def session_length_s(self) -> int:
+        return int(str(self.settings["session_length_s"]))
 
 
 @dataclass(frozen=True, slots=True)

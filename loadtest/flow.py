@@ -7,11 +7,12 @@ inside a window is counted there: a finding is no artefact of a slow network.
 
 from bisect import bisect_right, insort
 from collections.abc import Iterator
+from math import ceil
 from typing import Final
 
 from loadtest.evidence import Evidence, Finding, Sample, Turn, Verdict
 
-# The stated burst: unused outflow of this long may be used at once, and always at least one user.
+# The stated burst: unused outflow of this long may be used at once, in whole users, and one user more.
 BURST_MS: Final = 2_000
 
 # Outflow is handed out in ticks, a few in a second: a window may hold one tick's worth more than its length.
@@ -121,8 +122,8 @@ def _level(sample: Sample, rate: float) -> float:
     return sample.counters["admitted"] - rate * sample.sent_ms
 
 
-def _burst(outflow_per_minute: int) -> float:
-    return max(1.0, outflow_per_minute * BURST_MS / MINUTE_MS)
+def _burst(outflow_per_minute: int) -> int:
+    return max(1, ceil(outflow_per_minute * BURST_MS / MINUTE_MS)) + 1
 
 
 def _tolerance(evidence: Evidence, outflow_per_minute: int) -> float:

@@ -12,6 +12,9 @@ from loadtest.options import UsageError
 
 OK: Final = 200
 
+# Settings the checks rely on: without one of them a run would prove less than it says.
+NEEDED: Final = ("total_active_users", "new_users_per_minute", "idle_limit_s", "session_length_s")
+
 
 class OperatorApi:
     """One room, or (room None) the only one there is."""
@@ -36,6 +39,8 @@ class OperatorApi:
         sent_ms = self._watch.floor_ms()
         data, _ = await self._get(f"/api/rooms/{room}")
         try:
+            for name in NEEDED:
+                int(data["settings"][name])
             return Sample(
                 sent_ms=sent_ms,
                 got_ms=self._watch.ceil_ms(),

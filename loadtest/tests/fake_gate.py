@@ -224,12 +224,24 @@ class Operator:
             "room": ROOM,
             "epoch": 1,
             "state": "prequeue" if line.prequeue else "open",
-            "settings": {"total_active_users": line.ceiling, "new_users_per_minute": line.per_minute},
+            # All fields as the real one names them: a check that asks for another must fail.
+            "settings": {
+                "state": "prequeue" if line.prequeue else "open",
+                "queueing_method": "fifo",
+                "total_active_users": line.ceiling,
+                "new_users_per_minute": line.per_minute,
+                "claim_window_s": 60,
+                "session_length_s": 600,
+                "idle_limit_s": 300,
+                "opens_at": None,
+                "message": {},
+                "version": line.version,
+            },
             "tail": line.tail,
             "serving": 0 if back else line.serving,
             "waiting": line.tail - line.serving,
             "live": len(line.passes),
-            "counters": {"admitted": 0, "places_claimed": 0, "peak_live": 0, **line.counters},
+            "counters": {"admitted": 0, "peak_live": 0, **line.counters},
         }
         return web.json_response(data, headers={"ETag": f'"{line.version}"'})
 

@@ -78,17 +78,26 @@ FAULTS = {
 SLOW = {Fault.TOO_FAST: {"per_minute": 60}, Fault.OUT_OF_ORDER: {"per_minute": 300}}
 
 
-async def test_each_broken_rule_is_found() -> None:
-    async def find(fault: Fault) -> Outcome:
-        async with running(busy(fault, **SLOW.get(fault, {}))) as fake:
-            return await go(fake, max_s=3.0)
+# Some faults keep a run from ending. On a busy machine the short time can be over before the fault has shown (claiming
+# again alone takes 1.5 s of pauses), so what was not found in it is looked for again, for longer.
+LOOK_S = (3.0, 12.0, 48.0)
 
-    outcomes = await asyncio.gather(*map(find, FAULTS))
-    missed = {
-        fault.name: broken(outcome)
-        for (fault, name), outcome in zip(FAULTS.items(), outcomes, strict=True)
-        if name not in broken(outcome) or outcome.exit_code != 1
-    }
+
+async def test_each_broken_rule_is_found() -> None:
+    async def find(fault: Fault, max_s: float) -> Outcome:
+        async with running(busy(fault, **SLOW.get(fault, {}))) as fake:
+            return await go(fake, max_s=max_s)
+
+    missed = {fault: set[str]() for fault in FAULTS}
+    for max_s in LOOK_S:
+        outcomes = await asyncio.gather(*(find(fault, max_s) for fault in missed))
+        missed = {
+            fault: broken(outcome)
+            for fault, outcome in zip(missed, outcomes, strict=True)
+            if FAULTS[fault] not in broken(outcome) or outcome.exit_code != 1
+        }
+        if not missed:
+            break
     assert missed == {}
 
 
@@ -181,12 +190,15 @@ async def test_no_book_only_stays_and_leaves() -> None:
     assert outcome.exit_code == 0
 
 
-async def test_what_cannot_begin_says_why() -> None:
+async def test_what_cannot_begin_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     async with running(busy()) as fake:
         with pytest.raises(UsageError, match="no room other at this gate"):
             await go(fake, room="other")
         with pytest.raises(UsageError, match="answered 401"):
             await go(fake, operator_token="wrong")
+        monkeypatch.setattr("loadtest.operator_api.NEEDED", ("no_such_limit_s",))
+        with pytest.raises(UsageError, match="no_such_limit_s"):
+            await go(fake)
         gone = fake.url
     with pytest.raises(UsageError, match="cannot begin"):
         await run(Options(url=gone, room=ROOM))
