@@ -169,7 +169,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "한 번 입장하면 한 건만 예약할 수 있습니다. 다른 분의 예약은 새로 순서를 받아 주세요.",
         "Each turn allows one booking. To book for another person, join the line again.",
     ),
-    "other_pass": ("다른 분이 맡아 둔 자리입니다", "This seat is kept for someone else"),
+    "other_pass": ("이 자리는 더 이상 회원님 앞으로 맡아 두고 있지 않습니다", "This seat is no longer kept for you"),
     "other_pass_do": ("시간을 다시 선택해 주세요.", "Please choose a time again."),
     "hold_expired": ("맡아 둔 시간이 지났습니다", "The seat is no longer kept for you"),
     "hold_expired_do": (

@@ -66,10 +66,11 @@ def create_app(rooms: Sequence[RoomControl], token: str) -> web.Application:
     return app
 
 
-def describe(room: Snapshot) -> dict[str, Any]:
-    """A room as operators see it."""
+def describe(room: Snapshot, *, fresh: bool = True) -> dict[str, Any]:
+    """A room as operators see it. fresh: whether the store was heard from lately; else this is what it was before."""
     return {
         "room": room.room,
+        "fresh": fresh,
         "epoch": room.epoch,
         "state": room.state.value,
         "admitting": room.admitting,
@@ -125,11 +126,12 @@ async def _metrics(request: web.Request) -> web.Response:
 
 
 async def _list(request: web.Request) -> web.Response:
-    return _json({"rooms": [describe(room.snapshot) for room in request.app[_ROOMS].values()]})
+    return _json({"rooms": [describe(room.snapshot, fresh=room.fresh) for room in request.app[_ROOMS].values()]})
 
 
 async def _show(request: web.Request) -> web.Response:
-    return _room(_find(request).snapshot)
+    room = _find(request)
+    return _room(room.snapshot, fresh=room.fresh)
 
 
 async def _patch(request: web.Request) -> web.Response:
@@ -172,8 +174,8 @@ def _if_match(request: web.Request) -> int | None:
     return int(digits)
 
 
-def _room(room: Snapshot) -> web.Response:
-    return _json(describe(room), headers={"ETag": f'"{room.limits.version}"'})
+def _room(room: Snapshot, *, fresh: bool = True) -> web.Response:
+    return _json(describe(room, fresh=fresh), headers={"ETag": f'"{room.limits.version}"'})
 
 
 def _json(data: Any, *, headers: Mapping[str, str] | None = None) -> web.Response:

@@ -13,8 +13,9 @@ from shared.wire import PASS_COOKIE, SECURE_PREFIX, TICKET_COOKIE
 # A place is kept this long in a browser that was closed.
 TICKET_MAX_AGE_S: Final = 7 * 24 * 3600
 
-# More values of one name than a mishap explains are not looked at.
-MAX_VALUES: Final = 4
+# Somebody else's page on a sibling host can plant values beside ours; a good one must be found among them. The headers'
+# own limit leaves room for not many more.
+MAX_VALUES: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,11 +47,12 @@ def values(headers: Iterable[str], name: str) -> list[str]:
 def without_ours(header: str) -> str:
     """A `Cookie` header less every cookie of the gateway's; empty if nothing is left. The rest keeps its spelling."""
     parts = header.split(";")
-    kept = [part for part in parts if not _is_ours(part)]
+    kept = [part for part in parts if not names_ours(part)]
     return header if len(kept) == len(parts) else ";".join(kept).strip()
 
 
-def _is_ours(part: str) -> bool:
+def names_ours(part: str) -> bool:
+    """Whether a cookie, `name=value`, has a name of the gateway's."""
     return part.strip().removeprefix(SECURE_PREFIX).startswith((TICKET_COOKIE + "_", PASS_COOKIE + "_"))
 
 

@@ -45,7 +45,7 @@ NOTICE_KINDS: Final = (
     "closed", "sold_out", "full", "forged", "old_epoch", "left", "unavailable", "bad_gateway", "gateway_timeout",
     "bad_request", "too_large", "not_found", "misdirected", "too_many", "completed",
 )  # fmt: skip
-WAITING_NOTICES: Final = ("used", "ended", "recovered")
+WAITING_NOTICES: Final = ("used", "ended", "unsent")
 
 # What `check` tries a room's templates on.
 SAMPLE_STATUS: Final[Mapping[str, Any]] = {

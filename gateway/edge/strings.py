@@ -79,7 +79,7 @@ KO: Final[Mapping[str, str]] = {
     # One line above the waiting page.
     "notice_used": "이전 순서는 이미 사용되었습니다. 지금은 새로 받으신 순서입니다.",
     "notice_ended": "이용 시간이 끝났습니다. 지금은 새로 받으신 순서입니다.",
-    "notice_recovered": "순서를 되찾았습니다. 이어서 기다리시면 됩니다.",
+    "notice_unsent": "방금 보내신 내용은 접수되지 않았습니다. 입장하신 뒤 다시 입력해 주시기 바랍니다.",
     # Notices: what happened, why, what to do now, and the button.
     "request_id": "문의 번호",
     "again_by_itself": "이 화면은 {s}초 후 자동으로 다시 시도합니다.",
@@ -218,7 +218,7 @@ EN: Final[Mapping[str, str]] = {
     "foot": "The server keeps the order. Nothing done on a device or on this page can change it.",
     "notice_used": "Your earlier turn has been used. This is a new place in line.",
     "notice_ended": "Your time inside has ended. This is a new place in line.",
-    "notice_recovered": "Your place has been restored. You can go on waiting.",
+    "notice_unsent": "What you just sent was not received. Please enter it again when you are in.",
     "request_id": "Reference",
     "again_by_itself": "This page tries again by itself in {s} seconds.",
     "closed_title": "The line is closed",

@@ -34,6 +34,12 @@ from gateway.room.decide import place_of
 from gateway.room.ticket import sign
 from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, VisitorState
 
+# Methods that send nothing that could be lost.
+LOOKING: Final = frozenset({"GET", "HEAD"})
+
+# The query of a leave form whose sender wants to join anew.
+JOIN_AGAIN: Final = "then=join"
+
 # A browser without scripts asks again at least this often and at most this seldom.
 REFRESH_S: Final = (5, 30)
 
@@ -160,10 +166,10 @@ class Visitors:
             status_url=f"{OWN_PATH}{line.name}/status",
             leave_url=f"{OWN_PATH}{line.name}/leave",
             refresh_s=low if isinstance(standing, Knocking) else min(max(low, status["poll_after_ms"] // 1000), high),
-            notice=standing.notice,
+            notice="unsent" if request.method not in LOOKING else standing.notice,
         )
         # Only a page that was asked for as a page may be taken for one.
-        code = 200 if request.method in {"GET", "HEAD"} else 429
+        code = 200 if request.method in LOOKING else 429
         return answers.page(request, line.pages.waiting(view, language), "waiting", status=code, cookies=set_cookies)
 
     def notice(
@@ -188,7 +194,7 @@ class Visitors:
             room=line.name if line else None,
             title=line.config.title if line else None,
             retry_url=_own_address(request) if line else None,
-            leave_url=f"{OWN_PATH}{line.name}/leave" if line else None,
+            leave_url=f"{OWN_PATH}{line.name}/leave?{JOIN_AGAIN}" if line else None,
             request_id=reference,
         )
         return answers.page(request, content, kind, status=status, cookies=cookies, retry_s=retry_s)
@@ -239,6 +245,11 @@ class Visitors:
         dropped = [cookies.drop_cookie(name, secure=line.cookies.secure) for name in names]
         if not answers.wants_page(request):
             return answers.json({"state": VisitorState.OUTSIDE}, "left", cookies=dropped)
+        if request.query_string == JOIN_AGAIN:
+            # From a page that says why the ticket does not count: on to the line, without a word of having left one.
+            response = answers.page(request, line.pages.notice("left", language), "left", status=303, cookies=dropped)
+            response.headers["Location"] = line.config.paths[0]
+            return response
         content = line.pages.notice(
             "left", language, room=line.name, title=line.config.title, retry_url=line.config.paths[0]
         )

@@ -97,7 +97,7 @@ class QueueStore(Protocol):
     """Where rooms live. One object may be shared by all tasks of one event loop."""
 
     async def open_room(self, room: str, limits: Limits) -> Snapshot:
-        """Make the room known, and new if it is new (epoch 1, nothing issued).
+        """Make the room known, and new if it is new: nothing issued, an epoch no earlier line of that name had.
 
         limits: as the settings file has them. A field that differs from what the file had at the last opening changes
         the live settings; one that does not leaves what an operator set since. `limits.version` is ignored.

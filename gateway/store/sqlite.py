@@ -56,6 +56,8 @@ class SqliteStore:
 
     wall_ms, mono_ms: the machine's clocks. boot_id: names the boot in which `mono_ms` counts.
     patience_ms: how long a call may wait for other writers.
+    first_epoch: of rooms that are new; None for the second of their making. So a line that was lost with its file and
+        begins again never takes the lost one's tickets for its own.
     """
 
     def __init__(
@@ -66,15 +68,22 @@ class SqliteStore:
         mono_ms: Clock = _monotonic_ms,
         boot_id: str | None = None,
         patience_ms: int = PATIENCE_MS,
+        first_epoch: int | None = None,
     ) -> None:
         self._clock = SteadyClock(wall_ms, mono_ms)
         self._boot_id = boot_id or machine_boot_id()
         self._patience_s = patience_ms / 1000
+        self._first_epoch = first_epoch
         self._file = StoreFile(path, on_open=self._enter_boot)
         self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, thread_name_prefix="store")
 
     async def open_room(self, room: str, limits: Limits) -> Snapshot:
-        return await self._write(lambda file: rooms.open_room(file, room, limits, self._now(file).now_ms), durable=True)
+        def work(file: sqlite3.Connection) -> Snapshot:
+            now_ms = self._now(file).now_ms
+            first_epoch = now_ms // 1000 if self._first_epoch is None else self._first_epoch
+            return rooms.open_room(file, room, limits, now_ms, first_epoch)
+
+        return await self._write(work, durable=True)
 
     async def load(self, room: str) -> Snapshot:
         return await self._read(lambda file: snapshot(file, read_line(file, room), self._now(file).now_ms))

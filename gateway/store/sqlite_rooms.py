@@ -21,11 +21,11 @@ PURGE_KNOCKS: Final = 4_096
 CALL_GROUP_MS: Final = 250
 
 
-def open_room(connection: sqlite3.Connection, room: str, given: Limits, now_ms: int) -> Snapshot:
+def open_room(connection: sqlite3.Connection, room: str, given: Limits, now_ms: int, first_epoch: int) -> Snapshot:
     """`QueueStore.open_room`."""
     row = connection.execute("SELECT file_settings FROM rooms WHERE name = ?", (room,)).fetchone()
     if row is None:
-        _create(connection, room, replace(given, version=1), now_ms)
+        _create(connection, room, replace(given, version=1), now_ms, first_epoch)
         return snapshot(connection, read_line(connection, room), now_ms)
     line = read_line(connection, room)
     before = decode_limits(row[0])
@@ -102,15 +102,15 @@ def skip_reserved(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE rooms SET tail = reserved WHERE tail < reserved")
 
 
-def _create(connection: sqlite3.Connection, room: str, limits: Limits, now_ms: int) -> None:
+def _create(connection: sqlite3.Connection, room: str, limits: Limits, now_ms: int, epoch: int) -> None:
     text = encode_limits(limits)
     zeros = str([0] * AGE_BINS)
     connection.execute(
         "INSERT INTO rooms (name, settings, file_settings, epoch, tick, last_tick_ms, pass_clock_ms, call_clock_ms,"
         " tail, reserved, serving, watermark, left_ahead, credit, call_credit, admitting, live, lane_waiting,"
         " lane_granted, pace_milli, at_risk, came, counters)"
-        " VALUES (?, ?, ?, 1, 0, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?, '{}')",
-        (room, text, text, now_ms, zeros, zeros),
+        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?, '{}')",
+        (room, text, text, epoch, now_ms, zeros, zeros),
     )
 
 

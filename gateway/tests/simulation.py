@@ -50,7 +50,7 @@ async def simulate(
     """Run the room for `minutes` with `waiting` people in line from the start."""
     rng = random.Random(seed)
     now = START_MS
-    store = SqliteStore(path, wall_ms=lambda: now, mono_ms=lambda: now - START_MS, boot_id="simulation")
+    store = SqliteStore(path, first_epoch=1, wall_ms=lambda: now, mono_ms=lambda: now - START_MS, boot_id="simulation")
     await store.open_room("r", limits)
     await store.join("r", [None] * waiting, expires_ms=now)
     result = Result()

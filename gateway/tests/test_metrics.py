@@ -12,7 +12,7 @@ from gateway.store.sqlite import SqliteStore
 
 @pytest.fixture
 async def snapshot(tmp_path):
-    store = SqliteStore(tmp_path / "queue.db")
+    store = SqliteStore(tmp_path / "queue.db", first_epoch=1)
     yield await store.open_room("vaccine", Limits(total_active_users=300))
     await store.close()
 

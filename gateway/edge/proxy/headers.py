@@ -6,7 +6,7 @@ from typing import Final
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.edge.client import Client
-from gateway.edge.cookies import without_ours
+from gateway.edge.cookies import names_ours, without_ours
 from shared.wire import HEADER_PREFIX, PASS_HEADER
 
 HOP_BY_HOP: Final = frozenset(
@@ -93,6 +93,8 @@ def to_client(headers: CIMultiDictProxy[str], add_cookies: Iterable[str]) -> CIM
     result: CIMultiDict[str] = CIMultiDict()
     for name, value in headers.items():
         lowered = name.lower()
+        if lowered == "set-cookie" and names_ours(value):
+            continue  # a backend has no say in who holds which place
         if lowered not in dropped and not is_ours(lowered):
             result.add(name, value)
     if cookies:

@@ -308,7 +308,7 @@ async def front(
         }
     )
     clock = Hands()
-    store: Any = SqliteStore(folder / "queue.db", wall_ms=clock, mono_ms=clock, boot_id="this-test")
+    store: Any = SqliteStore(folder / "queue.db", first_epoch=1, wall_ms=clock, mono_ms=clock, boot_id="this-test")
     if faulty:
         store = Faulty(store)
     async with gateway(settings, operator_token=TOKEN, clock=clock, store=store) as (server, console):

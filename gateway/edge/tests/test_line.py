@@ -22,7 +22,7 @@ def clock():
 
 @pytest.fixture
 async def store(tmp_path, clock):
-    made = Faulty(SqliteStore(tmp_path / "queue.db", wall_ms=clock, mono_ms=clock, boot_id="this"))
+    made = Faulty(SqliteStore(tmp_path / "queue.db", first_epoch=1, wall_ms=clock, mono_ms=clock, boot_id="this"))
     yield made
     made.failure = None
     await made.close()

@@ -16,7 +16,7 @@ NOW_MS = 1_626_692_400_000
 
 @pytest.fixture
 async def snapshot(tmp_path):
-    store = SqliteStore(tmp_path / "queue.db")
+    store = SqliteStore(tmp_path / "queue.db", first_epoch=1)
     yield await store.open_room("vaccine", Limits())
     await store.close()
 

@@ -40,7 +40,9 @@ def text(token, room="vaccine", ring=RING) -> str:
 async def line(tmp_path):
     """A line with one seat and full credit, and its clock as `line.hands`."""
     clock = Hands()
-    store = BatchingStore(SqliteStore(tmp_path / "queue.db", wall_ms=clock, mono_ms=clock, boot_id="this"))
+    store = BatchingStore(
+        SqliteStore(tmp_path / "queue.db", first_epoch=1, wall_ms=clock, mono_ms=clock, boot_id="this")
+    )
     made = Line(Room.model_validate(ROOM), store, secure=False, monotonic=clock.seconds)
     await made.start()
     clock.now_ms += 2_000

@@ -14,7 +14,7 @@ StoreFactory = Callable[[], QueueStore]
 
 
 def sqlite_factory(folder: Path) -> StoreFactory:
-    return lambda: SqliteStore(folder / "queue.db")
+    return lambda: SqliteStore(folder / "queue.db", first_epoch=1)
 
 
 BACKENDS: dict[str, Callable[[Path], StoreFactory]] = {"sqlite": sqlite_factory}

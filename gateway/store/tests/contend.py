@@ -41,7 +41,7 @@ class Contention:
 
 async def join_for(path: Path, start: float, seconds: float, batch: int) -> tuple[list[int], list[float]]:
     """Join in batches from `start` (`time.time`) on: the numbers, and how long each call took."""
-    store = SqliteStore(path)
+    store = SqliteStore(path, first_epoch=1)
     await store.open_room("hall", Limits())
     numbers: list[int] = []
     waits_ms = []

@@ -44,7 +44,7 @@ async def one_round(store: QueueStore, dice: random.Random) -> None:
 
 
 async def main(path: Path, seed: int) -> None:
-    store = SqliteStore(path)
+    store = SqliteStore(path, first_epoch=1)
     dice = random.Random(seed)
     await store.open_room("hall", LIMITS)
     tell("ready")

@@ -47,7 +47,7 @@ async def test_every_answer_of_killed_processes_is_still_true_and_no_number_was_
     admitted = {int(words[1]): words[2] for words in told if words[0] == "admitted"}
     completed = {int(words[1]) for words in told if words[0] == "completed"}
 
-    store = SqliteStore(path)
+    store = SqliteStore(path, first_epoch=1)
     try:
         snapshot = await store.open_room("hall", LIMITS)
         # What was not told may have happened too, but nothing that was told has not.

@@ -8,6 +8,7 @@ import threading
 import time
 from contextlib import closing as closing_now
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,7 @@ class Machine:
     def store(self, path: Path, patience_ms: int = 2_000) -> SqliteStore:
         return SqliteStore(
             path,
+            first_epoch=1,
             wall_ms=lambda: self.wall,
             mono_ms=lambda: self.mono,
             boot_id=self.boot,
@@ -379,3 +381,13 @@ async def test_calls_shortly_after_one_another_count_as_one(closing, machine, pa
         (76, 100, 25),
     ]
     assert [call.called_at_ms for call in snapshot.calls] == [10, 260, 510, 760]
+
+
+async def test_a_line_that_begins_again_in_a_new_file_is_not_taken_for_the_lost_one(tmp_path: Path) -> None:
+    epochs = []
+    for wall_ms in (1_626_692_400_000, 1_626_692_460_000):
+        store = SqliteStore(tmp_path / f"{wall_ms}.db", wall_ms=partial(int, wall_ms))
+        epochs.append((await store.open_room("hall", Limits())).epoch)
+        await store.reset("hall", expected_version=None)
+        await store.close()
+    assert epochs[1] > epochs[0] + 1

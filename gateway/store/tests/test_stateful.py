@@ -55,6 +55,7 @@ class SqliteMachine:
     def open(self) -> QueueStore:
         return SqliteStore(
             Path(self._folder.name) / "queue.db",
+            first_epoch=1,
             wall_ms=lambda: self.wall_ms,
             mono_ms=lambda: self.mono_ms,
             boot_id="boot",
