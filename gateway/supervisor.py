@@ -10,6 +10,7 @@ import logging
 import multiprocessing
 import os
 import secrets
+import select
 import signal
 import socket
 import time
@@ -30,6 +31,10 @@ from shared.errors import SunbeonError
 _LOG: Final = logging.getLogger(__name__)
 
 READY: Final = "ready"
+ALIVE: Final = "alive"
+# A worker says so this often; one that was silent for this long hangs, with its share of the visitors, and is replaced.
+ALIVE_EVERY_S: Final = 2.0
+SILENT_S: Final = 15.0
 # A worker that dies at once is started again after this, twice as long each time.
 FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
@@ -49,6 +54,7 @@ class Worker:
     pipe: Connection
     started_s: float
     pause_s: float
+    heard_s: float
     ready: bool = False
 
 
@@ -144,7 +150,8 @@ class Supervisor:
         )
         process.start()
         theirs.close()
-        self._workers[index] = Worker(process, ours, time.monotonic(), pause_s)
+        now_s = time.monotonic()
+        self._workers[index] = Worker(process, ours, now_s, pause_s, heard_s=now_s)
 
     def _await_all_ready(self, wake: int) -> None:
         while not self._stopping and not all(worker.ready for worker in self._workers.values()):
@@ -155,21 +162,28 @@ class Supervisor:
                 except EOFError:
                     worker.process.join()
                     raise CannotStart(f"a worker ended with code {worker.process.exitcode} at its start") from None
-                if said != READY:
+                if said not in {READY, ALIVE}:
                     raise CannotStart(said)
-                worker.ready = True
+                worker.ready = worker.ready or said == READY
+                worker.heard_s = time.monotonic()
 
     def _look(self, wake: int) -> None:
-        """Wait for something to happen; start dead workers again."""
-        self._wait(wake)
+        """Wait for something to happen; kill workers that hang, start dead ones again."""
+        self._wait(wake, ALIVE_EVERY_S)
         for index, worker in list(self._workers.items()):
-            if worker.pipe.poll():
-                try:
+            try:
+                while worker.pipe.poll():
                     said = worker.pipe.recv()
-                    if said != READY:
+                    worker.heard_s = time.monotonic()
+                    if said not in {READY, ALIVE}:
                         _LOG.error("a worker could not start", extra={"why": said})
-                except EOFError:
-                    self._replace(index, worker)
+            except EOFError:
+                self._replace(index, worker)
+                continue
+            if time.monotonic() - worker.heard_s > SILENT_S:
+                _LOG.error("a worker hangs and is killed", extra={"pid": worker.process.pid})
+                worker.process.kill()
+                worker.heard_s = time.monotonic()
 
     def _replace(self, index: int, worker: Worker) -> None:
         worker.pipe.close()
@@ -184,10 +198,10 @@ class Supervisor:
         time.sleep(worker.pause_s if lived_s <= HEALTHY_S else 0)
         self._start(index, pause_s)
 
-    def _wait(self, wake: int) -> list[Worker]:
-        """Block until a signal came or a worker's pipe has news; the workers that have."""
+    def _wait(self, wake: int, longest_s: float | None = None) -> list[Worker]:
+        """Block until a signal came, a worker's pipe has news, or the time is up; the workers that have news."""
         by_pipe = {worker.pipe: worker for worker in self._workers.values() if not worker.pipe.closed}
-        found = wait([*by_pipe, wake])
+        found = wait([*by_pipe, wake], longest_s)
         if wake in found:
             os.read(wake, 64)
         return [by_pipe[pipe] for pipe in found if isinstance(pipe, Connection)]
@@ -235,6 +249,7 @@ async def _work(
     loop = asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     stop_without_supervisor(pipe, stop)
+    heartbeat = loop.create_task(_say_alive(pipe), name="heartbeat")
     sockets = []
     for address in (visitors, operators):
         sock = _shared_socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
@@ -244,6 +259,7 @@ async def _work(
     try:
         await serve(settings, sockets[0], sockets[1], operator_token=token, ready=lambda: _say(pipe, READY), stop=stop)
     finally:
+        heartbeat.cancel()
         loop.remove_reader(pipe.fileno())
 
 
@@ -258,6 +274,15 @@ def stop_without_supervisor(pipe: Connection, stop: asyncio.Event) -> None:
 
     # Nothing is ever sent to a worker: readable means that the supervisor is gone.
     loop.add_reader(pipe.fileno(), gone)
+
+
+async def _say_alive(pipe: Connection) -> None:
+    """From inside the event loop, so that it stops when that does."""
+    while True:
+        await asyncio.sleep(ALIVE_EVERY_S)
+        # A supervisor that hangs must not make a worker hang on a full pipe.
+        if select.select((), (pipe,), (), 0)[1]:
+            _say(pipe, ALIVE)
 
 
 def _say(pipe: Connection, word: str) -> None:

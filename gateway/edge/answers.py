@@ -18,6 +18,7 @@ STATUS: Final[Mapping[str, int]] = {
     "forged": 403,
     "not_found": 404,
     "old_epoch": 409,
+    "too_slow": 408,
     "sold_out": 410,
     "too_large": 413,
     "misdirected": 421,

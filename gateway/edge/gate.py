@@ -26,7 +26,7 @@ from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
 from gateway.edge.pages import Pages
 from gateway.edge.proofs import Proofs
-from gateway.edge.proxy.forward import BackendError, BodyTooLarge, Forwarder, Inspect
+from gateway.edge.proxy.forward import BackendError, BodyTimeout, BodyTooLarge, Forwarder, Inspect
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through
 from gateway.edge.visitors import Visitors
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
@@ -118,6 +118,8 @@ class Gate:
                 kind, detail = "misdirected", str(error)
             case BodyTooLarge():
                 kind, detail = "too_large", str(error)
+            case BodyTimeout():
+                kind, detail = "too_slow", str(error)
             case BackendError():
                 kind, detail = error.kind, str(error)
                 _LOG.warning("the backend failed", extra={"kind": kind, "why": detail, **where})
@@ -182,7 +184,7 @@ class Gate:
 
         try:
             return await self._forward(request, address, client, proof=proof, inspect=inspect)
-        except (BackendError, BodyTooLarge) as error:
+        except (BackendError, BodyTimeout, BodyTooLarge) as error:
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
             return self._failed(request, error, cookies=self._visitors.admission_cookies(line, standing))
 

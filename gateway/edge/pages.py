@@ -43,7 +43,7 @@ ROOM_STYLE: Final = "room.css"
 
 NOTICE_KINDS: Final = (
     "closed", "sold_out", "full", "forged", "old_epoch", "left", "unavailable", "bad_gateway", "gateway_timeout",
-    "bad_request", "too_large", "not_found", "misdirected", "too_many", "completed",
+    "bad_request", "too_large", "too_slow", "not_found", "misdirected", "too_many", "completed",
 )  # fmt: skip
 WAITING_NOTICES: Final = ("used", "ended", "unsent")
 

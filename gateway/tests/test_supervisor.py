@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from aiohttp.http_exceptions import BadStatusLine
 
 from gateway import keys
 from gateway.supervisor import CannotStart, is_our_fault, operator_token, reserve, stop_without_supervisor
-from gateway.tests.stand import Program, _children, _command, fetch, until
+from gateway.tests.stand import Program, Stand, _children, _command, fetch, until
 
 CONFIG = """
 [gateway]
@@ -223,3 +224,16 @@ def test_requests_nobody_can_parse_do_not_fill_the_log():
     assert not is_our_fault(report(BadStatusLine("GET booking")))
     assert is_our_fault(report(RuntimeError("a fault")))
     assert is_our_fault(logging.makeLogRecord({"msg": "something else"}))
+
+
+def test_a_worker_that_hangs_is_replaced(tmp_path, monkeypatch):
+    """Stopped by a signal, it keeps its listening socket and its share of the visitors: worse than dead."""
+    with Stand(tmp_path, workers=2) as stand:
+        victim = stand.worker_pids()[0]
+        os.kill(victim, signal.SIGSTOP)
+        try:
+            until(lambda: victim not in stand.worker_pids(), "the hung worker is gone", patience_s=60)
+        finally:
+            with suppress(ProcessLookupError):
+                os.kill(victim, signal.SIGCONT)
+        until(lambda: len(stand.worker_pids()) == 2, "another one runs")

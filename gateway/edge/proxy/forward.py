@@ -158,6 +158,8 @@ class Forwarder:
     async def _relay(
         self, request: web.BaseRequest, answer: aiohttp.ClientResponse, inspect: Inspect
     ) -> web.StreamResponse:
+        if answer.status < 200:  # noqa: PLR2004 - only 101 comes here, and nobody asked to switch
+            raise BackendError("the backend switches to a protocol nobody asked for")
         cookies = await inspect(answer.status, answer.headers)
         response = _Relayed(status=answer.status, reason=answer.reason, headers=to_client(answer.headers, cookies))
         await response.prepare(request)

@@ -4,6 +4,9 @@ import asyncio
 
 import pytest
 
+from gateway.edge.tests.backend import answer
+from gateway.edge.tests.front import exchange
+
 CROSS_SITE = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Origin": "http://evil.test"}
 
 
@@ -112,3 +115,50 @@ async def test_a_pass_that_is_told_again_is_recorded_again(start):
     first, second = site.audit()
     assert (first["again"], second["again"]) == (False, True)
     assert first["pass_id"] == second["pass_id"]
+
+
+async def test_who_wants_to_join_again_is_led_to_the_line_in_one_step(start):
+    site = await start(rooms=[{"total_active_users": 0}])
+    visitor = site.visitor()
+    visitor.cookies[f"sunbeon_ticket_{visitor.room}"] = "damaged"
+    page = await visitor.get("/book")
+    assert (page.status, page.gate) == (403, "forged")
+    assert b'action="/_sunbeon/vaccine/leave?then=join"' in page.body
+    got = await visitor.ask("POST", "/_sunbeon/vaccine/leave?then=join")
+    assert (got.status, got.one("Location"), visitor.cookies) == (303, "/", {})
+    assert (await visitor.get("/")).gate == "waiting"
+
+
+async def test_who_sends_a_form_without_a_turn_is_told_that_it_was_not_received(start):
+    site = await start(rooms=[{"total_active_users": 0}])
+    got = await site.visitor().ask("POST", "/book", b"name=x")
+    assert got.status == 429
+    assert b"was not received" in got.body
+
+
+async def test_a_backend_cannot_set_our_cookies(start, backend):
+    site = await start(rooms=[{"total_active_users": 9}])
+    visitor = site.visitor()
+    await visitor.get("/book")
+    backend.reply = answer(b"x", "Set-Cookie: sunbeon_ticket_vaccine=evil; Path=/", "Set-Cookie: theirs=1")
+    got = await visitor.get("/book")
+    assert got.all("Set-Cookie") == ["theirs=1"]
+
+
+async def test_a_good_ticket_is_found_among_many_planted_ones(start):
+    site = await start(rooms=[{"total_active_users": 0}])
+    visitor = site.visitor()
+    number = await visitor.queue()
+    planted = "; ".join([f"sunbeon_ticket_vaccine=x{n}" for n in range(50)])
+    cookie = f"{planted}; sunbeon_ticket_vaccine={visitor.ticket}"
+    got = await site.visitor().ask("GET", "/_sunbeon/vaccine/status", headers={"Cookie": cookie})
+    assert got.json()["number"] == number
+
+
+async def test_a_stalled_upload_is_told_so(start, monkeypatch):
+    monkeypatch.setattr("gateway.edge.proxy.forward.BODY_SILENCE_S", 0.05)
+    site = await start(rooms=[{"total_active_users": 9}])
+    head = b"POST /book HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\nContent-Length: 9\r\n\r\nab"
+    got = await exchange(site.port, head, "POST")
+    assert (got.status, got.gate) == (408, "too_slow")
+    assert "sunbeon_pass_vaccine" in got.set_cookies
