@@ -382,9 +382,10 @@ class Stand:
         return [Seen(**{name: each[name] for name in Seen.__slots__}) for each in _json_lines(self._request_log)]
 
     def admissions(self) -> list[Admission]:
-        """What the gateway says it admitted so far."""
+        """What the gateway says it admitted so far. A pass that was told again has another line, and counts once."""
         lines = (each for each in _json_lines(self._audit_log) if each["event"] == "admitted")
-        return [Admission(**{name: each[name] for name in Admission.__slots__}) for each in lines]
+        told = (Admission(**{name: each[name] for name in Admission.__slots__}) for each in lines)
+        return list(dict.fromkeys(told))
 
     def _operate(self, method: str, data: Mapping[str, Any] | None = None) -> dict[str, Any]:
         headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
