@@ -56,11 +56,11 @@ screenshots: $(VENV)/.installed-dev ## pictures of the pages, into docs/images (
 
 lock: $(VENV)/.installed-dev ## write the requirements files anew from pyproject.toml
 	$(PIP) install uv
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	  --all-extras pyproject.toml -o requirements.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	  --group build -o requirements-build.txt
-	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet \
+	$(BIN)/uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --quiet \
 	  --all-extras --group dev pyproject.toml -o requirements-dev.txt
 
 clean: ## remove the environment and caches; keeps var, where the line is

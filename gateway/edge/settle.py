@@ -13,7 +13,7 @@ from typing import assert_never
 from gateway.edge.line import Line
 from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide, has_room, place_of
 from gateway.room.model import PassGrant
-from gateway.room.ticket import BadToken, KeyRing, Knock, Pass, Ticket, UnknownKey, verify
+from gateway.room.ticket import BadToken, KeyRing, Knock, Pass, Ticket, Token, UnknownKey, verify
 from gateway.store.base import Admitted, AtDoor, Held, NotCalled, Spent
 from shared.wire import How
 
@@ -90,39 +90,29 @@ def read_credentials(
     tickets: Iterable[str], passes: Iterable[str], room: str, keys: KeyRing, *, epoch: int
 ) -> Credentials:
     """Verify what was brought."""
-    found_tickets: list[Ticket] = []
-    found_pass: Pass | None = None
-    knock: Knock | None = None
-    damaged = unknown_key = False
-    for text in tickets:
-        try:
-            token = verify(text, room, keys)
-        except BadToken as error:
-            damaged = True
-            unknown_key = unknown_key or isinstance(error, UnknownKey)
-            continue
-        match token:
-            case Ticket():
-                found_tickets.append(token)
-            case Knock():
-                knock = knock or token
-            case Pass():
-                damaged = True
-            case _ as unreachable:
-                assert_never(unreachable)
-    for text in passes:
-        try:
-            token = verify(text, room, keys)
-        except BadToken as error:
-            damaged = True
-            unknown_key = unknown_key or isinstance(error, UnknownKey)
-            continue
-        if not isinstance(token, Pass):
-            damaged = True
-        elif token.epoch == epoch:
-            found_pass = found_pass or token
+    from_tickets = _verified(tickets, room, keys)
+    from_passes = _verified(passes, room, keys)
+    found_tickets = [token for token in from_tickets if isinstance(token, Ticket)]
+    knock = next((token for token in from_tickets if isinstance(token, Knock)), None)
+    found_pass = next((token for token in from_passes if isinstance(token, Pass) and token.epoch == epoch), None)
+    # A good token in the other one's cookie is as wrong there as a forged one.
+    misplaced = any(isinstance(token, Pass) for token in from_tickets)
+    misplaced = misplaced or any(isinstance(token, Ticket | Knock) for token in from_passes)
+    failures = [token for token in (*from_tickets, *from_passes) if isinstance(token, BadToken)]
+    unknown_key = any(isinstance(error, UnknownKey) for error in failures)
     found_tickets.sort(key=lambda ticket: (ticket.epoch != epoch, ticket.number))
-    return Credentials(found_pass, tuple(found_tickets), knock, damaged, unknown_key)
+    return Credentials(found_pass, tuple(found_tickets), knock, misplaced or bool(failures), unknown_key)
+
+
+def _verified(texts: Iterable[str], room: str, keys: KeyRing) -> list[Token | BadToken]:
+    """Each text as the token it is, or as what is wrong with it."""
+    found: list[Token | BadToken] = []
+    for text in texts:
+        try:
+            found.append(verify(text, room, keys))
+        except BadToken as error:
+            found.append(error)
+    return found
 
 
 async def settle(  # noqa: C901, PLR0912 - a table
