@@ -6,6 +6,7 @@ with what the file says and are the store's from then on: see `Room.limits`.
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from ipaddress import ip_network
@@ -37,6 +38,13 @@ def _language(text: str) -> str:
     return text
 
 
+def _one_line(text: str) -> str:
+    # Cc, Cf: a NUL, a line break, a mark that turns the rest of the page's text around.
+    if any(unicodedata.category(mark) in {"Cc", "Cf"} for mark in text):
+        raise ValueError("holds a control character; write one line of plain text")
+    return text
+
+
 def _address(text: str) -> str:
     host, colon, port = text.rpartition(":")
     if not colon or not host or not port.isdigit() or int(port) > 65_535:  # noqa: PLR2004
@@ -63,7 +71,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 Language = Annotated[str, AfterValidator(_language)]
-Texts = dict[Language, Annotated[str, Field(max_length=500)]]
+Texts = dict[Language, Annotated[str, Field(max_length=500), AfterValidator(_one_line)]]
 
 
 class _Section(BaseModel):
@@ -142,11 +150,17 @@ class Live(_Section):
 
     state: Mode = Field(Mode.OPEN, description="open, paused, closed, sold_out or passthrough.")
     queueing_method: QueueingMethod = Field(QueueingMethod.FIFO, description="fifo, or reject: keep no line.")
-    total_active_users: int = Field(300, ge=0, le=10_000_000, description="Ceiling on visitors inside at once.")
-    new_users_per_minute: int = Field(600, ge=0, le=10_000_000, description="Outflow: admissions per minute.")
-    claim_window_s: int = Field(300, ge=10, le=86_400, description="How long a called place is kept.")
-    session_length_s: int = Field(900, ge=1, le=86_400, description="Longest stay inside.")
-    idle_limit_s: int = Field(300, ge=1, le=86_400, description="A stay ends after this long without a request.")
+    total_active_users: int = Field(
+        300, strict=True, ge=0, le=10_000_000, description="Ceiling on visitors inside at once."
+    )
+    new_users_per_minute: int = Field(
+        600, strict=True, ge=0, le=10_000_000, description="Outflow: admissions per minute."
+    )
+    claim_window_s: int = Field(300, strict=True, ge=10, le=86_400, description="How long a called place is kept.")
+    session_length_s: int = Field(900, strict=True, ge=1, le=86_400, description="Longest stay inside.")
+    idle_limit_s: int = Field(
+        300, strict=True, ge=1, le=86_400, description="A stay ends after this long without a request."
+    )
     opens_at: datetime | None = Field(None, description="Nobody is admitted before; with its UTC offset.")
     message: Texts = Field(default_factory=dict, description="A line from the operator to everyone waiting.")
 

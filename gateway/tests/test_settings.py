@@ -279,3 +279,15 @@ def test_what_the_file_says_of_a_room_are_its_first_limits(read):
     settings = read(room("total_active_users = 7", 'opens_at = "2021-07-19T20:00:00+09:00"', "idle_limit_s = 5"))
     limits = settings.room[0].limits()
     assert (limits.total_active_users, limits.idle_limit_ms, limits.opens_at_ms) == (7, 5_000, 1_626_692_400_000)
+
+
+@pytest.mark.parametrize("text", ["two\nlines", "a\x00b", "\u202eturned"])
+def test_a_message_is_one_line_of_plain_text(text):
+    with pytest.raises(ValidationError, match="control character"):
+        read_live_patch({"message": {"en": text}})
+
+
+@pytest.mark.parametrize("value", [True, "5", 5.0])
+def test_a_limit_is_a_whole_number_and_nothing_like_one(value):
+    with pytest.raises(ValidationError):
+        read_live_patch({"total_active_users": value})
