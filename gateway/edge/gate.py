@@ -24,7 +24,6 @@ from gateway.edge.client import Client, identify
 from gateway.edge.language import pick_language
 from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
-from gateway.edge.pages import Pages
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import BackendError, BodyTimeout, BodyTooLarge, Forwarder, Inspect
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through
@@ -80,7 +79,6 @@ class Gate:
         # backend would be a way around it, whatever other rooms take.
         named = {host for area in self._areas for host in area.hosts}
         self._hosts = named | {canonical_host(host) for host in open_hosts} if named else None
-        self._pages = Pages()
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Only a cancellation and a client that is gone come out as exceptions."""
@@ -131,9 +129,7 @@ class Gate:
             case _:
                 kind, detail = "unavailable", "the gateway failed; every place is kept"
                 _LOG.error("a request failed through a fault of the gateway's", exc_info=error, extra=where)
-        response = self._visitors.notice(
-            request, kind, detail, line=line, cookies=cookies, pages=self._pages, reference=reference
-        )
+        response = self._visitors.notice(request, kind, detail, line=line, cookies=cookies, reference=reference)
         if request.body_exists:
             # The body may be half read: what follows on this connection cannot be told from it.
             response.force_close()
@@ -239,7 +235,7 @@ class Gate:
         self, request: web.BaseRequest, kind: str, detail: str, *, line: Line | None = None, cookies: Iterable[str] = ()
     ) -> web.Response:
         """Say one thing, as a page or as a problem document."""
-        return self._visitors.notice(request, kind, detail, line=line, cookies=cookies, pages=self._pages)
+        return self._visitors.notice(request, kind, detail, line=line, cookies=cookies)
 
 
 async def _nothing(_status: int, _headers: CIMultiDictProxy[str]) -> Iterable[str]:

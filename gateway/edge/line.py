@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -152,14 +152,7 @@ class Line:
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot:
         """Change live settings and let a tick act on them at once. Raises `VersionConflict`."""
-        try:
-            snapshot = await self._store.store.update_settings(self.name, patch, expected_version=expected_version)
-        except VersionConflict as conflict:
-            self._see(conflict.snapshot)
-            raise
-        self._see(snapshot)
-        await self.tick_now()
-        return self.snapshot
+        return await self._alter(self._store.store.update_settings(self.name, patch, expected_version=expected_version))
 
     async def sell_out(self) -> None:
         """The backend says that nothing is left: stop an open room. An operator's own state is left alone."""
@@ -169,9 +162,7 @@ class Line:
 
     async def reset(self, *, expected_version: int | None) -> Snapshot:
         """Start the line anew: a new epoch, in which no earlier ticket or pass counts. Raises `VersionConflict`."""
-        self._see(await self._store.store.reset(self.name, expected_version=expected_version))
-        await self.tick_now()
-        return self.snapshot
+        return await self._alter(self._store.store.reset(self.name, expected_version=expected_version))
 
     def count(self, counter: str) -> None:
         """Add one to a counter of the room; written with the next tick."""
@@ -190,6 +181,17 @@ class Line:
             await self._flush_counts()
         except StoreError as error:
             _LOG.warning("the last counts were not written", extra={"room": self.name, "why": error})
+
+    async def _alter(self, altering: Awaitable[Snapshot]) -> Snapshot:
+        """Await an operator's change of the room, see what it came to, and tick."""
+        try:
+            snapshot = await altering
+        except VersionConflict as conflict:
+            self._see(conflict.snapshot)
+            raise
+        self._see(snapshot)
+        await self.tick_now()
+        return self.snapshot
 
     def _see(self, snapshot: Snapshot) -> None:
         # Answers may overtake one another; an older one must not undo what was seen.

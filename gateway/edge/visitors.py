@@ -51,6 +51,8 @@ class Visitors:
         self._lines = {line.name: line for line in lines}
         self._keys = keys
         self._audit = audit
+        # For what is said outside every room.
+        self._pages = Pages()
         self._under_way: set[asyncio.Task[Standing]] = set()
 
     def read(self, request: web.BaseRequest, line: Line) -> Credentials:
@@ -180,7 +182,6 @@ class Visitors:
         *,
         line: Line | None = None,
         cookies: Iterable[str] = (),
-        pages: Pages | None = None,
         reference: str | None = None,
     ) -> web.Response:
         """Say one thing, as a page or as a problem document. reference: finds this request in the log."""
@@ -188,7 +189,7 @@ class Visitors:
         if not answers.wants_page(request):
             return answers.problem(kind, detail, status=status, retry_s=retry_s, cookies=cookies)
         language = pick_language(request.headers.get("Accept-Language"))
-        content = (line.pages if line else pages or Pages()).notice(
+        content = (line.pages if line else self._pages).notice(
             kind,
             language,
             room=line.name if line else None,
