@@ -1,8 +1,6 @@
 """The waiting page in a real Chromium: it shows what it is told, bears anything, and never enters by itself."""
 
 import json
-import os
-import shutil
 import threading
 import time
 from collections.abc import Callable
@@ -12,6 +10,7 @@ from typing import Any
 import pytest
 
 from gateway.edge.pages import NOTICE_KINDS, SAMPLE_STATES, SAMPLE_STATUS, Pages, WaitView
+from gateway.tests.browser.chromium import chromium_for_tests
 
 pytestmark = pytest.mark.browser
 
@@ -19,16 +18,6 @@ STATUS_URL = "/_sunbeon/vaccine/status"
 LEAVE_URL = "/_sunbeon/vaccine/leave"
 PAGES = Pages()
 NO_ICON = '<link rel="icon" href="data:,">'
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 
 
 def status(**changes):
@@ -121,16 +110,8 @@ def gate(server):
 
 @pytest.fixture(scope="module")
 def chromium():
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("Chromium is missing: apt-get install chromium")
-        pytest.skip("BROWSER TESTS SKIPPED: no Chromium on this machine (apt-get install chromium)")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    with chromium_for_tests() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 PATH: Final = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -20,6 +21,17 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
+
+
+@contextmanager
+def chromium_for_tests() -> Iterator[Browser]:
+    """As `chromium`. Where there is none, the test is skipped with a loud line; in CI it fails."""
+    if PATH is None:
+        if REQUIRED:
+            pytest.fail("Chromium is missing: apt-get install chromium")
+        pytest.skip("BROWSER TESTS SKIPPED: no Chromium on this machine (apt-get install chromium)")
+    with chromium() as browser:
+        yield browser
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.tests.browser import chromium as installed
+from gateway.tests.browser.chromium import chromium_for_tests
 from gateway.tests.browser.scene import Scene, is_idle
 from gateway.tests.stand import Stand
 
@@ -18,11 +18,7 @@ def pytest_collection_modifyitems(items):
 # For this package only: while Playwright is at work no test with an event loop can run in the same process.
 @pytest.fixture(scope="package")
 def chromium():
-    if installed.PATH is None:
-        if installed.REQUIRED:
-            pytest.fail("Chromium is missing: apt-get install chromium")
-        pytest.skip("BROWSER TESTS SKIPPED: no Chromium on this machine (apt-get install chromium)")
-    with installed.chromium() as browser:
+    with chromium_for_tests() as browser:
         yield browser
 
 
