@@ -14,6 +14,7 @@ from aiohttp import web
 
 from gateway.audit import Audit
 from gateway.console.api import create_app as create_console
+from gateway.edge.certificate import Certificate, Site
 from gateway.edge.gate import Gate
 from gateway.edge.line import Line
 from gateway.edge.proofs import Proofs
@@ -54,7 +55,7 @@ async def gateway(
         keys = KeyStore(settings.gateway.keys_file)
         batching = BatchingStore(store or open_store(settings.gateway.store))
         stack.push_async_callback(batching.close)
-        lines = [Line(room, batching, secure=settings.gateway.tls) for room in settings.room]
+        lines = [Line(room, batching, secure=settings.gateway.https) for room in settings.room]
         for line in lines:
             await line.start()
             stack.push_async_callback(line.flush)
@@ -69,7 +70,7 @@ async def gateway(
             audit,
             trusted=parse_networks(settings.gateway.trusted_proxies),
             open_hosts=settings.gateway.open_hosts,
-            tls=settings.gateway.tls,
+            tls=settings.gateway.https,
         )
         for line in lines:
             await stack.enter_async_context(_task(line.run(), f"line {line.name}"))
@@ -96,16 +97,20 @@ async def serve(
     stop: asyncio.Event,
 ) -> None:
     """Serve on the given sockets until `stop`, then let requests under way finish."""
-    async with gateway(settings, operator_token=operator_token) as (server, console):
+    certificate = Certificate.of(settings.gateway)
+    async with gateway(settings, operator_token=operator_token) as (server, console), AsyncExitStack() as stack:
+        if certificate is not None:
+            await stack.enter_async_context(_task(certificate.watch(), "certificate"))
         drain_s = settings.gateway.drain_s
         runners: list[web.BaseRunner] = [
             web.ServerRunner(server, shutdown_timeout=drain_s),
             web.AppRunner(console, access_log=None, shutdown_timeout=drain_s),
         ]
         try:
-            for runner, sock in zip(runners, (visitors_socket, operators_socket), strict=True):
+            contexts = (certificate.context if certificate is not None else None, None)
+            for runner, sock, context in zip(runners, (visitors_socket, operators_socket), contexts, strict=True):
                 await runner.setup()
-                await web.SockSite(runner, sock, backlog=4096).start()
+                await Site(runner, sock, backlog=4096, ssl_context=context).start()
             ready()
             await stop.wait()
         finally:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import demo, keys
+from gateway.edge import certificate
 from gateway.edge.pages import Pages
 from gateway.settings import Settings, load
 from gateway.store.open import open_store
@@ -118,7 +119,8 @@ def _gateway(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     token = operator_token(settings.gateway.operator_token_file, environ)
 
     def announce(visitors: tuple[str, int], operators: tuple[str, int]) -> None:
-        print(f"gateway: visitors  {_url(visitors)}")
+        scheme = "https" if settings.gateway.tls_certificate else "http"
+        print(f"gateway: visitors  {_url(visitors, scheme)}")
         print(f"gateway: operators {_url(operators)} (token in {settings.gateway.operator_token_file})")
         for room in settings.room:
             print(f"gateway: room {room.name}: {', '.join(room.paths)} on {', '.join(room.hosts) or 'every host'}")
@@ -139,17 +141,24 @@ def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     problems = _problems(settings)
     if problems:
         raise SettingsError(problems)
+    served = _certificate(settings)
+    if served is not None and served.warning is not None:
+        print(f"sunbeon: warning: gateway.tls_certificate: {served.warning}", file=sys.stderr)
     print(f"{path}: {len(settings.room)} room(s), no problems")
     return DONE
 
 
 def _problems(settings: Settings) -> list[str]:
-    """What only a look at files can tell: keys, templates, the store's address."""
+    """What only a look at files can tell: keys, certificate, templates, the store's address."""
     problems = []
     try:
         keys.load(settings.gateway.keys_file)
     except SunbeonError as error:
         problems.append(f"gateway.keys_file: {error}")
+    try:
+        _certificate(settings)
+    except SunbeonError as error:
+        problems.append(f"gateway.tls_certificate: {error}")
     try:
         open_store(settings.gateway.store)
     except SunbeonError as error:
@@ -160,6 +169,12 @@ def _problems(settings: Settings) -> list[str]:
         else:
             problems += [f"room.{room.name}.templates: {problem}" for problem in Pages(room.templates).check()]
     return problems
+
+
+def _certificate(settings: Settings) -> certificate.Loaded | None:
+    """None if HTTPS does not end at the gateway. Raises `CertificateProblem`."""
+    files = settings.gateway.tls_certificate, settings.gateway.tls_key
+    return certificate.load(files[0], files[1]) if files[0] and files[1] else None
 
 
 def _keys(arguments: argparse.Namespace, _environ: Mapping[str, str]) -> int:
@@ -181,6 +196,6 @@ def _keys(arguments: argparse.Namespace, _environ: Mapping[str, str]) -> int:
     return DONE
 
 
-def _url(address: tuple[str, int]) -> str:
+def _url(address: tuple[str, int], scheme: str = "http") -> str:
     host = f"[{address[0]}]" if ":" in address[0] else address[0]
-    return f"http://{host}:{address[1]}/"
+    return f"{scheme}://{host}:{address[1]}/"

@@ -8,8 +8,9 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_network
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -20,6 +21,10 @@ from gateway.room.model import Limits, Mode, QueueingMethod
 from shared import settings as loader
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
+# As DNS has it: labels of at most 63, and an underscore, which some private networks use.
+_HOST: Final = r"(?=.{1,253}(?:[:/]|\Z))(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
+_ORIGIN: Final = re.compile(rf"(?P<scheme>https?)://(?:(?P<host>{_HOST})|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?/?")
+_HOST_HEADER: Final = re.compile(rf"(?:{_HOST}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?")
 LANGUAGES: Final = ("ko", "en")
 # Room for every time zone and every sum with a duration: no time in here overflows later.
 EARLIEST_OPENING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -93,7 +98,11 @@ class Gateway(_Section):
     trusted_proxies: tuple[Network, ...] = Field(
         (), description="Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
     )
-    tls: bool = Field(False, description="Visitors come by HTTPS (through a front server): cookies become Secure.")
+    tls: bool = Field(False, description="HTTPS ends at a front server: cookies become Secure.")
+    tls_certificate: Path | None = Field(
+        None, description="HTTPS ends here: PEM, leaf first, then its chain. Read again when it changes."
+    )
+    tls_key: Path | None = Field(None, description="The certificate's private key: PEM, without a password.")
     open_hosts: tuple[str, ...] = Field(
         (), description="Hosts forwarded without a room, where rooms name theirs. Others get 421."
     )
@@ -102,23 +111,139 @@ class Gateway(_Section):
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body that is forwarded.")
     drain_s: float = Field(10.0, ge=0, le=300, description="How long a stopping worker lets requests finish.")
 
+    @model_validator(mode="after")
+    def _certificate_has_a_key(self) -> Self:
+        if (self.tls_certificate is None) != (self.tls_key is None):
+            raise ValueError("tls_certificate and tls_key go together: give both or neither")
+        return self
+
+    @property
+    def https(self) -> bool:
+        """Whether visitors come by HTTPS, whoever ends it."""
+        return self.tls or self.tls_certificate is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a server of the backend listens: host and port, or the path of a Unix socket. authority: as Host has it."""
+
+    tls: bool
+    host: str
+    port: int
+    path: str | None
+
+    @property
+    def authority(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+
+def parse_origin(text: str) -> Origin:
+    """An entry of `upstream.servers`. Raises ValueError naming the entry."""
+    if text.startswith("unix:"):
+        path = text.removeprefix("unix:")
+        # The limit is the kernel's (sun_path, with its NUL).
+        if not path.startswith("/") or not path.isprintable() or len(os.fsencode(path)) > 107:  # noqa: PLR2004
+            raise ValueError(f"{text!r} is not unix: with an absolute path of at most 107 bytes")
+        return Origin(tls=False, host="localhost", port=80, path=path)
+    if (found := _ORIGIN.fullmatch(text)) is None:
+        raise ValueError(f"{text!r} is not an origin such as http://127.0.0.1:8090 or unix:/run/app.sock")
+    tls = found["scheme"] == "https"
+    host = (found["v6"] or found["host"]).lower()
+    port = int(found["port"]) if found["port"] else 443 if tls else 80
+    if found["v6"] or host.replace(".", "").isdigit():
+        try:
+            ip_address(host)
+        except ValueError:
+            raise ValueError(f"{text!r} has no IP address that exists") from None
+    if not 0 < port < 65_536:  # noqa: PLR2004
+        raise ValueError(f"{text!r} has no port between 1 and 65535")
+    return Origin(tls=tls, host=host, port=port, path=None)
+
 
 class Upstream(_Section):
     """`[upstream]`: the booking site behind."""
 
-    servers: tuple[str, ...] = Field(description="Base URLs, used in turn: http://127.0.0.1:8090", min_length=1)
-    connect_timeout_s: float = Field(3.0, gt=0, le=60, description="Longest wait for a connection.")
-    response_timeout_s: float = Field(60.0, gt=0, le=600, description="Longest silence of the backend.")
-    max_connections: int = Field(512, ge=1, le=65_536, description="Connections kept to all servers, per worker.")
+    servers: tuple[str, ...] = Field(
+        description="Where it listens: `http://127.0.0.1:8090`, `https://app.internal`, `unix:/run/app.sock`.",
+        min_length=1,
+    )
+    balance: Literal["least_connections", "round_robin"] = Field(
+        "least_connections", description="Which server is next: the one with the least under way, or each in turn."
+    )
+    host: str | None = Field(None, description="Host header the backend gets; none: the one the visitor sent.")
+    connect_timeout_s: float = Field(
+        3.0, gt=0, le=60, description="Longest wait for a connection to a server, and for one of `max_connections`."
+    )
+    response_timeout_s: float = Field(60.0, gt=0, le=3600, description="Longest wait for an answer's first byte.")
+    idle_timeout_s: float = Field(
+        300.0, gt=0, le=86_400, description="Longest silence amid an answer or within a tunnel (WebSocket)."
+    )
+    max_connections: int = Field(
+        512, ge=1, le=65_536, description="Connections in use at once, all servers together, per worker."
+    )
+    max_idle_connections: int = Field(
+        64, ge=0, le=65_536, description="Connections kept open for the next request, per server and worker."
+    )
+    idle_connection_s: float = Field(
+        30.0, gt=0, le=3600, description="How long one is kept at most. Must be below the backend's own keep-alive."
+    )
+    tls_ca_file: Path | None = Field(None, description="CAs (PEM) trusted for https servers; none: the system's.")
+    tls_server_name: str | None = Field(
+        None, description="Name asked for by SNI and looked for in the certificate; none: the server's host."
+    )
+    tls_verify: bool = Field(True, description="Check certificates. Off, anyone in between can pose as the backend.")
+    health_path: str | None = Field(None, description="Asked for by GET: 2xx, 3xx is healthy, 503 drains; none: no checks.")
+    health_interval_s: float = Field(2.0, gt=0, le=600, description="Between two checks of a server, +-20 %.")
+    health_timeout_s: float = Field(2.0, gt=0, le=60, description="Longest a check may take.")
+    health_rise: int = Field(2, ge=1, le=100, description="Good checks in a row until a server is used again.")
+    health_fall: int = Field(3, ge=1, le=100, description="Bad checks in a row until it no longer is.")
+    passive_fails: int = Field(
+        3, ge=1, le=1000, description="Failed requests in a row until a server rests; a refused connection is enough."
+    )
+    rest_s: float = Field(
+        5.0, gt=0, le=60, description="First rest; doubles up to 60 s with each trial request that fails."
+    )
+    slow_start_s: float = Field(10.0, ge=0, le=600, description="Until a recovered server has its whole share again.")
+    dns_refresh_s: float = Field(10.0, gt=0, le=3600, description="How often names of servers are looked up anew.")
     pass_lifetime_s: int = Field(60, ge=10, le=600, description="How long a Sunbeon-Pass may be shown to the backend.")
 
     @field_validator("servers")
     @classmethod
     def _are_origins(cls, servers: tuple[str, ...]) -> tuple[str, ...]:
-        for server in servers:
-            if not re.fullmatch(r"https?://[^/?#@\s]+/?", server):
-                raise ValueError(f"{server!r} is not an origin such as http://127.0.0.1:8090")
+        origins = [parse_origin(server) for server in servers]
+        for index, server in enumerate(servers):
+            if origins[index] in origins[:index]:
+                raise ValueError(f"{server!r} is there twice")
         return tuple(server.rstrip("/") for server in servers)
+
+    @field_validator("host")
+    @classmethod
+    def _is_a_host_header(cls, host: str | None) -> str | None:
+        if host is not None and not _HOST_HEADER.fullmatch(host):
+            raise ValueError(f"{host!r} is not a host with or without a port")
+        return host
+
+    @field_validator("tls_server_name")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(_HOST, name):
+            raise ValueError(f"{name!r} is not a host name")
+        return name
+
+    @field_validator("health_path")
+    @classmethod
+    def _is_a_target(cls, path: str | None) -> str | None:
+        if path is not None and not re.fullmatch(r"/[!-~]*", path.replace("#", " ")):
+            raise ValueError(f"{path!r} is not a path such as /healthz (a query may follow)")
+        return path
+
+    @model_validator(mode="after")
+    def _tls_is_for_https(self) -> Self:
+        meant = self.tls_ca_file is not None or self.tls_server_name is not None or not self.tls_verify
+        if meant and not any(parse_origin(server).tls for server in self.servers):
+            raise ValueError("tls_ca_file, tls_server_name and tls_verify are for https:// servers, and there is none")
+        return self
 
 
 class Bypass(_Section):

@@ -343,7 +343,7 @@ class Stand:
         self._write_config()
         arguments = ["gateway", "gateway", "--config", str(self.config)]
         found = self._gateway.start(
-            arguments, r"visitors +(http://([\d.]+:\d+))/.*operators +(http://([\d.]+:\d+))/.*gateway: ready"
+            arguments, r"visitors +(https?://([\d.]+:\d+))/.*operators +(http://([\d.]+:\d+))/.*gateway: ready"
         )
         self.url, self.operator_url = found[1], found[3]
         self._sections["gateway"].update(listen=found[2], operator_listen=found[4])

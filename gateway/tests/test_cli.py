@@ -3,6 +3,7 @@
 import pytest
 
 from gateway import cli, demo, keys
+from gateway.edge.tests.tls import certificates
 
 GOOD = """
 [gateway]
@@ -76,6 +77,23 @@ def test_a_template_that_does_not_work_is_told(config, capsys, tmp_path):
     printed = capsys.readouterr().err
     assert f"room.vaccine.templates: {tmp_path}/own/waiting.html" in printed
     assert "nobody_knows" in printed
+
+
+def test_a_certificate_that_cannot_be_used_is_told_before_anything_starts(config, capsys, tmp_path):
+    path = config(f'tls_certificate = "{tmp_path}/cert.pem"\ntls_key = "{tmp_path}/key.pem"')
+    for command in (("check", path), ("gateway", "--config", path)):
+        assert run(*command) == 2
+        assert (
+            f"sunbeon: gateway.tls_certificate: {tmp_path}/cert.pem: cannot be read: No such" in capsys.readouterr().err
+        )
+
+
+def test_an_expired_certificate_is_a_warning(config, capsys, tmp_path):
+    certificates.write(tmp_path, begins=-2 * certificates.DAY, ends=-certificates.DAY)
+    assert run("check", config(f'tls_certificate = "{tmp_path}/cert.pem"\ntls_key = "{tmp_path}/key.pem"')) == 0
+    printed = capsys.readouterr()
+    assert printed.out.endswith("no problems\n")
+    assert f"sunbeon: warning: gateway.tls_certificate: {tmp_path}/cert.pem: expired at" in printed.err
 
 
 def test_check_reads_no_store_and_makes_no_file(config, tmp_path):

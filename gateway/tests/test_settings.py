@@ -291,3 +291,18 @@ def test_a_message_is_one_line_of_plain_text(text):
 def test_a_limit_is_a_whole_number_and_nothing_like_one(value):
     with pytest.raises(ValidationError):
         read_live_patch({"total_active_users": value})
+
+
+def test_a_certificate_and_its_key_are_given_together(problems, read):
+    for name in ("tls_certificate", "tls_key"):
+        (problem,) = problems(f'[gateway]\n{name} = "x.pem"\n{LEAST}')
+        assert "tls_certificate and tls_key" in problem
+    read(f'[gateway]\ntls_certificate = "x.pem"\ntls_key = "y.pem"\n{LEAST}')
+
+
+@pytest.mark.parametrize(
+    ("lines", "https"),
+    [("", False), ("tls = true", True), ('tls_certificate = "x.pem"\ntls_key = "y.pem"', True)],
+)
+def test_visitors_come_by_https_wherever_it_ends(read, lines, https):
+    assert read(f"[gateway]\n{lines}\n{LEAST}").gateway.https is https
