@@ -22,8 +22,11 @@ from shared import settings as loader
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 # As DNS has it: labels of at most 63, and an underscore, which some private networks use.
-_HOST: Final = r"(?=.{1,253}(?:[:/]|\Z))(?:[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)(?:\.[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?)*\.?"
-_ORIGIN: Final = re.compile(rf"(?P<scheme>https?)://(?:(?P<host>{_HOST})|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?/?")
+_LABEL: Final = r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
+_HOST: Final = rf"(?=[^:/]{{1,253}}(?:[:/]|\Z)){_LABEL}(?:\.{_LABEL})*\.?"
+_ORIGIN: Final = re.compile(
+    rf"(?P<scheme>https?)://(?:(?P<host>{_HOST})|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?/?"
+)
 _HOST_HEADER: Final = re.compile(rf"(?:{_HOST}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?")
 LANGUAGES: Final = ("ko", "en")
 # Room for every time zone and every sum with a duration: no time in here overflows later.
@@ -193,7 +196,9 @@ class Upstream(_Section):
         None, description="Name asked for by SNI and looked for in the certificate; none: the server's host."
     )
     tls_verify: bool = Field(True, description="Check certificates. Off, anyone in between can pose as the backend.")
-    health_path: str | None = Field(None, description="Asked for by GET: 2xx, 3xx is healthy, 503 drains; none: no checks.")
+    health_path: str | None = Field(
+        None, description="Asked for by GET: 2xx, 3xx is healthy, 503 drains; none: no checks."
+    )
     health_interval_s: float = Field(2.0, gt=0, le=600, description="Between two checks of a server, +-20 %.")
     health_timeout_s: float = Field(2.0, gt=0, le=60, description="Longest a check may take.")
     health_rise: int = Field(2, ge=1, le=100, description="Good checks in a row until a server is used again.")
