@@ -19,7 +19,9 @@ from gateway.edge.gate import Gate
 from gateway.edge.line import Line
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
+from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.server import Server
+from gateway.edge.streams import Streams
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
 from gateway.room.match import parse_networks
@@ -59,18 +61,22 @@ async def gateway(
         for line in lines:
             await line.start()
             stack.push_async_callback(line.flush)
-        forwarder = Forwarder(settings.upstream, max_body_bytes=settings.gateway.max_body_bytes)
-        stack.push_async_callback(forwarder.close)
+        upstreams = Upstreams(settings.upstream)
+        await upstreams.start()
+        stack.push_async_callback(upstreams.close)
+        streams = Streams()
+        await stack.enter_async_context(_task(streams.run(), "streams"))
         visitors = Visitors(lines, keys, audit)
         gate = Gate(
             lines,
             visitors,
-            forwarder,
+            Forwarder(settings, upstreams, streams),
             Proofs(keys, lifetime_s=settings.upstream.pass_lifetime_s, clock=clock),
             audit,
             trusted=parse_networks(settings.gateway.trusted_proxies),
             open_hosts=settings.gateway.open_hosts,
             tls=settings.gateway.https,
+            by_forwarded=settings.gateway.client_address_from == "forwarded",
         )
         for line in lines:
             await stack.enter_async_context(_task(line.run(), f"line {line.name}"))

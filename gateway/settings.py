@@ -99,7 +99,10 @@ class Gateway(_Section):
     )
     audit_log: Path | None = Field(Path("var/audit.log"), description="Admissions and refusals, a JSON line each.")
     trusted_proxies: tuple[Network, ...] = Field(
-        (), description="Networks whose X-Forwarded-For and X-Forwarded-Proto are believed."
+        (), description="Networks whose word on the client is believed: its address, scheme, host and X-Request-ID."
+    )
+    client_address_from: Literal["x-forwarded-for", "forwarded"] = Field(
+        "x-forwarded-for", description="The header by which trusted proxies say so (forwarded: RFC 7239)."
     )
     tls: bool = Field(False, description="HTTPS ends at a front server: cookies become Secure.")
     tls_certificate: Path | None = Field(
@@ -111,6 +114,12 @@ class Gateway(_Section):
     )
     log_json: bool = Field(False, description="Logs as JSON lines.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
+    client_idle_timeout_s: float = Field(
+        30.0, gt=0, le=3600, description="How long a client may pause within its body or take nothing of an answer."
+    )
+    client_min_bytes_per_s: int = Field(
+        240, ge=0, le=10**9, description="A client that sends a body or takes an answer slower than this is cut off."
+    )
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body that is forwarded.")
     drain_s: float = Field(10.0, ge=0, le=300, description="How long a stopping worker lets requests finish.")
 

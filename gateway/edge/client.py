@@ -1,23 +1,44 @@
-"""Where a request really comes from: forwarding headers count only when a trusted proxy wrote them."""
+"""Where a request really comes from: forwarding headers count only when a trusted proxy wrote them.
 
+Which header that is, is a setting: a front server that writes one of them passes the other on as a stranger wrote it.
+"""
+
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
-from typing import Final
+from typing import Final, Protocol
 
 from gateway.room.match import Address, Network
 
 # What a connection without an IP address (a unix socket) counts as: in no network an operator would allow.
 NOWHERE: Final = ip_address("0.0.0.0")  # noqa: S104 - not bound to, only compared with
 
+# RFC 7239, 4: name=value, the value a token or a quoted string; elements stand apart by commas, pairs by semicolons.
+_PAIR: Final = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*)\s*(;|,|$)')
+_QUOTED_PAIR: Final = re.compile(r"\\(.)")
+
+
+class Headers(Protocol):
+    """A request's headers, by name in any case."""
+
+    def getall(self, key: str, default: tuple[str, ...], /) -> Sequence[str]: ...
+
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """address: of the visitor. forwarded_for: what the backend is told, ending with our own peer. scheme: http(s)."""
+    """address: of the visitor. forwarded_for: what the backend is told, ending with our own peer. scheme: http(s).
+
+    host: the one the visitor asked for, where a trusted proxy says so. forwarded: a `Forwarded` chain for the backend.
+    trusted: our peer is a trusted proxy.
+    """
 
     address: Address
     forwarded_for: str
     scheme: str
+    host: str | None = None
+    forwarded: str | None = None
+    trusted: bool = False
 
 
 def parse_address(text: str) -> Address | None:
@@ -37,26 +58,33 @@ def parse_address(text: str) -> Address | None:
 
 
 def identify(
-    peer: str | None,
-    forwarded_for: Sequence[str],
-    forwarded_proto: str | None,
-    trusted: Sequence[Network],
-    *,
-    tls: bool,
+    peer: str | None, headers: Headers, trusted: Sequence[Network], *, tls: bool, by_forwarded: bool = False
 ) -> Client:
     """The client of a connection from `peer`.
 
-    Walks `X-Forwarded-For` from the right for as long as the one who wrote the entry is trusted; an entry that cannot
-    be read ends the walk.
+    Walks the chain of `X-Forwarded-For` (by_forwarded: of `Forwarded`, RFC 7239) from the right for as long as the one
+    who wrote the entry is trusted; an entry that cannot be read ends the walk.
     """
     address = (parse_address(peer) if peer else None) or NOWHERE
     scheme = "https" if tls else "http"
     if not _is_trusted(address, trusted):
         return Client(address, str(address), scheme)
-    if forwarded_proto in {"http", "https"}:
-        scheme = forwarded_proto
-    chain = [entry.strip() for line in forwarded_for for entry in line.split(",") if entry.strip()]
-    told = ", ".join([*chain, str(address)])
+    ours = str(address)
+    if by_forwarded:
+        lines = headers.getall("Forwarded", ())
+        elements = list(parse_forwarded(", ".join(lines)) or ())
+        chain = [element.get("for", "unknown") for element in elements]
+        nearest = elements[-1] if elements else {}
+        proto, host = nearest.get("proto", "").lower(), nearest.get("host")
+        forwarded = ", ".join([*lines, f'for="[{ours}]"' if ":" in ours else f"for={ours}"]) if elements else None
+    else:
+        chain = _members(headers, "X-Forwarded-For")
+        proto = next(iter(headers.getall("X-Forwarded-Proto", ())), "")
+        host = next(iter(_members(headers, "X-Forwarded-Host")), None)
+        forwarded = None
+    if proto in {"http", "https"}:
+        scheme = proto
+    told = ", ".join([*chain, ours])
     for entry in reversed(chain):
         if not _is_trusted(address, trusted):
             break
@@ -64,7 +92,27 @@ def identify(
         if further is None:
             break
         address = further
-    return Client(address, told, scheme)
+    return Client(address, told, scheme, host, forwarded, trusted=True)
+
+
+def parse_forwarded(text: str) -> list[dict[str, str]] | None:
+    """The elements of a `Forwarded` header, each by parameter in lower case; None if it is not well formed."""
+    elements: list[dict[str, str]] = [{}]
+    at = 0
+    while at < len(text):
+        found = _PAIR.match(text, at)
+        if found is None or found[1].lower() in elements[-1]:
+            return None
+        value = found[2]
+        elements[-1][found[1].lower()] = _QUOTED_PAIR.sub(r"\1", value[1:-1]) if value.startswith('"') else value
+        at = found.end()
+        if found[3] == ",":
+            elements.append({})
+    return elements if all(elements) else None
+
+
+def _members(headers: Headers, name: str) -> list[str]:
+    return [entry.strip() for line in headers.getall(name, ()) for entry in line.split(",") if entry.strip()]
 
 
 def _is_trusted(address: Address, trusted: Sequence[Network]) -> bool:

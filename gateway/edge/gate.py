@@ -10,6 +10,7 @@ Whatever fails on the way (store, keys, a fault of ours) ends in 5, never in a f
 """
 
 import logging
+import re
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -25,7 +26,10 @@ from gateway.edge.language import pick_language
 from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
 from gateway.edge.proofs import Proofs
-from gateway.edge.proxy.forward import BackendError, BodyTimeout, BodyTooLarge, Forwarder, Inspect
+from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge
+from gateway.edge.proxy.forward import Forwarder
+from gateway.edge.proxy.headers import REQUEST_ID
+from gateway.edge.proxy.relay import Errand, Inspect, add_nothing
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through
 from gateway.edge.visitors import Visitors
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
@@ -34,6 +38,7 @@ from gateway.store.base import StoreError
 from shared.wire import COMMAND_HEADER, OWN_PATH, Command
 
 _LOG: Final = logging.getLogger(__name__)
+_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _OWN: Final = OWN_PATH.rstrip("/")
 # Where a request remembers its room, for the case that it fails.
 _LINE: Final = web.RequestKey("line", Line)
@@ -66,6 +71,7 @@ class Gate:
         trusted: Sequence[Network],
         open_hosts: Sequence[str],
         tls: bool,
+        by_forwarded: bool = False,
     ) -> None:
         self._lines = {line.name: line for line in lines}
         self._areas = [line.area for line in lines]
@@ -75,6 +81,7 @@ class Gate:
         self._audit = audit
         self._trusted = trusted
         self._tls = tls
+        self._by_forwarded = by_forwarded
         # Where no room names a host there is nothing to be misdirected from. Where one does, another name for the same
         # backend would be a way around it, whatever other rooms take.
         named = {host for area in self._areas for host in area.hosts}
@@ -118,6 +125,8 @@ class Gate:
                 kind, detail = "too_large", str(error)
             case BodyTimeout():
                 kind, detail = "too_slow", str(error)
+            case BadFraming():
+                kind, detail = "bad_request", str(error)
             case BackendError():
                 kind, detail = error.kind, str(error)
                 _LOG.warning("the backend failed", extra={"kind": kind, "why": detail, **where})
@@ -179,8 +188,9 @@ class Gate:
             return self._visitors.admission_cookies(line, standing)
 
         try:
-            return await self._forward(request, address, client, proof=proof, inspect=inspect)
-        except (BackendError, BodyTimeout, BodyTooLarge) as error:
+            holder = (line, held) if held is not None else None
+            return await self._forward(request, address, client, proof=proof, holder=holder, inspect=inspect)
+        except (BackendError, BadFraming, BodyTimeout, BodyTooLarge) as error:
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
             return self._failed(request, error, cookies=self._visitors.admission_cookies(line, standing))
 
@@ -215,21 +225,16 @@ class Gate:
         client: Client,
         *,
         proof: str | None = None,
-        inspect: Inspect | None = None,
+        holder: tuple[Line, Pass] | None = None,
+        inspect: Inspect = add_nothing,
     ) -> web.StreamResponse:
+        request_id = request_id_of(request, client)
         return await self._forwarder.forward(
-            request, address.raw, address.host, client, proof=proof, inspect=inspect or _nothing
+            Errand(request, address.raw, address.host, client, request_id, proof, holder, inspect)
         )
 
     def _client(self, request: web.BaseRequest) -> Client:
-        headers = request.headers
-        return identify(
-            request.remote,
-            headers.getall("X-Forwarded-For", ()),
-            headers.get("X-Forwarded-Proto"),
-            self._trusted,
-            tls=self._tls,
-        )
+        return identify(request.remote, request.headers, self._trusted, tls=self._tls, by_forwarded=self._by_forwarded)
 
     def _notice(
         self, request: web.BaseRequest, kind: str, detail: str, *, line: Line | None = None, cookies: Iterable[str] = ()
@@ -238,8 +243,10 @@ class Gate:
         return self._visitors.notice(request, kind, detail, line=line, cookies=cookies)
 
 
-async def _nothing(_status: int, _headers: CIMultiDictProxy[str]) -> Iterable[str]:
-    return ()
+def request_id_of(request: web.BaseRequest, client: Client) -> str:
+    """The id a trusted proxy gave the request, if it is a sane one; else a new one."""
+    given = request.headers.get(REQUEST_ID, "") if client.trusted else ""
+    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def read_address(request: web.BaseRequest) -> Address:

@@ -10,7 +10,7 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
@@ -142,6 +142,14 @@ class Line:
     async def renew(self, visitor_pass: Pass) -> PassGrant | None:
         """The pass, kept alive, if it lives."""
         return await self._store.renew_one(self.name, _ref(visitor_pass))
+
+    async def look(self, passes: Sequence[Pass]) -> list[bool]:
+        """Which passes live; keeps none of them alive."""
+        return [grant is not None for grant in await self._store.store.look(self.name, [*map(_ref, passes)])]
+
+    async def renew_all(self, passes: Sequence[Pass]) -> list[bool]:
+        """Keep passes alive; which of them live."""
+        return [grant is not None for grant in await self._store.store.renew(self.name, [*map(_ref, passes)])]
 
     async def end(self, visitor_pass: Pass, reason: str) -> bool:
         """End a pass and free its seat: `completed`, `revoked` or `left`."""

@@ -149,6 +149,10 @@ class QueueStore(Protocol):
         """
         ...
 
+    async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
+        """As `renew`, but keeps none of them alive and changes nothing."""
+        ...
+
     async def complete(self, room: str, passes: Sequence[PassRef], *, reason: str) -> Sequence[bool]:
         """End live passes and free their seats at once; False for those that did not live.
 

@@ -114,6 +114,10 @@ class SqliteStore:
         grants, gain = await self._read(lambda file: visits.find(file, room, passes))
         return await self._write(lambda file: visits.renew(file, room, passes)) if gain else grants
 
+    async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
+        grants, _ = await self._read(lambda file: visits.find(file, room, passes))
+        return grants
+
     async def complete(self, room: str, passes: Sequence[PassRef], *, reason: str) -> Sequence[bool]:
         return await self._write(lambda file: visits.complete(file, room, passes, reason))
 

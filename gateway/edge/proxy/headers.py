@@ -1,104 +1,161 @@
-"""What of a message's headers goes on, in both directions (RFC 9110, 7.6.1: a proxy drops what is hop-by-hop)."""
+"""What of a message's head goes on, in both directions, byte for byte (RFC 9110, 7.6.1).
 
-from collections.abc import Iterable
+Names keep their letter case and all lines their order; values are bytes, whatever their encoding. Framing is ours to
+say anew: `Content-Length` stays as it came, `Transfer-Encoding` is written by whoever writes the body.
+"""
+
+from collections.abc import Iterable, Sequence
+from http import HTTPStatus
 from typing import Final
-
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.edge.client import Client
 from gateway.edge.cookies import names_ours, without_ours
 from shared.wire import HEADER_PREFIX, PASS_HEADER
 
+RawHeaders = Sequence[tuple[bytes, bytes]]
+
+REQUEST_ID: Final = "X-Request-ID"
+
 HOP_BY_HOP: Final = frozenset(
     {
-        "connection",
-        "keep-alive",
-        "proxy-authenticate",
-        "proxy-authorization",
-        "proxy-connection",
-        "te",
-        "trailer",
-        "transfer-encoding",
-        "upgrade",
+        b"connection",
+        b"keep-alive",
+        b"proxy-authenticate",
+        b"proxy-authorization",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
     }
 )
-# Ours to say: whatever a client writes into these is dropped or replaced, whether spelled with - or _ (see `is_ours`).
+# Ours to say: whatever a client writes into these is dropped or replaced.
 # Among them those by which some frameworks would serve another page than the gate matched.
 FORWARDING: Final = frozenset(
     {
-        "forwarded",
-        "x-forwarded-for",
-        "x-forwarded-host",
-        "x-forwarded-port",
-        "x-forwarded-prefix",
-        "x-forwarded-proto",
-        "x-forwarded-server",
-        "x-original-host",
-        "x-original-url",
-        "x-real-ip",
-        "x-rewrite-url",
+        b"forwarded",
+        b"x-forwarded-for",
+        b"x-forwarded-host",
+        b"x-forwarded-port",
+        b"x-forwarded-prefix",
+        b"x-forwarded-proto",
+        b"x-forwarded-server",
+        b"x-original-host",
+        b"x-original-url",
+        b"x-real-ip",
+        b"x-request-id",
+        b"x-rewrite-url",
     }
 )
 # What a cache would heed more than `Cache-Control`, or where it knows no better (RFC 9111, 5.3 and RFC 9213).
-CACHING: Final = frozenset({"cdn-cache-control", "expires", "surrogate-control"})
-_PREFIX: Final = HEADER_PREFIX.lower()
+CACHING: Final = frozenset({b"cache-control", b"cdn-cache-control", b"expires", b"surrogate-control"})
+# No recipient can do without these, so that no `Connection` may name them (RFC 9110, 7.6.1).
+_KEPT: Final = frozenset({b"content-length", b"host", b"cache-control", b"content-type"})
+_NOT_FROM_CLIENTS: Final = HOP_BY_HOP | FORWARDING | {b"host"}
+# To a CGI-like backend `Transfer_Encoding` and `Transfer-Encoding` are the same `HTTP_TRANSFER_ENCODING`.
+_NOT_IN_UNDERSCORES: Final = _NOT_FROM_CLIENTS | {b"content-length", b"content-type"}
+_PREFIX: Final = HEADER_PREFIX.lower().encode()
+# How long the phrases are that we write ourselves; a backend's own goes on as it came.
+_PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
-def _named_by_connection(headers: CIMultiDictProxy[str]) -> set[str]:
-    return {name.strip().lower() for line in headers.getall("Connection", ()) for name in line.split(",")}
+def values(headers: RawHeaders, name: bytes) -> list[bytes]:
+    """The values of a header, by its name in lower case."""
+    return [value for found, value in headers if found.lower() == name]
 
 
-def is_ours(name: str) -> bool:
-    """Whether a header's name (in lower case) is the gateway's, in any spelling that a backend could take for it.
+def tokens(headers: RawHeaders, name: bytes) -> set[bytes]:
+    """The members of a header that is a list, in lower case."""
+    return {part.strip().lower() for value in values(headers, name) for part in value.split(b",")} - {b""}
 
-    To a CGI-like backend `Sunbeon_Pass` and `Sunbeon-Pass` are the same `HTTP_SUNBEON_PASS`.
+
+def is_ours(name: bytes) -> bool:
+    """Whether a header's name (in lower case) is the gateway's, in any spelling that a backend could take for it."""
+    return name.replace(b"_", b"-").startswith(_PREFIX)
+
+
+def _is_disguised(name: bytes) -> bool:
+    return b"_" in name and name.replace(b"_", b"-") in _NOT_IN_UNDERSCORES
+
+
+def request_head(
+    method: str,
+    target: str,
+    headers: RawHeaders,
+    client: Client,
+    host: str,
+    *,
+    told_host: str | None = None,
+    chunked: bool = False,
+    websocket: bool = False,
+    expect: bool = False,
+    proof: str | None = None,
+    request_id: str,
+) -> bytes:
+    """The head of a request to the backend: nothing hop-by-hop, nothing that pretends to be ours, no cookies of ours.
+
+    told_host: the `Host` the backend is told in place of the visitor's. proof: the value of `Sunbeon-Pass`.
+    expect: the client waits for a 100 before its body.
     """
-    return name.replace("_", "-").startswith(_PREFIX)
-
-
-def to_backend(headers: CIMultiDictProxy[str], client: Client, host: str, *, proof: str | None) -> CIMultiDict[str]:
-    """Request headers for the backend: no hop-by-hop ones, nothing that pretends to be ours, no cookies of ours.
-
-    proof: the value of `Sunbeon-Pass`; None outside every room.
-    """
-    dropped = HOP_BY_HOP | _named_by_connection(headers) | {"expect", "host"}
-    result: CIMultiDict[str] = CIMultiDict()
-    result["Host"] = host
-    for name, value in headers.items():
+    dropped = _NOT_FROM_CLIENTS | (tokens(headers, b"connection") - _KEPT)
+    if not expect:
+        dropped |= {b"expect"}
+    lines = [f"{method} ".encode() + _raw(target) + b" HTTP/1.1", b"Host: " + _raw(told_host or host)]
+    for name, value in headers:
         lowered = name.lower()
-        if lowered in dropped or is_ours(lowered) or lowered.replace("_", "-") in FORWARDING:
+        if lowered in dropped or is_ours(lowered) or _is_disguised(lowered):
             continue
-        if lowered == "cookie":
-            kept = without_ours(value)
-            if kept:
-                result.add(name, kept)
-            continue
-        result.add(name, value)
-    result["X-Forwarded-For"] = client.forwarded_for
-    result["X-Forwarded-Proto"] = client.scheme
-    result["X-Forwarded-Host"] = host
-    result.add("Via", "1.1 sunbeon")
+        if lowered == b"cookie":
+            kept = _raw(without_ours(_text(value)))
+            lines += [name + b": " + kept] if kept else []
+        elif lowered == b"max-forwards" and method == "OPTIONS" and value.isdigit():
+            lines.append(name + b": %d" % max(0, int(value) - 1))  # RFC 9110, 7.6.2
+        else:
+            lines.append(name + b": " + value)
+    if chunked:
+        lines.append(b"Transfer-Encoding: chunked")
+    if websocket:
+        lines.append(b"Connection: Upgrade\r\nUpgrade: websocket")
+    lines.append(b"X-Forwarded-For: " + _raw(client.forwarded_for))
+    lines.append(b"X-Forwarded-Proto: " + _raw(client.scheme))
+    lines.append(b"X-Forwarded-Host: " + _raw(client.host or host))
+    if client.forwarded is not None:
+        lines.append(b"Forwarded: " + _raw(client.forwarded))
+    lines.append(f"{REQUEST_ID}: {request_id}".encode())
+    lines.append(b"Via: 1.1 sunbeon")
     if proof is not None:
-        result[PASS_HEADER] = proof
-    return result
+        lines.append(f"{PASS_HEADER}: {proof}".encode())
+    return b"\r\n".join(lines) + b"\r\n\r\n"
 
 
-def to_client(headers: CIMultiDictProxy[str], add_cookies: Iterable[str]) -> CIMultiDict[str]:
-    """Response headers for the client: no hop-by-hop ones and none of ours, and our cookies added.
+def answer_head(
+    status: int, reason: str, headers: RawHeaders, more: Iterable[bytes] = (), cookies: Iterable[str] = ()
+) -> bytes:
+    """The head of an answer to the client: nothing hop-by-hop and nothing of ours; our cookies and `more` lines added.
 
     An answer that carries a pass must stay with the one it was made for, whatever caches stand in between.
     """
-    cookies = list(add_cookies)
-    dropped = HOP_BY_HOP | _named_by_connection(headers) | (CACHING if cookies else frozenset())
-    result: CIMultiDict[str] = CIMultiDict()
-    for name, value in headers.items():
+    ours = [b"Set-Cookie: " + cookie.encode() for cookie in cookies]
+    dropped = HOP_BY_HOP | (tokens(headers, b"connection") - _KEPT) | (CACHING if ours else frozenset())
+    if status < 200 or status == HTTPStatus.NO_CONTENT:  # noqa: PLR2004
+        dropped |= {b"content-length"}  # RFC 9110, 8.6
+    lines = [b"HTTP/1.1 %d " % status + (_raw(reason) or _PHRASES.get(status, b""))]
+    for name, value in headers:
         lowered = name.lower()
-        if lowered == "set-cookie" and names_ours(value):
+        if lowered in dropped or is_ours(lowered):
+            continue
+        if lowered == b"set-cookie" and names_ours(_text(value)):
             continue  # a backend has no say in who holds which place
-        if lowered not in dropped and not is_ours(lowered):
-            result.add(name, value)
-    if cookies:
-        result["Cache-Control"] = "private, no-store"
-        for cookie in cookies:
-            result.add("Set-Cookie", cookie)
-    return result
+        lines.append(name + b": " + value)
+    if ours:
+        lines.append(b"Cache-Control: private, no-store")
+    return b"\r\n".join([*lines, *ours, *more]) + b"\r\n\r\n"
+
+
+def _raw(text: str) -> bytes:
+    """The bytes a parsed text came from."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

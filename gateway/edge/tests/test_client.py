@@ -3,15 +3,25 @@
 from ipaddress import ip_address
 
 import pytest
+from multidict import CIMultiDict
 
-from gateway.edge.client import NOWHERE, Client, identify, parse_address
+from gateway.edge.client import NOWHERE, Client, identify, parse_address, parse_forwarded
 from gateway.room.match import parse_networks
 
 TRUSTED = parse_networks(["10.0.0.0/8", "fd00::/8"])
 
 
-def find(peer, *lines, proto=None, tls=False) -> Client:
-    return identify(peer, lines, proto, TRUSTED, tls=tls)
+def find(peer, *lines, proto=None, host=None, tls=False) -> Client:
+    headers = CIMultiDict([("X-Forwarded-For", line) for line in lines])
+    headers.extend({"X-Forwarded-Proto": proto} if proto is not None else {})
+    headers.extend({"X-Forwarded-Host": host} if host is not None else {})
+    return identify(peer, headers, TRUSTED, tls=tls)
+
+
+def find_forwarded(peer, *lines, x_forwarded_for="10.9.9.9") -> Client:
+    headers = CIMultiDict([("Forwarded", line) for line in lines])
+    headers["X-Forwarded-For"] = x_forwarded_for
+    return identify(peer, headers, TRUSTED, tls=False, by_forwarded=True)
 
 
 @pytest.mark.parametrize(
@@ -36,13 +46,13 @@ def test_what_is_no_address_is_none(text):
 
 
 def test_a_strangers_headers_count_for_nothing():
-    found = find("203.0.113.9", "10.1.1.1", proto="https")
+    found = find("203.0.113.9", "10.1.1.1", proto="https", host="other.test")
     assert found == Client(ip_address("203.0.113.9"), "203.0.113.9", "http")
 
 
 def test_a_trusted_proxy_says_who_it_speaks_for():
-    found = find("10.0.0.1", "203.0.113.9", proto="https")
-    assert found == Client(ip_address("203.0.113.9"), "203.0.113.9, 10.0.0.1", "https")
+    found = find("10.0.0.1", "203.0.113.9", proto="https", host="site.test")
+    assert found == Client(ip_address("203.0.113.9"), "203.0.113.9, 10.0.0.1", "https", host="site.test", trusted=True)
 
 
 def test_through_several_trusted_proxies_the_last_stranger_counts():
@@ -68,3 +78,50 @@ def test_a_scheme_that_is_none_is_not_passed_on(proto):
 @pytest.mark.parametrize("peer", [None, "", "/run/socket"])
 def test_a_connection_without_an_address_is_in_no_network(peer):
     assert find(peer, "10.1.1.1").address == NOWHERE
+
+
+@pytest.mark.parametrize(
+    ("text", "elements"),
+    [
+        ("for=192.0.2.60;proto=http;by=203.0.113.43", [{"for": "192.0.2.60", "proto": "http", "by": "203.0.113.43"}]),
+        ('For="[2001:db8:cafe::17]:4711"', [{"for": "[2001:db8:cafe::17]:4711"}]),
+        ("for=192.0.2.43, for=198.51.100.17", [{"for": "192.0.2.43"}, {"for": "198.51.100.17"}]),
+        ('for="_gazonk"', [{"for": "_gazonk"}]),
+        ('for=1.2.3.4;host="a\\"b, for=9.9.9.9"', [{"for": "1.2.3.4", "host": 'a"b, for=9.9.9.9'}]),
+    ],
+)
+def test_forwarded_is_read_as_its_rfc_has_it(text, elements):
+    assert parse_forwarded(text) == elements
+
+
+@pytest.mark.parametrize(
+    "text", ["", "for", "for=1.2.3.4;for=5.6.7.8", 'for="1.2.3.4', "for=1.2.3.4,", ",for=1.2.3.4", "a b"]
+)
+def test_a_forwarded_that_is_none_says_nothing(text):
+    assert parse_forwarded(text) is None
+
+
+def test_where_forwarded_counts_the_other_header_does_not():
+    found = find_forwarded("10.0.0.1", "for=203.0.113.9;proto=https;host=site.test")
+    assert found == Client(
+        ip_address("203.0.113.9"),
+        "203.0.113.9, 10.0.0.1",
+        "https",
+        host="site.test",
+        forwarded="for=203.0.113.9;proto=https;host=site.test, for=10.0.0.1",
+        trusted=True,
+    )
+
+
+def test_a_strangers_forwarded_counts_for_nothing():
+    assert find_forwarded("203.0.113.9", "for=10.1.1.1").address == ip_address("203.0.113.9")
+    assert find_forwarded("203.0.113.9", "for=10.1.1.1").forwarded is None
+
+
+def test_what_cannot_be_read_in_forwarded_ends_the_walk_at_our_peer():
+    for line in ("for=unknown", 'for="broken', "for=_secret"):
+        assert find_forwarded("10.0.0.1", line).address == ip_address("10.0.0.1")
+
+
+def test_an_address_of_version_6_is_added_as_its_rfc_has_it():
+    assert find_forwarded("fd00::1", "for=203.0.113.9").forwarded == 'for=203.0.113.9, for="[fd00::1]"'

@@ -1,20 +1,31 @@
-"""What of a message's headers goes on, in both directions."""
+"""What of a message's head goes on, in both directions."""
 
 import pytest
-from multidict import CIMultiDict, CIMultiDictProxy
 
 from gateway.edge.client import NOWHERE, Client
-from gateway.edge.proxy.headers import is_ours, to_backend, to_client
+from gateway.edge.proxy.headers import answer_head, is_ours, request_head
 
 CLIENT = Client(NOWHERE, "192.0.2.1", "https")
 
 
-def out(*pairs, proof="proof") -> list[tuple[str, str]]:
-    return list(to_backend(CIMultiDictProxy(CIMultiDict(pairs)), CLIENT, "site.test", proof=proof).items())
+def _pairs(head: bytes) -> list[tuple[str, str]]:
+    assert head.endswith(b"\r\n\r\n")
+    lines = head.decode("latin-1").split("\r\n")[1:-2]
+    return [(name, value) for name, _, value in (line.partition(": ") for line in lines)]
 
 
-def back(*pairs, cookies=()) -> list[tuple[str, str]]:
-    return list(to_client(CIMultiDictProxy(CIMultiDict(pairs)), cookies).items())
+def _raw(pairs) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+
+
+def out(*pairs, proof="proof", client=CLIENT, **more) -> list[tuple[str, str]]:
+    head = request_head("GET", "/", _raw(pairs), client, "site.test", proof=proof, request_id="7", **more)
+    assert head.startswith(b"GET / HTTP/1.1\r\n")
+    return _pairs(head)
+
+
+def back(*pairs, cookies=(), status=200) -> list[tuple[str, str]]:
+    return _pairs(answer_head(status, "", _raw(pairs), cookies=cookies))
 
 
 def test_a_request_gains_exactly_what_the_gate_has_to_say():
@@ -23,9 +34,21 @@ def test_a_request_gains_exactly_what_the_gate_has_to_say():
         ("X-Forwarded-For", "192.0.2.1"),
         ("X-Forwarded-Proto", "https"),
         ("X-Forwarded-Host", "site.test"),
+        ("X-Request-ID", "7"),
         ("Via", "1.1 sunbeon"),
         ("Sunbeon-Pass", "proof"),
     ]
+
+
+def test_a_trusted_proxys_word_on_host_and_chain_goes_on():
+    client = Client(NOWHERE, "192.0.2.1", "https", host="public.test", forwarded="for=192.0.2.1", trusted=True)
+    found = dict(out(client=client))
+    assert (found["X-Forwarded-Host"], found["Forwarded"]) == ("public.test", "for=192.0.2.1")
+
+
+def test_a_host_from_the_settings_replaces_the_visitors_and_is_told_beside_it():
+    found = dict(out(told_host="booking.internal"))
+    assert (found["Host"], found["X-Forwarded-Host"]) == ("booking.internal", "site.test")
 
 
 def test_without_a_room_there_is_no_proof_and_none_can_be_brought():
@@ -35,14 +58,43 @@ def test_without_a_room_there_is_no_proof_and_none_can_be_brought():
 
 
 @pytest.mark.parametrize(
+    "name",
+    ["Transfer_Encoding", "content_length", "CONTENT_TYPE", "X_Forwarded_For", "X-Forwarded_Proto", "x_request_id"],
+)
+def test_nothing_of_ours_or_of_the_framing_can_come_in_underscores(name):
+    assert out((name, "1")) == out()
+
+
+def test_other_names_in_underscores_go_through():
+    assert ("my_header", "1") in out(("my_header", "1"))
+
+
+def test_what_every_recipient_needs_cannot_be_taken_away_by_connection():
+    pairs = [("Content-Length", "3"), ("Content-Type", "a/b"), ("Cache-Control", "no-cache"), ("X-Own", "1")]
+    found = out(("Connection", "content-length, Content-Type, cache-control, x-own"), *pairs)
+    assert found[1:4] == pairs[:3]
+    assert "X-Own" not in dict(found)
+
+
+def test_an_expectation_goes_on_only_where_it_means_something():
+    assert "Expect" not in dict(out(("Expect", "100-continue")))
+    assert dict(out(("Expect", "100-continue"), expect=True))["Expect"] == "100-continue"
+
+
+@pytest.mark.parametrize("status", [100, 103, 204])
+def test_where_no_body_can_be_no_length_is_told(status):
+    assert back(("Content-Length", "0"), ("X", "1"), status=status) == [("X", "1")]
+
+
+@pytest.mark.parametrize(
     ("name", "ours"),
     [
-        ("sunbeon-pass", True),
-        ("sunbeon_pass", True),
-        ("sunbeon-x", True),
-        ("sunbeon", False),
-        ("x-sunbeon-pass", False),
-        ("sunbeonpass", False),
+        (b"sunbeon-pass", True),
+        (b"sunbeon_pass", True),
+        (b"sunbeon-x", True),
+        (b"sunbeon", False),
+        (b"x-sunbeon-pass", False),
+        (b"sunbeonpass", False),
     ],
 )
 def test_a_header_is_ours_in_every_spelling_a_backend_could_take_for_it(name, ours):

@@ -76,6 +76,7 @@ async def test_a_room_that_was_never_opened_is_unknown(store):
         store.join("other", [None], expires_ms=FAR),
         store.claim("other", [Claim(1, 1, "x")]),
         store.renew("other", [ref(1)]),
+        store.look("other", [ref(1)]),
         store.complete("other", [ref(1)], reason="completed"),
         store.leave("other", [(1, 1)]),
         store.count("other", {"x": 1}),
@@ -145,6 +146,7 @@ async def test_an_empty_batch_is_answered_with_nothing(store):
     assert list(await store.join("hall", [], expires_ms=FAR)) == []
     assert list(await store.claim("hall", [])) == []
     assert list(await store.renew("hall", [])) == []
+    assert list(await store.look("hall", [])) == []
     assert list(await store.complete("hall", [], reason="completed")) == []
     assert list(await store.leave("hall", [])) == []
 
@@ -431,6 +433,18 @@ async def test_renewal_needs_the_pass_itself(store):
     await claim(store, 1)
     refs = [ref(1), ref(1, epoch=2), PassRef(1, 1, "forged"), ref(2)]
     assert [grant is not None for grant in await store.renew("hall", refs)] == [True, False, False, False]
+    assert [grant is not None for grant in await store.look("hall", refs)] == [True, False, False, False]
+
+
+async def test_looking_at_a_pass_keeps_it_alive_no_longer(store):
+    await all_called(store, 1)
+    await claim(store, 1)
+    await tick(store, pass_clock_ms=15_000)
+    (grant,) = await store.look("hall", [ref(1)])
+    assert grant is not None
+    assert (grant.expires_ms, grant.lives_ms) == (20_000, 5_000)
+    await tick(store, pass_clock_ms=20_000)
+    assert list(await store.look("hall", [ref(1)])) == [None]
 
 
 async def test_a_shorter_idle_limit_shortens_no_pass(store):

@@ -147,6 +147,13 @@ class StoreMachine(RuleBasedStateMachine):
         assert list(answers) == [self.model.complete(ref, "completed") for ref in refs]
 
     @rule(which=st.integers(0, 1), asked=st.lists(st.tuples(behind, places, tags), min_size=1, max_size=6))
+    def look(self, which: int, asked: list[tuple[int, int, str]]) -> None:
+        refs = [PassRef(self.model.epoch - late, place, f"{tag}{place}") for late, place, tag in asked]
+        for ref, grant in zip(refs, self.run(self.stores[which].look("hall", refs)), strict=True):
+            person = self.model.holder(ref)
+            assert (grant and grant.expires_ms) == (person and person.expires_ms)
+
+    @rule(which=st.integers(0, 1), asked=st.lists(st.tuples(behind, places, tags), min_size=1, max_size=6))
     def renew(self, which: int, asked: list[tuple[int, int, str]]) -> None:
         refs = [PassRef(self.model.epoch - late, place, f"{tag}{place}") for late, place, tag in asked]
         for ref, grant in zip(refs, self.run(self.stores[which].renew("hall", refs)), strict=True):

@@ -1,0 +1,48 @@
+"""Is an answer of the backend's one that may be passed on? What a lenient parser lets through is looked at here."""
+
+import re
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp.http_parser import RawResponseMessage
+
+from gateway.edge.proxy.errors import BackendError
+from gateway.edge.proxy.headers import RawHeaders, values
+
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# RFC 9110, 5.5: nothing of it has a place in a value, and a lone CR or LF would begin another line for somebody.
+_CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+_LENGTH: Final = re.compile(rb"[0-9]{1,18}")
+# Beyond this many interim answers something is wrong.
+MAX_INTERIM: Final = 32
+
+
+def check(message: RawResponseMessage) -> None:
+    """Raises `BackendError` for a head that two readers could understand differently."""
+    if message.version[0] != 1 or not 100 <= message.code <= 599:  # noqa: PLR2004
+        raise BackendError("the backend's status line is none of HTTP/1.x")
+    headers: RawHeaders = message.raw_headers
+    if _CONTROL.search(b"".join(value for _, value in headers)) or _CONTROL.search(_raw(message.reason)):
+        raise BackendError("the backend's answer holds a control character")
+    if not all(_NAME.fullmatch(name) for name, _ in headers):
+        raise BackendError("the backend's answer holds a header without a proper name")
+    codings, lengths = values(headers, b"transfer-encoding"), values(headers, b"content-length")
+    if codings and (lengths or [coding.lower() for coding in codings] != [b"chunked"]):
+        raise BackendError("the backend's answer has a framing that cannot be passed on")
+    if len(lengths) > 1 or not all(_LENGTH.fullmatch(length) for length in lengths):
+        raise BackendError("the backend's answer has no clear length")
+
+
+def is_bodiless(method: str, status: int) -> bool:
+    """Whether an answer has no body whatever its headers say (RFC 9112, 6.3)."""
+    return method == "HEAD" or status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+
+
+def is_event_stream(headers: RawHeaders) -> bool:
+    """Whether an answer has no end of its own: server-sent events."""
+    types = values(headers, b"content-type")
+    return any(value.partition(b";")[0].strip().lower() == b"text/event-stream" for value in types)
+
+
+def _raw(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")

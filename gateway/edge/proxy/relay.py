@@ -1,0 +1,177 @@
+"""An answer on its way from the backend to the visitor: interim heads, a head, a body, or a switch to WebSocket."""
+
+import logging
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Final
+
+from aiohttp import HttpVersion11, web
+from aiohttp.http_parser import RawResponseMessage
+from aiohttp.streams import StreamReader
+from multidict import CIMultiDictProxy
+
+from gateway.edge.client import Client
+from gateway.edge.line import Line
+from gateway.edge.proxy.answer import MAX_INTERIM, check, is_bodiless, is_event_stream
+from gateway.edge.proxy.errors import BackendError
+from gateway.edge.proxy.headers import answer_head, tokens, values
+from gateway.edge.proxy.servers import Lease
+from gateway.edge.proxy.tunnel import Tunnel
+from gateway.edge.proxy.visitor import Outlet
+from gateway.edge.streams import Stream, Streams
+from gateway.room.ticket import Pass
+from gateway.settings import Gateway, Upstream
+from shared.errors import SunbeonError
+
+_LOG: Final = logging.getLogger(__name__)
+
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+
+# Sees the backend's answer before the visitor does; says which cookies to add to it.
+Inspect = Callable[[int, CIMultiDictProxy[str]], Awaitable[Iterable[str]]]
+
+
+class StreamEnded(SunbeonError):
+    """An answer without an end of its own was ended from our side."""
+
+
+async def add_nothing(_status: int, _headers: CIMultiDictProxy[str]) -> Iterable[str]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Errand:
+    """What is to be carried, and for whom.
+
+    target: as it came, in origin form. proof: the value of `Sunbeon-Pass`; None outside every room.
+    holder: the pass that lets it in, if one does: an answer without an end of its own ends with it.
+    """
+
+    request: web.BaseRequest
+    target: str
+    host: str
+    client: Client
+    request_id: str
+    proof: str | None = None
+    holder: tuple[Line, Pass] | None = None
+    inspect: Inspect = add_nothing
+
+
+class Answered(web.StreamResponse):
+    """An answer that has gone out already: aiohttp is left nothing to do but to keep or to close the connection.
+
+    size: bytes sent, heads included.
+    """
+
+    def __init__(self, status: int, *, keep_alive: bool) -> None:
+        super().__init__(status=status)
+        self._keep_alive = keep_alive
+        self.size = 0
+
+    async def prepare(self, request: web.BaseRequest) -> None:  # noqa: ARG002
+        return None
+
+    async def write_eof(self, data: bytes = b"") -> None:  # noqa: ARG002
+        return None
+
+
+class Relay:
+    """One answer. `run` raises what `errors.py` has, until the final head has gone out; later failures cut it off."""
+
+    def __init__(self, errand: Errand, lease: Lease, streams: Streams, limits: Gateway, settings: Upstream) -> None:
+        self._errand = errand
+        self._request = errand.request
+        self._modern = errand.request.version >= HttpVersion11
+        self._lease = lease
+        self._connection = lease.connection
+        self._streams = streams
+        self._settings = settings
+        self._outlet = Outlet(errand.request, limits)
+
+    async def run(self, *, websocket: bool) -> web.StreamResponse:
+        """Carry it. websocket: a switch was asked for."""
+        message, body = await self._final_head()
+        self._lease.succeeded()
+        if message.code == HTTPStatus.SWITCHING_PROTOCOLS:
+            if not websocket or tokens(message.raw_headers, b"upgrade") != {b"websocket"}:
+                raise BackendError("the backend switches to a protocol nobody asked for")
+            answered = await self._switch(message)
+        else:
+            answered = await self._answer(message, body)
+        answered.size = self._outlet.size
+        return answered
+
+    async def _final_head(self) -> tuple[RawResponseMessage, StreamReader]:
+        """The final head; interim ones are passed on as they come (RFC 9110, 15.2)."""
+        for _ in range(MAX_INTERIM):
+            message, body = await self._connection.head()
+            check(message)
+            if message.code >= HTTPStatus.OK or message.code == HTTPStatus.SWITCHING_PROTOCOLS:
+                return message, body
+            if self._modern:
+                await self._outlet.write(answer_head(message.code, message.reason, message.raw_headers))
+        raise BackendError("the backend sends interim answers without end")
+
+    async def _answer(self, message: RawResponseMessage, body: StreamReader) -> Answered:
+        headers = message.raw_headers
+        cookies = await self._errand.inspect(message.code, message.headers)
+        bodiless = is_bodiless(self._request.method, message.code)
+        unsized = not bodiless and not values(headers, b"content-length")
+        chunked = unsized and self._modern
+        answered = Answered(
+            message.code,
+            keep_alive=self._request.keep_alive and (chunked or not unsized) and not self._waits_for_100(),
+        )
+        more = [b"Transfer-Encoding: chunked"] if chunked else []
+        if answered.keep_alive is not self._modern:
+            more.append(b"Connection: keep-alive" if answered.keep_alive else b"Connection: close")
+        head = answer_head(message.code, message.reason, headers, more, cookies)
+        self._connection.allow_silence(self._settings.idle_timeout_s)
+        with self._held() if is_event_stream(headers) else nullcontext():
+            try:
+                await self._body(head, None if bodiless else body, chunked=chunked)
+            except StreamEnded:
+                answered.force_close()
+                if chunked:
+                    await self._outlet.write(_LAST_CHUNK)
+            except ConnectionError:
+                answered.force_close()  # the visitor is gone
+                self._outlet.cut()
+            except Exception as error:  # noqa: BLE001 - whatever broke it off, nothing must follow into it
+                _LOG.warning("the backend's answer broke off", extra={"server": self._lease.server.name, "why": error})
+                self._lease.failed()
+                self._outlet.cut()
+        if self._request.body_exists and not self._request.content.is_eof():
+            answered.force_close()  # where the next request begins, nobody knows
+        return answered
+
+    async def _body(self, head: bytes, body: StreamReader | None, *, chunked: bool) -> None:
+        if body is None or not body.total_bytes:
+            await self._outlet.write(head)
+            head = b""
+        while body is not None and (data := await body.readany()):
+            await self._outlet.write(*((head, b"%x\r\n" % len(data), data, b"\r\n") if chunked else (head, data)))
+            head = b""
+        if chunked:
+            await self._outlet.write(_LAST_CHUNK)
+
+    async def _switch(self, message: RawResponseMessage) -> Answered:
+        cookies = await self._errand.inspect(message.code, message.headers)
+        switch = (b"Connection: Upgrade", b"Upgrade: websocket")
+        await self._outlet.write(answer_head(message.code, message.reason, message.raw_headers, switch, cookies))
+        tunnel = Tunnel(self._request, self._connection, idle_s=self._settings.idle_timeout_s)
+        with self._streams.hold(self._errand.holder, tunnel.end) as stream:
+            await tunnel.run(stream)
+        return Answered(message.code, keep_alive=False)
+
+    def _held(self) -> AbstractContextManager[Stream]:
+        return self._streams.hold(
+            self._errand.holder, lambda why: self._connection.fail(StreamEnded(f"the stream was ended: {why.value}"))
+        )
+
+    def _waits_for_100(self) -> bool:
+        """Whether the visitor may still wait for leave to send a body that nobody wants any more."""
+        request = self._request
+        return request.body_exists and not request.content.is_eof() and "Expect" in request.headers

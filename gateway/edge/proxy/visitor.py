@@ -1,0 +1,105 @@
+"""The visitor's end of an exchange: a body that comes and an answer that goes, each at the visitor's own pace.
+
+That pace has a lower bound. Meanwhile a connection to the backend is held, and whoever sends or takes a byte a minute
+could hold all of them: so silence is allowed for `client_idle_timeout_s`, and on the average of the time spent waiting
+for a visitor, `client_min_bytes_per_s` must come or go.
+"""
+
+import asyncio
+from typing import Final
+
+from aiohttp import web
+
+from gateway.edge.proxy.connection import Connection, ConnectionEnded
+from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge
+from gateway.settings import Gateway, Upstream
+from shared.errors import SunbeonError
+
+_LAST_CHUNK: Final = b"0\r\n\r\n"
+
+
+class Upload:
+    """A request's body on its way to the backend. chunked: how it goes on, which is how it came."""
+
+    def __init__(self, request: web.BaseRequest, limits: Gateway) -> None:
+        self._request = request
+        self._limits = limits
+        self._waited_s = 0.0
+        self._size = 0
+        length = request.headers.get("Content-Length")
+        self.chunked = length is None
+        if length is not None and int(length) > limits.max_body_bytes:
+            raise BodyTooLarge(f"the body is longer than {limits.max_body_bytes} bytes")
+
+    async def send(self, connection: Connection, settings: Upstream) -> None:
+        """Send all of it. Whatever prevents that breaks the exchange off, and the backend never sees an end."""
+        connection.sending = True
+        try:
+            while data := await self._next():
+                connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
+                await connection.drained(settings.idle_timeout_s)
+            if self.chunked:
+                connection.write(_LAST_CHUNK)
+        except ConnectionEnded:
+            return  # whoever waits for the answer sees it too; there may even be one
+        except SunbeonError as error:
+            connection.fail(error)
+            return
+        except Exception:
+            connection.fail(BackendError("sending the request failed"))
+            raise
+        connection.sending = False
+        connection.allow_silence(settings.response_timeout_s)
+
+    async def _next(self) -> bytes:
+        loop = asyncio.get_running_loop()
+        since_s = loop.time()
+        try:
+            async with asyncio.timeout(self._limits.client_idle_timeout_s):
+                data = await self._request.content.readany()
+        except TimeoutError:
+            raise BodyTimeout("the body stopped coming") from None
+        except Exception:  # noqa: BLE001 - the parser's word, in several types; or the visitor is gone
+            raise BadFraming("the body is not framed as HTTP has it") from None
+        self._waited_s += loop.time() - since_s
+        self._size += len(data)
+        if self._size > self._limits.max_body_bytes:
+            raise BodyTooLarge(f"the body is longer than {self._limits.max_body_bytes} bytes")
+        if (
+            self._waited_s > self._limits.client_idle_timeout_s
+            and self._size < self._waited_s * self._limits.client_min_bytes_per_s
+        ):
+            raise BodyTimeout("the body comes too slowly")
+        return data
+
+
+class Outlet:
+    """Where an answer's bytes go out."""
+
+    def __init__(self, request: web.BaseRequest, limits: Gateway) -> None:
+        self._request = request
+        self._limits = limits
+        self.size = 0
+
+    async def write(self, *parts: bytes) -> None:
+        """Send, and wait until there is room for more. Raises `ConnectionError` if the visitor is gone or too slow."""
+        transport = self._request.transport
+        if transport is None or transport.is_closing():
+            raise ConnectionResetError("the visitor is gone")
+        self.size += sum(map(len, parts))
+        transport.write(parts[0] if len(parts) == 1 else b"".join(parts))
+        while self._request.protocol.writing_paused:
+            waiting = transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(self._limits.client_idle_timeout_s):
+                    await self._request.writer.drain()
+            except TimeoutError:
+                taken = waiting - transport.get_write_buffer_size()
+                if taken < self._limits.client_min_bytes_per_s * self._limits.client_idle_timeout_s:
+                    transport.abort()
+                    raise ConnectionResetError("the visitor takes the answer too slowly") from None
+
+    def cut(self) -> None:
+        """Break off, so that nobody can take what went out for a whole answer."""
+        if self._request.transport is not None:
+            self._request.transport.abort()
