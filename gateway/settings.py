@@ -122,6 +122,24 @@ class Gateway(_Section):
     )
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body that is forwarded.")
     drain_s: float = Field(10.0, ge=0, le=300, description="How long a stopping worker lets requests finish.")
+    header_timeout_s: float = Field(
+        10.0, gt=0, le=300, description="A request's head must have come whole this long after its first byte, or 408."
+    )
+    keepalive_timeout_s: float = Field(
+        75.0, gt=0, le=3600, description="How long a connection is kept open between requests."
+    )
+    max_target_bytes: int = Field(8192, ge=256, le=65_536, description="Longest address of a request; else 414.")
+    max_header_bytes: int = Field(
+        32_768, ge=1024, le=2**20, description="Largest head of a request, its first line and all headers; else 431."
+    )
+    max_headers: int = Field(100, ge=16, le=1000, description="Most headers of a request; else 431.")
+    max_connections_per_network: int = Field(
+        1000,
+        ge=0,
+        le=1_000_000,
+        description="Most connections of one IPv4 address or IPv6 /64, per worker; 0: no limit. "
+        "Those of `trusted_proxies` are not counted: there, the front server must limit.",
+    )
 
     @model_validator(mode="after")
     def _certificate_has_a_key(self) -> Self:

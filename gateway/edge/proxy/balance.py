@@ -38,8 +38,8 @@ class Balance(Protocol):
 class LeastConnections:
     """The least (in flight + 1) / share is next; equals take turns.
 
-    By this rule what is in flight is split in proportion to the shares, to within one request (it is how D'Hondt's rule
-    seats a parliament). HAProxy's `leastconn` goes by the same quotient.
+    So what is in flight is split by the shares: nobody has more for his share than any other would have with one more
+    (D'Hondt's rule for seats in a parliament). HAProxy's `leastconn` goes by the same quotient.
     """
 
     def __init__(self) -> None:

@@ -6,7 +6,6 @@ import ssl
 from typing import Final, Protocol
 
 from gateway.edge.proxy.connection import Connection
-from gateway.edge.proxy.errors import BackendError
 from gateway.edge.proxy.health import Verdict
 from gateway.settings import Origin, Upstream
 
@@ -40,7 +39,7 @@ async def look(server: Checked, settings: Upstream) -> tuple[Verdict, str]:
     try:
         async with asyncio.timeout(settings.health_timeout_s):
             return await _ask(server, settings)
-    except (OSError, BackendError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the checks go on
         return Verdict.BAD, why(error)
 
 

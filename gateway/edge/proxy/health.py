@@ -66,7 +66,6 @@ class Health:
             return 1.0
         elapsed_s = now_s - self._recovered_s
         if elapsed_s >= self._slow_start_s:
-            self._recovered_s = None
             return 1.0
         return max(LEAST_SHARE, elapsed_s / self._slow_start_s)
 

@@ -44,8 +44,8 @@ class Addresses:
         """
         self.refresh()
         if not self.known and self._looking is not None:
-            # One look for all who wait, and for those who come when this one has given up.
-            await asyncio.shield(self._looking)
+            # One look for all who wait, which goes on for the others when one of them gives up.
+            await asyncio.wait([self._looking])
         if not self.known:
             raise OSError(f"no address is known for {self._host}")
         self._turn += 1
