@@ -9,17 +9,19 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from pydantic import ValidationError
 
 from gateway.edge.proxy.errors import BackendError, BackendTimeout
 from gateway.edge.proxy.servers import Upstreams, tls_context
 from gateway.edge.tests.backend import Backend, answer, hang, running, until
-from gateway.settings import Upstream
+from gateway.settings import Upstream, parse_origin
 from shared.errors import SettingsError
 
 
@@ -56,10 +58,12 @@ async def upstreams(stack, clock):
 @asynccontextmanager
 async def listening(backend: Backend, *, host="127.0.0.1", port=0, path=None, tls=None):
     """The backend on any address, or a Unix socket, with or without TLS; its port."""
-    tasks = set()
+    tasks: set[asyncio.Task[Any]] = set()
 
     async def serve(reader, writer):
-        tasks.add(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        tasks.add(task)
         with suppress(asyncio.CancelledError):
             await backend.serve(reader, writer)
 
@@ -93,7 +97,7 @@ async def ask(upstreams, target="/", *, fresh=False) -> tuple[bytes, bool]:
         return await exchange(lease, target), lease.reused
 
 
-def said(caplog, text) -> list[logging.LogRecord]:
+def said(caplog, text) -> list[Any]:
     return [record for record in caplog.records if text in record.message]
 
 
@@ -381,6 +385,9 @@ class Dns:
             raise socket.gaierror(socket.EAI_AGAIN, "try again")
         return list(self.addresses)
 
+    async def until_asked(self, times: int) -> None:
+        await until(lambda: self.asked == times, f"asked {times} times")
+
 
 @pytest.fixture
 async def two(stack):
@@ -412,7 +419,7 @@ async def test_a_name_is_followed_though_every_request_finds_a_kept_connection(u
     await ask(servers)
     dns.addresses = ["127.0.0.2"]
     clock.now_s += 10
-    await until(lambda: dns.asked == 2, "the name is looked up anew")
+    await dns.until_asked(2)
     await until(lambda: servers.state()[0].idle == 0, "the old address is left")
     assert await ask(servers) == (b"two", False)
 
@@ -425,7 +432,7 @@ async def test_a_name_that_cannot_be_resolved_for_a_while_keeps_its_addresses(up
     for looks in range(2, 5):
         clock.now_s += 10
         assert (await ask(servers, fresh=True))[0] == b"one"
-        await until(lambda looks=looks: dns.asked == looks, "it is tried again")
+        await dns.until_asked(looks)
     assert len(said(caplog, "cannot be resolved")) == 1
 
 
@@ -716,3 +723,77 @@ async def test_a_server_that_does_not_answer_its_check_goes_down(upstreams, stac
     await until(lambda: not servers.state()[0].healthy, "it goes down")
     why = {"silent": "too long", "nonsense": "cannot be parsed", "gone": "Connect call failed"}[fault]
     assert why in said(caplog, "gets no requests")[0].why
+
+
+# Settings
+
+
+@pytest.mark.parametrize(
+    ("text", "authority_of", "tls"),
+    [
+        ("http://127.0.0.1:8090", "127.0.0.1:8090", False),
+        ("http://app.internal/", "app.internal", False),
+        ("https://App_1.internal", "app_1.internal", True),
+        ("https://app.internal:8443", "app.internal:8443", True),
+        ("http://app.internal:443", "app.internal:443", False),
+        ("http://[::1]:8090", "[::1]:8090", False),
+        ("unix:/run/app.sock", "localhost", False),
+    ],
+)
+def test_an_origin_says_where_and_how(text, authority_of, tls):
+    origin = parse_origin(text)
+    assert (origin.authority, origin.tls) == (authority_of, tls)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "127.0.0.1:8090",
+        "ftp://app",
+        "http://",
+        "http://app/path",
+        "http://app?x",
+        "http://user@app",
+        "http://app:0",
+        "http://app:65536",
+        "http://app:",
+        "http://app:80\n",
+        "http://300.1.1.1",
+        "http://1.2.3",
+        "http://[::1",
+        "http://[1:2]",
+        "http://a..b",
+        f"http://{'a' * 64}.test",
+        "http://예약.test",
+        "unix:run/app.sock",
+        f"unix:/{'a' * 107}",
+        "unix:/run/app\n.sock",
+    ],
+)
+def test_an_entry_that_is_no_server_is_named(entry):
+    with pytest.raises(ValidationError) as caught:
+        Upstream(servers=("http://fine.test", entry))
+    assert repr(entry) in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"servers": ("http://a.test", "http://A.test:80/")},
+        {"tls_verify": False},
+        {"tls_server_name": "a.test"},
+        {"servers": ("https://a.test",), "tls_server_name": "a.test:443"},
+        {"host": "a.test\r\nX: y"},
+        {"host": "http://a.test"},
+        {"host": ""},
+        {"health_path": "healthz"},
+        {"health_path": "/a b"},
+        {"health_path": "/a#b"},
+        {"health_path": "/a\r\nX: y"},
+        {"balance": "random"},
+        {"rest_s": 61},
+    ],
+)
+def test_a_setting_that_makes_no_sense_is_refused(wrong):
+    with pytest.raises(ValidationError):
+        Upstream(**{"servers": ("http://a.test",), **wrong})
