@@ -5,16 +5,12 @@ one write to a file opened for appending. In a flood of refusals only so many li
 one says how many were not: the counters are exact, the log must not fill the disk.
 """
 
-import logging
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-import orjson
-
-_LOG: Final = logging.getLogger("gateway.audit")
+from gateway.journal import Journal
 
 LINES_PER_SECOND: Final = 200
 
@@ -24,14 +20,11 @@ class Audit:
 
     def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Raises OSError if the file cannot be opened: an opening that cannot be proved must not begin."""
+        self._journal = Journal(path, "audit log", clock=clock)
         self._clock = clock
         self._second = 0
         self._written = 0
         self._dropped = 0
-        self._descriptor: int | None = None
-        if path is not None:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def admitted(self, room: str, now_ms: int, **facts: object) -> None:
         """An admission: written before it is answered, and once more (`again`) whenever its pass is told again."""
@@ -51,15 +44,8 @@ class Audit:
         self._write({"time_ms": now_ms, "event": event, "room": room, **facts})
 
     def close(self) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-            self._descriptor = None
+        self._journal.close()
 
     def _write(self, line: dict[str, object]) -> None:
-        if self._descriptor is None:
-            return
-        try:
-            os.write(self._descriptor, orjson.dumps(line) + b"\n")
-        except OSError as error:
-            # Admitting goes on: the store holds the same facts, and people must not wait for a disk.
-            _LOG.error("the audit log cannot be written", extra={"reason": error.strerror})
+        # A disk that fails stops nobody: the store holds the same facts, and people must not wait for a disk.
+        self._journal.write(line)

@@ -12,16 +12,19 @@ Whatever fails on the way (store, keys, a fault of ours) ends in 5, never in a f
 import logging
 import re
 import secrets
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
+from gateway.access import AccessLog, Exchange
 from gateway.audit import Audit
 from gateway.edge import cookies
 from gateway.edge.client import Client, identify
+from gateway.edge.framing import ALLOW
 from gateway.edge.language import pick_language
 from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
@@ -29,18 +32,19 @@ from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.headers import REQUEST_ID
-from gateway.edge.proxy.relay import Errand, Inspect, add_nothing
+from gateway.edge.proxy.relay import Answered, Errand, Inspect, add_nothing
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through
 from gateway.edge.visitors import Visitors
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
 from gateway.room.ticket import Pass
 from gateway.store.base import StoreError
-from shared.wire import COMMAND_HEADER, OWN_PATH, Command
+from shared.wire import COMMAND_HEADER, GATE_HEADER, OWN_PATH, Command
 
 _LOG: Final = logging.getLogger(__name__)
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _OWN: Final = OWN_PATH.rstrip("/")
-# Where a request remembers its room, for the case that it fails.
+# What a request remembers: its id, and its room for the case that it fails.
+_REQUEST_ID: Final = web.RequestKey("request_id", str)
 _LINE: Final = web.RequestKey("line", Line)
 
 
@@ -67,12 +71,14 @@ class Gate:
         forwarder: Forwarder,
         proofs: Proofs,
         audit: Audit,
+        access: AccessLog,
         *,
         trusted: Sequence[Network],
         open_hosts: Sequence[str],
         tls: bool,
         by_forwarded: bool = False,
     ) -> None:
+        self._access = access
         self._lines = {line.name: line for line in lines}
         self._areas = [line.area for line in lines]
         self._visitors = visitors
@@ -89,26 +95,34 @@ class Gate:
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Only a cancellation and a client that is gone come out as exceptions."""
+        began_s = time.monotonic()
+        client = self._client(request)
+        request[_REQUEST_ID] = request_id_of(request, client)
         try:
-            return await self._route(request)
+            response = await self._route(request, client)
         except Exception as error:
             if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
                 raise  # the client is gone
             # Whatever it is, nobody gets through by it.
-            return self._failed(request, error)
+            response = self._failed(request, error)
+        if self._access.on:
+            self._access.note(_exchange(request, response, began_s))
+        return response
 
-    async def _route(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _route(self, request: web.BaseRequest, client: Client) -> web.StreamResponse:
         address = read_address(request)
+        if _is_last_hop(request):
+            return web.Response(headers={"Allow": ALLOW, GATE_HEADER: "options", "Server": "sunbeon"})
         if any(reading == _OWN or reading.startswith(OWN_PATH) for reading in address.target.readings):
             return await self._own(request, address)
         area = find_area(address.target, self._areas)
         if area is not None:
             line = self._lines[area.name]
             request[_LINE] = line
-            return await self._room(request, address, line)
+            return await self._room(request, address, client, line)
         if self._hosts is not None and address.target.host not in self._hosts:
             raise Misdirected("this gateway does not stand for that host")
-        return await self._forward(request, address, self._client(request))
+        return await self._forward(request, address, client)
 
     def _failed(self, request: web.BaseRequest, error: Exception, *, cookies: Iterable[str] = ()) -> web.Response:
         """The answer to a request that failed; the one place where a failure becomes a status."""
@@ -150,8 +164,7 @@ class Gate:
         answer = await self._visitors.answer(request, path, pick_language(request.headers.get("Accept-Language")))
         return answer or self._notice(request, "not_found", "there is no such page here")
 
-    async def _room(self, request: web.BaseRequest, address: Address, line: Line) -> web.StreamResponse:
-        client = self._client(request)
+    async def _room(self, request: web.BaseRequest, address: Address, client: Client, line: Line) -> web.StreamResponse:
         agent = request.headers.get("User-Agent", "")
         bypass = find_bypass(address.target, client.address, agent, line.rules)
         brought = self._visitors.read(request, line)
@@ -228,9 +241,8 @@ class Gate:
         holder: tuple[Line, Pass] | None = None,
         inspect: Inspect = add_nothing,
     ) -> web.StreamResponse:
-        request_id = request_id_of(request, client)
         return await self._forwarder.forward(
-            Errand(request, address.raw, address.host, client, request_id, proof, holder, inspect)
+            Errand(request, address.raw, address.host, client, request[_REQUEST_ID], proof, holder, inspect)
         )
 
     def _client(self, request: web.BaseRequest) -> Client:
@@ -243,10 +255,34 @@ class Gate:
         return self._visitors.notice(request, kind, detail, line=line, cookies=cookies)
 
 
+def _exchange(request: web.BaseRequest, response: web.StreamResponse, began_s: float) -> Exchange:
+    line: Line | None = request.get(_LINE)
+    answered = response if isinstance(response, Answered) else None
+    body = response.body if isinstance(response, web.Response) else None
+    return Exchange(
+        method=request.method,
+        target=request.raw_path,
+        request_id=request[_REQUEST_ID],
+        traceparent=request.headers.get("traceparent"),
+        room=line.name if line is not None else None,
+        status=response.status,
+        gate=None if answered else response.headers.get(GATE_HEADER),
+        server=answered.server if answered else None,
+        size=answered.size if answered else len(body) if isinstance(body, bytes) else 0,
+        began_s=began_s,
+    )
+
+
+def _is_last_hop(request: web.BaseRequest) -> bool:
+    """Whether an OPTIONS request says that it goes no further (RFC 9110, 7.6.2)."""
+    left = request.headers.get("Max-Forwards", "")
+    return request.method == "OPTIONS" and left.isascii() and left.isdigit() and not int(left[:9])
+
+
 def request_id_of(request: web.BaseRequest, client: Client) -> str:
     """The id a trusted proxy gave the request, if it is a sane one; else a new one."""
     given = request.headers.get(REQUEST_ID, "") if client.trusted else ""
-    return given if _REQUEST_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def read_address(request: web.BaseRequest) -> Address:
@@ -265,4 +301,7 @@ def read_address(request: web.BaseRequest) -> Address:
         host, raw = authority, slash + tail or "/"
     if any(mark in host for mark in "/\\?#@ \t"):
         raise AmbiguousTarget("the host holds a character no host has")
+    if raw == "*" and request.method == "OPTIONS":
+        # Of the server as a whole (RFC 9112, 3.2.4): its root stands for it.
+        return Address(raw, host, replace(read_target(host, "/"), path=raw))
     return Address(raw, host, read_target(host, raw.partition("?")[0]))

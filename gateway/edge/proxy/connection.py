@@ -115,9 +115,9 @@ class Connection(BaseProtocol):
 
     def allow_silence(self, silence_s: float | None) -> None:
         """From now on the server may say nothing for this long, while we read; None: for ever."""
+        self._drop_timer()
         self._silence_s = silence_s
         self._heard_s = self._loop.time()
-        self._drop_timer()
         if silence_s is not None:
             self._timer = self._loop.call_at(self._heard_s + silence_s, self._look_at_the_clock)
 

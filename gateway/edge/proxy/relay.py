@@ -62,12 +62,13 @@ class Errand:
 class Answered(web.StreamResponse):
     """An answer that has gone out already: aiohttp is left nothing to do but to keep or to close the connection.
 
-    size: bytes sent, heads included.
+    server: who gave it. size: bytes sent, heads included.
     """
 
-    def __init__(self, status: int, *, keep_alive: bool) -> None:
+    def __init__(self, status: int, server: str, *, keep_alive: bool) -> None:
         super().__init__(status=status)
         self._keep_alive = keep_alive
+        self.server = server
         self.size = 0
 
     async def prepare(self, request: web.BaseRequest) -> None:  # noqa: ARG002
@@ -122,6 +123,7 @@ class Relay:
         chunked = unsized and self._modern
         answered = Answered(
             message.code,
+            self._lease.server.name,
             keep_alive=self._request.keep_alive and (chunked or not unsized) and not self._waits_for_100(),
         )
         more = [b"Transfer-Encoding: chunked"] if chunked else []
@@ -164,7 +166,7 @@ class Relay:
         tunnel = Tunnel(self._request, self._connection, idle_s=self._settings.idle_timeout_s)
         with self._streams.hold(self._errand.holder, tunnel.end) as stream:
             await tunnel.run(stream)
-        return Answered(message.code, keep_alive=False)
+        return Answered(message.code, self._lease.server.name, keep_alive=False)
 
     def _held(self) -> AbstractContextManager[Stream]:
         return self._streams.hold(

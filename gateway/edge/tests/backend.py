@@ -78,7 +78,7 @@ def answer(body: bytes = b"hello", *headers: str, status: str = "200 OK", length
 class Backend:
     """requests: in the order their heads came. reply: what everyone is answered; act: does the answering instead.
 
-    early: answer at the head, without waiting for the body.
+    early: answer at the head, without waiting for the body. writers: of the connections open now.
     """
 
     port: int = 0
@@ -87,7 +87,7 @@ class Backend:
     act: Act | None = None
     early: bool = False
     connections: int = 0
-    _writers: set[asyncio.StreamWriter] = field(default_factory=set)
+    writers: list[asyncio.StreamWriter] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -103,7 +103,7 @@ class Backend:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        self._writers.add(writer)
+        self.writers.append(writer)
         request: Recorded | None = None
         try:
             while True:
@@ -120,7 +120,7 @@ class Backend:
             if request is not None:
                 request.closed = True
         finally:
-            self._writers.discard(writer)
+            self.writers.remove(writer)
             writer.close()
 
     async def _answer(self, request: Recorded, writer: asyncio.StreamWriter) -> None:
@@ -135,7 +135,7 @@ class Backend:
 
     def cut(self) -> None:
         """Cut every connection, as by pulling the plug."""
-        for writer in list(self._writers):
+        for writer in list(self.writers):
             writer.transport.abort()
 
 

@@ -28,7 +28,9 @@ MIB = 2**20
 @pytest.fixture
 async def site(start):
     """A gateway whose room lets everyone through, with short patience."""
-    return await start(rooms=[OPEN], edge={"max_body_bytes": MIB}, upstream={"response_timeout_s": 0.4})
+    return await start(
+        rooms=[OPEN], edge={"max_body_bytes": MIB}, upstream={"response_timeout_s": 0.4, "idle_timeout_s": 0.4}
+    )
 
 
 def request(line: str, *headers: str, body: bytes = b"") -> bytes:
@@ -160,11 +162,13 @@ async def test_a_body_streams_before_it_is_whole(site, backend):
 async def test_whoever_waits_for_a_100_is_told_to_go_on(site, backend):
     connection = await Connection.open(site.port)
     await connection.send(request("PUT /x", "Content-Length: 4", "Expect: 100-continue"))
+    await until(lambda: backend.requests, "the head is at the backend, which has the say")
+    assert backend.last.one("Expect") == "100-continue"
+    backend.writers[-1].write(b"HTTP/1.1 100 Continue\r\n\r\n")
     assert (await connection.answer()).status == 100
     await connection.send(b"body")
     got = await connection.answer()
-    assert (got.status, got.body) == (200, b"hello")
-    assert (backend.last.body, backend.last.one("Expect")) == (b"body", None)
+    assert (got.status, got.body, backend.last.body) == (200, b"hello", b"body")
     await connection.close()
 
 
@@ -174,7 +178,15 @@ async def test_headers_go_through_in_number_order_and_spelling(site, backend):
     found = [f"{name}: {value}".rstrip() for name, value in backend.last.headers]
     assert [line for line in found if line in sent] == sent
     added = {name for name, _ in backend.last.headers} - {line.partition(":")[0] for line in sent}
-    assert added == {"Host", "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host", "Via", "Sunbeon-Pass"}
+    assert added == {
+        "Host",
+        "X-Forwarded-For",
+        "X-Forwarded-Proto",
+        "X-Forwarded-Host",
+        "X-Request-ID",
+        "Via",
+        "Sunbeon-Pass",
+    }
 
 
 async def test_the_host_goes_through_as_the_client_wrote_it(site, backend):
@@ -318,7 +330,12 @@ async def test_a_compressed_answer_is_not_touched(site, backend):
 
 async def test_an_interim_answer_does_not_stand_for_the_final_one(site, backend):
     backend.reply = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + answer(b"final")
-    assert (await exchange(site.port, request("GET /"))).body == b"final"
+    connection = await Connection.open(site.port)
+    await connection.send(request("GET /"))
+    interim = await connection.answer()
+    assert (interim.status, interim.headers) == (103, [("Link", "</a>")])
+    assert (await connection.answer()).body == b"final"
+    await connection.close()
 
 
 async def test_an_answer_streams_before_it_is_whole(site, backend):

@@ -155,9 +155,8 @@ async def test_a_good_ticket_is_found_among_many_planted_ones(start):
     assert got.json()["number"] == number
 
 
-async def test_a_stalled_upload_is_told_so(start, monkeypatch):
-    monkeypatch.setattr("gateway.edge.proxy.forward.BODY_SILENCE_S", 0.05)
-    site = await start(rooms=[{"total_active_users": 9}])
+async def test_a_stalled_upload_is_told_so(start):
+    site = await start(rooms=[{"total_active_users": 9}], edge={"client_idle_timeout_s": 0.05})
     head = b"POST /book HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\nContent-Length: 9\r\n\r\nab"
     got = await exchange(site.port, head, "POST")
     assert (got.status, got.gate) == (408, "too_slow")
