@@ -8,19 +8,21 @@ import logging
 import socket
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from typing import Final
+from typing import Final, NamedTuple
 
 from aiohttp import web
 
+from gateway.access import AccessLog
 from gateway.audit import Audit
 from gateway.console.api import create_app as create_console
 from gateway.edge.certificate import Certificate, Site
+from gateway.edge.crowd import Crowd
 from gateway.edge.gate import Gate
 from gateway.edge.line import Line
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.servers import Upstreams
-from gateway.edge.server import Server
+from gateway.edge.server import AppRunner, Server
 from gateway.edge.streams import Streams
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
@@ -34,9 +36,14 @@ from shared.clock import Clock, now_ms
 _LOG: Final = logging.getLogger(__name__)
 
 KEYS_LOOK_S: Final = 1.0
-# A request line and each header may be this long; more is refused by the parser with 400.
-MAX_LINE_BYTES: Final = 8 * 1024
-KEEPALIVE_S: Final = 75.0
+
+
+class Worker(NamedTuple):
+    """What one process serves: visitors, operators; and the streams that must end before it can stop."""
+
+    server: Server
+    console: web.Application
+    streams: Streams
 
 
 @asynccontextmanager
@@ -46,14 +53,16 @@ async def gateway(
     operator_token: str,
     clock: Clock = now_ms,
     store: QueueStore | None = None,
-) -> AsyncIterator[tuple[web.Server, web.Application]]:
-    """A worker's two applications, visitors' and operators', working until the context ends.
+) -> AsyncIterator[Worker]:
+    """A worker, working until the context ends.
 
     store: in place of the one the settings name. Raises `SunbeonError` or `OSError` for what cannot be opened.
     """
     async with AsyncExitStack() as stack:
         audit = Audit(settings.gateway.audit_log)
         stack.callback(audit.close)
+        access = AccessLog(settings.gateway.access_log, settings.gateway.access_log_share)
+        stack.callback(access.close)
         keys = KeyStore(settings.gateway.keys_file)
         batching = BatchingStore(store or open_store(settings.gateway.store))
         stack.push_async_callback(batching.close)
@@ -67,13 +76,15 @@ async def gateway(
         streams = Streams()
         await stack.enter_async_context(_task(streams.run(), "streams"))
         visitors = Visitors(lines, keys, audit)
+        trusted = parse_networks(settings.gateway.trusted_proxies)
         gate = Gate(
             lines,
             visitors,
             Forwarder(settings, upstreams, streams),
             Proofs(keys, lifetime_s=settings.upstream.pass_lifetime_s, clock=clock),
             audit,
-            trusted=parse_networks(settings.gateway.trusted_proxies),
+            access,
+            trusted=trusted,
             open_hosts=settings.gateway.open_hosts,
             tls=settings.gateway.https,
             by_forwarded=settings.gateway.client_address_from == "forwarded",
@@ -83,14 +94,11 @@ async def gateway(
         await stack.enter_async_context(_task(_watch_keys(keys), "keys"))
         server = Server(
             gate.handle,
+            settings.gateway,
+            crowd=Crowd(settings.gateway.max_connections_per_network, trusted),
             handler_cancellation=True,
-            access_log=None,
-            auto_decompress=False,
-            keepalive_timeout=KEEPALIVE_S,
-            max_line_size=MAX_LINE_BYTES,
-            max_field_size=MAX_LINE_BYTES,
         )
-        yield server, create_console(lines, operator_token)
+        yield Worker(server, create_console(lines, operator_token), streams)
 
 
 async def serve(
@@ -104,13 +112,13 @@ async def serve(
 ) -> None:
     """Serve on the given sockets until `stop`, then let requests under way finish."""
     certificate = Certificate.of(settings.gateway)
-    async with gateway(settings, operator_token=operator_token) as (server, console), AsyncExitStack() as stack:
+    async with gateway(settings, operator_token=operator_token) as worker, AsyncExitStack() as stack:
         if certificate is not None:
             await stack.enter_async_context(_task(certificate.watch(), "certificate"))
         drain_s = settings.gateway.drain_s
         runners: list[web.BaseRunner] = [
-            web.ServerRunner(server, shutdown_timeout=drain_s),
-            web.AppRunner(console, access_log=None, shutdown_timeout=drain_s),
+            web.ServerRunner(worker.server, shutdown_timeout=drain_s),
+            AppRunner(worker.console, settings.gateway, shutdown_timeout=drain_s),
         ]
         try:
             contexts = (certificate.context if certificate is not None else None, None)
@@ -120,6 +128,7 @@ async def serve(
             ready()
             await stop.wait()
         finally:
+            worker.streams.stop()
             await asyncio.gather(*(runner.cleanup() for runner in runners))
 
 

@@ -14,6 +14,7 @@ from gateway import keys
 from gateway.app import gateway
 from gateway.console.api import _ROOMS
 from gateway.edge.line import Line
+from gateway.edge.streams import Streams
 from gateway.edge.tests.backend import PATIENCE_S, Backend, Recorded
 from gateway.room.model import MAX_STEP_MS, Snapshot
 from gateway.settings import Settings
@@ -243,6 +244,7 @@ class Front:
     operator_port: int
     lines: Mapping[str, Line]
     store: QueueStore
+    streams: Streams
 
     @property
     def line(self) -> Line:
@@ -311,7 +313,7 @@ async def front(
     store: Any = SqliteStore(folder / "queue.db", first_epoch=1, wall_ms=clock, mono_ms=clock, boot_id="this-test")
     if faulty:
         store = Faulty(store)
-    async with gateway(settings, operator_token=TOKEN, clock=clock, store=store) as (server, console):
+    async with gateway(settings, operator_token=TOKEN, clock=clock, store=store) as (server, console, streams):
         lines: Any = console[_ROOMS]
         for line in lines.values():
             line._monotonic, line._seen_s = clock.seconds, clock.seconds()
@@ -322,7 +324,7 @@ async def front(
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             ports.append(runner.addresses[0][1])
-        made = Front(folder, settings, clock, ports[0], ports[1], lines, store)
+        made = Front(folder, settings, clock, ports[0], ports[1], lines, store, streams)
         try:
             await made.pass_time(MAX_STEP_MS)
             yield made
