@@ -133,7 +133,7 @@ async def test_a_connection_kept_too_long_is_closed_and_not_used_again(upstreams
     clock.now_s += 31
     assert servers.state()[0].idle == 0
     assert (await ask(servers))[1] is False
-    await until(lambda: len(backend._writers) == 1, "the old connection is closed")
+    await until(lambda: len(backend.writers) == 1, "the old connection is closed")
 
 
 async def test_connections_kept_too_long_are_closed_though_no_request_comes(upstreams, backend, clock, monkeypatch):
@@ -141,7 +141,7 @@ async def test_connections_kept_too_long_are_closed_though_no_request_comes(upst
     servers = await upstreams(backend.url, start=True)
     await ask(servers)
     clock.now_s += 31
-    await until(lambda: not backend._writers, "the connection is closed")
+    await until(lambda: not backend.writers, "the connection is closed")
 
 
 async def test_no_more_are_kept_than_allowed(upstreams, backend):
@@ -155,7 +155,7 @@ async def test_no_more_are_kept_than_allowed(upstreams, backend):
     held = asyncio.Barrier(5)
     await asyncio.gather(*(hold() for _ in range(5)))
     assert servers.state()[0].idle == 2
-    await until(lambda: len(backend._writers) == 2, "the others are closed")
+    await until(lambda: len(backend.writers) == 2, "the others are closed")
 
 
 async def test_none_is_kept_where_none_is_allowed(upstreams, backend):
@@ -167,7 +167,7 @@ async def test_none_is_kept_where_none_is_allowed(upstreams, backend):
 async def test_a_connection_that_spoke_or_closed_while_idle_is_never_used(upstreams, backend, event):
     servers = await upstreams(backend.url)
     await ask(servers)
-    (writer,) = backend._writers
+    (writer,) = backend.writers
     if event == "eof":
         writer.close()
     else:
@@ -197,9 +197,9 @@ async def test_closing_closes_the_kept_at_once_and_the_others_when_they_come_bac
     async with servers.lease() as under_way:
         await ask(servers)
         await servers.close()
-        await until(lambda: len(backend._writers) == 1, "the kept one is closed")
+        await until(lambda: len(backend.writers) == 1, "the kept one is closed")
         assert await exchange(under_way) == b"hello"
-    await until(lambda: not backend._writers, "the other one is closed")
+    await until(lambda: not backend.writers, "the other one is closed")
 
 
 # Limits
