@@ -62,12 +62,12 @@ class _Handler(BaseHTTPRequestHandler):
     def _stream(self) -> None:
         self.send_response(200)
         self.send_header("Content-Type", "text/plain")
-        self.send_header("Connection", "close")
+        # Of known length: what comes in chunks is passed on at once by most, what has a length is collected.
+        self.send_header("Content-Length", "8")
         self.end_headers()
         self.wfile.write(b"one\n")
         self.server.go_on.wait(PATIENCE_S)
         self.wfile.write(b"two\n")
-        self.close_connection = True
 
     def _socket(self) -> None:
         key = self.headers["Sec-WebSocket-Key"].encode()

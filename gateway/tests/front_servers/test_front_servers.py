@@ -54,11 +54,14 @@ def test_an_address_that_a_visitor_claims_is_not_believed(browser):
         for name in ("X-Forwarded-For", "X-Real-IP", "Forwarded", "True-Client-IP", "X_Forwarded_For")
         for option in ("--header", f"{name}: {'for=' * (name == 'Forwarded')}{PRIVILEGED}")
     ]
-    claims += ["--header", "X-Forwarded-Proto: http"]
+    for claim in ("X-Forwarded-Proto: http", "X-Forwarded-Host: other.test", "X-Request-ID: mine"):
+        claims += ["--header", claim]
     assert browser(PRIVILEGED).ask("/room").gate is None, "the address itself lets in"
     answer = browser().ask("/", *claims)
     assert answer.sent("x-forwarded-for") == ["127.0.0.7, 127.0.0.1"]
     assert answer.sent("x-forwarded-proto") == ["https"]
+    assert answer.sent("x-forwarded-host")[0].startswith(certificates.HOST)
+    assert "mine" not in answer.sent("x-request-id")
     holder, claimant = browser(), browser()
     until(lambda: holder.ask("/room").gate is None, "the seat is taken")
     assert claimant.ask("/room", *claims).gate == "waiting"
