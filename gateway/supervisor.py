@@ -21,8 +21,6 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Final
 
-from aiohttp.http import HttpProcessingError
-
 from gateway.app import serve
 from gateway.settings import Settings
 from shared import logs
@@ -219,11 +217,6 @@ class Supervisor:
                 worker.process.join()
 
 
-def is_our_fault(record: logging.LogRecord) -> bool:
-    """Whether aiohttp's report is worth a line: what nobody can parse is refused, and anyone can send a million."""
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
-
-
 def worker_main(
     settings: Settings, token: str, visitors: tuple[str, int], operators: tuple[str, int], pipe: Connection
 ) -> None:
@@ -231,7 +224,6 @@ def worker_main(
     import uvloop
 
     logs.configure(json=settings.gateway.log_json, level=settings.gateway.log_level)
-    logging.getLogger("aiohttp.server").addFilter(is_our_fault)
     # The terminal's ctrl-C goes to everyone; the supervisor passes it on as SIGTERM.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:

@@ -1,29 +1,343 @@
-"""The visitors' listener: aiohttp's, but for what it says of requests that never reach the gate.
+"""The listeners: aiohttp's, but for where requests end, how long they may take, and what those are told that end here.
 
-Whatever cannot be parsed is answered shortly and noted at debug level without its content: anyone can send a million,
-and cookies stand in them. A fault of ours that even the gate did not catch is logged in full and told to nobody.
+`framing` cuts the stream; llhttp reads what was cut; both must agree. Whatever is refused is answered in a few words,
+in its turn behind the requests before it, and noted at debug level without its content: anyone can send a million, and
+cookies stand in them. A fault of ours that even the gate did not catch is logged in full and told to nobody.
 """
 
+import asyncio
 import logging
-from http import HTTPStatus
-from typing import Final
+from collections import Counter
+from contextlib import suppress
+from math import inf
+from typing import Any, Final, cast
 
-from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp import StreamReader, web
+from aiohttp.http import HttpVersion11
+from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.web_protocol import _ErrInfo, _RequestFactory, _RequestHandler
 
-from shared.wire import GATE_HEADER
+from gateway.edge import answers
+from gateway.edge.crowd import Crowd, Crowded
+from gateway.edge.framing import Body, Head, Limits, Refused, bad_request, read_head
+from gateway.edge.proxy.errors import BadFraming
+from gateway.settings import Gateway
+from shared.wire import GATE_HEADER, PROBLEM_JSON
 
 _LOG: Final = logging.getLogger(__name__)
 
+# What a client still sends when its answer is complete is read and thrown away up to here: closing over unread bytes
+# makes the kernel send a reset, and the reset destroys the answer on its way (RFC 9112, 9.6).
+LINGER_S: Final = 1.0
+LINGER_BYTES: Final = 256 * 1024
+CROWDED_RETRY_S: Final = 10
+
+_CROWDED_BODY: Final = b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"crowded"}'
+_CROWDED: Final = (
+    "HTTP/1.1 503 Service Unavailable\r\n"
+    f"Content-Type: {PROBLEM_JSON}\r\n"
+    f"Content-Length: {len(_CROWDED_BODY)}\r\n"
+    f"Retry-After: {CROWDED_RETRY_S}\r\n"
+    f"{GATE_HEADER}: crowded\r\n"
+    "Server: sunbeon\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
+).encode() + _CROWDED_BODY
+
 
 class Server(web.Server):
-    """`web.Server` whose connections answer errors in our words."""
+    """A listener. handler: answers what came whole. crowd: counts connections by network; None counts nothing.
+
+    open_connections: now. refused: by kind since the start, among them `crowded` (turned away at once),
+    `bad_body` (broken chunks) and `unread` (a client that did not take its answer). Both of this worker.
+    """
+
+    def __init__(
+        self,
+        handler: _RequestHandler,
+        settings: Gateway,
+        *,
+        crowd: Crowd | None = None,
+        request_factory: _RequestFactory | None = None,
+        handler_cancellation: bool = False,
+    ) -> None:
+        super().__init__(
+            handler,
+            request_factory=request_factory,
+            handler_cancellation=handler_cancellation,
+            access_log=None,
+            auto_decompress=False,
+            keepalive_timeout=settings.keepalive_timeout_s,
+            lingering_time=0,  # ours has a bound in bytes too
+            max_line_size=settings.max_target_bytes,
+            max_field_size=settings.max_header_bytes,
+            max_headers=2 * settings.max_headers,  # the parser counts trailers too
+        )
+        self.settings = settings
+        self.limits = Limits(settings.max_target_bytes, settings.max_header_bytes, settings.max_headers)
+        self.crowd = Crowd(0) if crowd is None else crowd
+        self.open_connections = 0
+        self.refused: Counter[str] = Counter()
 
     def __call__(self) -> web.RequestHandler:
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
+class AppRunner(web.AppRunner):
+    """Serves an application through `Server`."""
+
+    def __init__(self, app: web.Application, settings: Gateway, **more: Any) -> None:
+        super().__init__(app, access_log=None, **more)
+        self._settings = settings
+
+    async def _make_server(self) -> web.Server:
+        made = await super()._make_server()
+        return Server(made.request_handler, self._settings, request_factory=made.request_factory)
+
+
 class _Connection(web.RequestHandler):
+    """One connection. Requests behind each other are read ahead, as many as aiohttp queues, and answered in order."""
+
+    __slots__ = (
+        "_at",
+        "_begun_s",
+        "_body",
+        "_discarded",
+        "_ended",
+        "_head",
+        "_linger_over",
+        "_look_s",
+        "_network",
+        "_payload",
+        "_rest",
+        "_server",
+        "_stuck_s",
+        "_turned_away",
+        "_unsent",
+        "_wire",
+    )
+
+    def __init__(self, server: Server, **more: Any) -> None:
+        super().__init__(server, **more)
+        self._server = server
+        self._wire: asyncio.Transport | None = None  # unlike aiohttp's, known until the connection is lost
+        self._network: bytes | None = None
+        self._turned_away = False
+        # What has come and was not read: `_rest` from `_at` on.
+        self._rest = b""
+        self._at = 0
+        self._head = Head(server.limits)
+        self._begun_s: float | None = None  # when a head began that has not ended
+        self._body: Body | None = None  # of the last request read, until it has ended
+        self._payload: StreamReader = EMPTY_PAYLOAD
+        # Nothing more is read: what comes is thrown away.
+        self._ended = False
+        self._discarded = 0
+        self._linger_over: asyncio.Future[None] | None = None
+        # When the timer looks next; since when how much has been waiting for the client to take it.
+        self._look_s = inf
+        self._stuck_s = 0.0
+        self._unsent = 0
+
+    # Its beginning and end
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._wire = wire = cast("asyncio.Transport", transport)
+        server = self._server
+        peer = wire.get_extra_info("peername")
+        try:
+            self._network = server.crowd.enter(peer[0] if isinstance(peer, tuple) else None)
+        except Crowded:
+            # No lingering: who holds too many connections must not hold this one.
+            self._turned_away = True
+            server.refused["crowded"] += 1
+            wire.write(_CROWDED)
+            wire.close()
+            return
+        server.open_connections += 1
+        super().connection_made(transport)
+        now = self._loop.time()
+        self._next_keepalive_close_time = now + server.settings.header_timeout_s
+        self._look_by(min(self._next_keepalive_close_time, now + server.settings.client_idle_timeout_s))
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        if self._turned_away or self._wire is None:
+            return
+        self._wire = None
+        self._server.open_connections -= 1
+        self._server.crowd.leave(self._network)
+        self._stop_lingering()
+        super().connection_lost(exc)
+
+    def eof_received(self) -> None:
+        """A client that shuts down its sending side is taken to be gone, as nginx takes it.
+
+        Hardly any client half-closes and goes on waiting, while a browser's tab that was closed looks just like that,
+        and its request would take a seat and a connection to the backend for nobody.
+        """
+
+    # What comes in
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; with nothing, go on with what was held back."""
+        if self._turned_away or self._force_close:
+            return
+        if self._ended:
+            self._discard(len(data))
+        elif self._upgraded or self._payload_parser is not None:
+            super().data_received(data)
+        else:
+            if data:
+                self._rest = self._rest[self._at :] + data if self._at < len(self._rest) else data
+                self._at = 0
+            try:
+                self._read()
+            except Refused as refused:
+                self._refuse(refused)
+            except BadFraming as error:
+                # The gate learns of it where it reads the body, and answers; if it has answered, the connection ends.
+                self._server.refused["bad_body"] += 1
+                self._end()
+                self._payload.set_exception(error)
+
+    def _read(self) -> None:
+        """Hand to the parser what has come, head by head and body by body, until something is missing or full."""
+        while not (self._reading_paused or self._upgraded):
+            if self._body is not None:
+                if not self._read_body(self._body):
+                    return
+            elif self._close or len(self._messages) >= self._max_msg_queue_size or not self._read_head():
+                return
+
+    def _read_head(self) -> bool:
+        """Whether a whole head was there."""
+        # One empty line before a request is overlooked (RFC 9112, 2.2).
+        start = self._at + 2 if self._rest.startswith(b"\r\n", self._at) else self._at
+        if start >= len(self._rest) or (start + 1 == len(self._rest) and self._rest.endswith(b"\r")):
+            return False
+        end = self._head.end(self._rest, start)
+        if not end:
+            if self._begun_s is None:
+                self._begun_s = self._loop.time()
+                self._look_by(self._begun_s + self._server.settings.header_timeout_s)
+            return False
+        self._begun_s = None
+        head = self._rest[start:end]
+        self._at = end
+        body = read_head(head, self._server.limits)
+        before = len(self._messages)
+        try:
+            self._feed(head)
+        except BadHttpMethod:
+            # A method is any token (RFC 9110, 9.1), but those nobody has heard of go no further.
+            raise Refused(501, "not_implemented", "this method is not known here") from None
+        except HttpProcessingError:
+            raise bad_request("the request cannot be read") from None
+        if len(self._messages) != before + 1:
+            raise bad_request("the request cannot be read")
+        self._payload = self._messages[-1][1]
+        if (self._payload is EMPTY_PAYLOAD) is not (body is None):
+            self._messages.pop()
+            raise bad_request("the body's length cannot be read")
+        self._body = body
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        if len(self._messages) >= self._max_msg_queue_size and not self._buffer_paused:
+            self._pause_reading_for_buffer()
+        return True
+
+    def _read_body(self, body: Body) -> bool:
+        """Whether the body has ended."""
+        end = body.take(self._rest, self._at)
+        piece = self._rest[self._at : end]
+        self._at = end
+        try:
+            # Even if nothing came: the parser may hold something back itself, since a reader was slow.
+            self._feed(piece)
+        except HttpProcessingError:
+            raise BadFraming("the body cannot be read") from None
+        if not body.done or self._reading_paused:
+            return False
+        if not self._payload.is_eof():
+            raise BadFraming("the body cannot be read")
+        self._body = None
+        return True
+
+    def _feed(self, piece: bytes) -> None:
+        messages, upgraded, _ = self._parser.feed_data(piece)  # type: ignore[union-attr] # there until we are lost
+        self._request_count += len(messages)
+        self._messages.extend(messages)
+        if upgraded:
+            # What follows is another protocol's, or this one's again if the upgrade is declined.
+            self._upgraded = True
+            self._message_tail = self._rest[self._at :]
+            self._rest = b""
+
+    def _discard(self, size: int) -> None:
+        self._discarded += size
+        if self._discarded > LINGER_BYTES:
+            self._pause_transport_reading()
+            self._stop_lingering()
+
+    # What goes out
+
+    def _refuse(self, refused: Refused) -> None:
+        """Answer with this when everything before is answered, and read nothing more."""
+        self._server.refused[refused.code] += 1
+        self._end()
+        self._messages.append((_ErrInfo(refused.status, refused, ""), EMPTY_PAYLOAD))
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _end(self) -> None:
+        self._ended = True
+        self._rest = b""
+        self._at = 0
+        self._begun_s = None
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Send the answer; then see that what follows it can be told from its request, or end the connection."""
+        self._unsent = 0
+        # An upgrade is the last request that was read. Nobody took it up: what came behind it is requests again.
+        declined = self._upgraded and not self._messages and self._payload_parser is None
+        if declined:
+            self._rest, self._message_tail = self._message_tail, b""
+            self._at = 0
+        if not resp.prepared and (self._close or (self._ended and not self._messages)):
+            resp.force_close()
+        resp, reset = await super().finish_response(request, resp, start_time)
+        if reset:
+            return resp, True
+        payload = request.content
+        if not payload.is_eof() and resp.keep_alive and "Expect" not in request.headers:
+            await _drain(payload)
+        last = not resp.keep_alive or not payload.is_eof()
+        if last and (self._ended or self._at < len(self._rest) or not payload.is_eof()):
+            await self._linger()
+        elif declined and not last:
+            self._resume_reading_if_drained() if self._buffer_paused else self.data_received(b"")
+        return resp, False
+
+    async def _linger(self) -> None:
+        """Close the writing side and throw away what still comes, until the client has closed or the bounds are met."""
+        transport = self._wire
+        if transport is None or transport.is_closing():
+            return
+        self._end()
+        self._discarded = 0
+        if transport.can_write_eof():
+            transport.write_eof()
+        self._linger_over = self._loop.create_future()
+        self._resume_transport_reading()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LINGER_S):
+                await self._linger_over
+
+    def _stop_lingering(self) -> None:
+        if self._linger_over is not None and not self._linger_over.done():
+            self._linger_over.set_result(None)
+
     def handle_error(
         self,
         request: web.BaseRequest,
@@ -32,23 +346,86 @@ class _Connection(web.RequestHandler):
         message: str | None = None,  # noqa: ARG002 - holds the bytes that were sent
     ) -> web.StreamResponse:
         """A short answer that repeats nothing and ends the connection. Raises if an answer has begun already."""
-        if isinstance(exc, HttpProcessingError):
-            _LOG.debug("a request could not be parsed", extra={"kind": type(exc).__name__})
-        elif isinstance(exc, ConnectionError) and (request.transport is None or request.transport.is_closing()):
+        if request.writer.output_size > 0:
+            self._note(request, exc)
+            raise ConnectionError("the answer has begun already")
+        if isinstance(exc, Refused):
+            _LOG.debug("a request was refused", extra={"kind": exc.code})
+            request._version = HttpVersion11  # noqa: SLF001 - which the request was not read far enough to say
+            response = answers.problem(exc.code, str(exc), status=exc.status)
+            response.headers.update(exc.headers)
+        else:
+            self._note(request, exc)
+            response = answers.problem("unavailable", "the gateway failed", status=status)
+        response.force_close()
+        return response
+
+    @staticmethod
+    def _note(request: web.BaseRequest, exc: BaseException | None) -> None:
+        if isinstance(exc, ConnectionError) and (request.transport is None or request.transport.is_closing()):
             _LOG.debug("a client went away", extra={"kind": type(exc).__name__})
         elif exc is not None:
             _LOG.error("a request failed through a fault of the gateway's", exc_info=exc)
-        if request.writer.output_size > 0:
-            raise ConnectionError("the answer has begun already")
-        response = web.Response(
-            status=status,
-            text=f"{status} {HTTPStatus(status).phrase}\n",
-            headers={
-                GATE_HEADER: "bad_request" if status < HTTPStatus.INTERNAL_SERVER_ERROR else "unavailable",
-                "Server": "sunbeon",
-                "Cache-Control": "no-store",
-                "X-Content-Type-Options": "nosniff",
-            },
-        )
-        response.force_close()
-        return response
+
+    # How long anything may take: one timer, moved only when it must ring earlier
+
+    def _look_by(self, when_s: float) -> None:
+        if self._keepalive_handle is not None:
+            if self._look_s <= when_s:
+                return
+            self._keepalive_handle.cancel()
+        self._look_s = when_s
+        self._keepalive_handle = self._loop.call_at(when_s, self._process_keepalive)
+
+    def _process_keepalive(self) -> None:
+        """End what has taken too long, and look again when the next thing may have. aiohttp's own timer, made ours."""
+        self._keepalive_handle = None
+        if self._wire is None:
+            return
+        now = self._loop.time()
+        self._look_at_unsent(self._wire, now)
+        due_s = self._due_s()
+        if due_s <= now:
+            due_s = inf
+            if self._begun_s is None:
+                self.force_close()
+            else:
+                self._refuse(Refused(408, "too_slow", "the request did not come to its end in time"))
+        self._look_by(min(due_s, self._stuck_s + self._server.settings.client_idle_timeout_s))
+
+    def _due_s(self) -> float:
+        """By when the client must have sent more of a head; it has all the time while we are at work."""
+        if self._begun_s is not None:
+            return self._begun_s + self._server.settings.header_timeout_s
+        waiting = self._waiter is not None and not self._waiter.done() and self._body is None and not self._ended
+        return self._next_keepalive_close_time if waiting else inf
+
+    def _look_at_unsent(self, transport: asyncio.Transport, now: float) -> None:
+        """Cut off a client that for `client_idle_timeout_s` took nothing of what waits for it."""
+        unsent = transport.get_write_buffer_size()
+        # While a handler writes, only a full buffer tells: one that is not may have been emptied in between.
+        tells = self._paused or self._waiter is not None or transport.is_closing()
+        if not (tells and 0 < self._unsent <= unsent):
+            self._unsent, self._stuck_s = (unsent if tells else 0), now
+        elif now - self._stuck_s >= self._server.settings.client_idle_timeout_s:
+            self._server.refused["unread"] += 1
+            self._stuck_s = now
+            transport.abort()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self._wire is not None:
+            self._unsent, self._stuck_s = self._wire.get_write_buffer_size(), self._loop.time()
+
+    def resume_writing(self) -> None:
+        self._unsent = 0
+        super().resume_writing()
+
+
+async def _drain(payload: StreamReader) -> None:
+    """Read the rest of a body nobody asked for, if it is short, so that the connection can go on."""
+    left = LINGER_BYTES
+    with suppress(TimeoutError, BadFraming):
+        async with asyncio.timeout(LINGER_S):
+            while left > 0 and not payload.is_eof():
+                left -= len(await payload.readany())

@@ -1,7 +1,6 @@
 """The supervisor as a real process: it starts everything or says why not, and leaves nothing behind."""
 
 import asyncio
-import logging
 import os
 import signal
 import socket
@@ -12,10 +11,9 @@ from multiprocessing import Pipe
 from pathlib import Path
 
 import pytest
-from aiohttp.http_exceptions import BadStatusLine
 
 from gateway import keys
-from gateway.supervisor import CannotStart, is_our_fault, operator_token, reserve, stop_without_supervisor
+from gateway.supervisor import CannotStart, operator_token, reserve, stop_without_supervisor
 from gateway.tests.stand import Program, Stand, _children, _command, fetch, until
 
 CONFIG = """
@@ -215,15 +213,6 @@ def test_a_token_file_that_others_may_read_is_refused(tmp_path):
 
 def test_an_empty_token_in_the_environment_is_none(tmp_path):
     assert len(operator_token(tmp_path / "operator.token", {"SUNBEON_OPERATOR_TOKEN": " "})) >= 32
-
-
-def test_requests_nobody_can_parse_do_not_fill_the_log():
-    def report(error):
-        return logging.makeLogRecord({"msg": "Error handling request", "exc_info": (type(error), error, None)})
-
-    assert not is_our_fault(report(BadStatusLine("GET booking")))
-    assert is_our_fault(report(RuntimeError("a fault")))
-    assert is_our_fault(logging.makeLogRecord({"msg": "something else"}))
 
 
 def test_a_worker_that_hangs_is_replaced(tmp_path, monkeypatch):
