@@ -338,7 +338,6 @@ def tls_context(settings: Upstream) -> ssl.SSLContext | None:
             error.strerror if error.strerror and not isinstance(error, ssl.SSLError) else "holds no certificate in PEM"
         )
         raise SettingsError([f"upstream.tls_ca_file: {settings.tls_ca_file}: {reason}"]) from None
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if not settings.tls_verify:
         context.check_hostname = False

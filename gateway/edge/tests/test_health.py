@@ -95,6 +95,10 @@ def test_what_began_before_the_rest_says_nothing_about_the_server_now():
     health.end(early[3])
     assert health.standing(6) is Standing.RESTING, "the trial was given back by another request"
     assert health.failed(trial, 6) == 10
+    second = health.begin(16)
+    assert second.trial
+    health.end(trial)
+    assert health.standing(16) is Standing.RESTING, "the trial was given back by the one before"
 
 
 def test_tried_while_it_rests_a_failure_does_not_lengthen_the_rest_but_a_success_ends_it():

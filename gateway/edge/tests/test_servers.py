@@ -18,7 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
+from gateway.edge.proxy.check import look
 from gateway.edge.proxy.errors import BackendError, BackendTimeout
+from gateway.edge.proxy.health import Verdict
 from gateway.edge.proxy.servers import Upstreams, tls_context
 from gateway.edge.tests.backend import Backend, answer, hang, running, until
 from gateway.settings import Upstream, parse_origin
@@ -311,9 +313,11 @@ async def test_where_time_ran_out_at_every_server_it_is_a_gateway_timeout(upstre
         servers = await upstreams(f"https://127.0.0.1:{silent.getsockname()[1]}", connect_timeout_s=0.05)
         with pytest.raises(BackendTimeout, match="in time"):
             await ask(servers)
-    with pytest.raises(BackendError) as caught:
-        await ask(servers)
-    assert caught.value.kind == "bad_gateway"
+        # One that refuses, and it is no longer a matter of time.
+        mixed = await upstreams("http://127.0.0.1:9", *servers._settings.servers, connect_timeout_s=0.05)
+        with pytest.raises(BackendError) as caught:
+            await ask(mixed)
+        assert caught.value.kind == "bad_gateway"
 
 
 async def test_an_only_server_is_tried_however_often_it_failed(upstreams, backend):
@@ -349,9 +353,11 @@ async def test_only_one_request_at_a_time_tries_a_server_after_its_rest(upstream
     resting = servers._servers[0]
     resting.failed(resting.health.begin(clock()), "test", refused=True)
     clock.now_s += 5
-    async with servers.lease() as one, servers.lease() as two, servers.lease() as three:
-        names = [lease.server.name for lease in (one, two, three)]
-    assert names.count(a.url) == 1
+    for _ in range(2):
+        # Nothing is said of the trial: then another one follows.
+        async with servers.lease() as one, servers.lease() as two, servers.lease() as three:
+            names = [lease.server.name for lease in (one, two, three)]
+        assert names.count(a.url) == 1
 
 
 async def test_a_host_of_the_settings_comes_with_the_lease(upstreams, backend):
@@ -455,13 +461,18 @@ async def test_a_name_nobody_answers_for_takes_no_longer_than_a_connection_may(u
         await ask(servers)
 
 
-async def test_all_addresses_are_used_in_turn_and_one_out_of_reach_does_not_make_the_server_so(upstreams, two):
-    servers = await upstreams(two, resolve=Dns(["127.0.0.1", "127.0.0.2", "127.0.0.3"]))
-    seen = Counter([(await ask(servers, fresh=True))[0] for _ in range(6)])
-    assert set(seen) == {b"one", b"two"}
+async def test_all_addresses_are_used_in_turn_and_one_out_of_reach_does_not_make_the_server_so(upstreams, two, clock):
+    dns = Dns(["127.0.0.1", "127.0.0.2", "127.0.0.3"])
+    servers = await upstreams(two, resolve=dns)
+    assert {(await ask(servers, fresh=True))[0] for _ in range(6)} == {b"one", b"two"}
     assert servers.state()[0].failures == 0
-    # Once it is known to be out of reach, it is not knocked at first again.
-    assert [await servers._servers[0]._addresses.in_turn() for _ in range(3)][-1][-1] == "127.0.0.3"
+    # Until the next look, what is out of reach is not knocked at first.
+    addresses = servers._servers[0]._addresses
+    assert {(await addresses.in_turn())[-1] for _ in range(6)} == {"127.0.0.3"}
+    clock.now_s += 60
+    addresses.refresh()
+    await dns.until_asked(2)
+    assert {(await addresses.in_turn())[-1] for _ in range(6)} == set(dns.addresses)
 
 
 async def test_an_address_that_hangs_leaves_time_for_the_others(upstreams, stack, authority):
@@ -641,6 +652,40 @@ class Well:
             await hang(request, writer)
         else:
             writer.write(answer(b"well"))
+
+
+@pytest.mark.parametrize(
+    ("status", "verdict"),
+    [
+        ("200 OK", Verdict.GOOD),
+        ("204 No Content", Verdict.GOOD),
+        ("399 Fine", Verdict.GOOD),
+        ("400 Bad Request", Verdict.BAD),
+        ("500 Oops", Verdict.BAD),
+        ("502 Bad Gateway", Verdict.BAD),
+        ("503 Service Unavailable", Verdict.DRAIN),
+    ],
+)
+async def test_the_final_status_is_the_verdict(upstreams, backend, status, verdict):
+    backend.reply = b"HTTP/1.1 103 Early Hints\r\n\r\n" + answer(b"", status=status)
+    settings = Upstream(servers=(backend.url,), health_path="/")
+    (server,) = (await upstreams(backend.url))._servers
+    assert await look(server, settings) == (verdict, f"the check was answered {status[:3]}")
+
+
+async def test_a_check_lets_the_server_finish(upstreams, backend):
+    cut: list[bool] = []
+
+    async def slowly(request, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nwe")
+        await asyncio.sleep(0.05)
+        cut.append(request.reader.at_eof())
+        writer.write(b"ll")
+
+    backend.act = slowly
+    (server,) = (await upstreams(backend.url))._servers
+    verdict, _ = await look(server, Upstream(servers=(backend.url,), health_path="/", health_timeout_s=15))
+    assert (verdict, cut) == (Verdict.GOOD, [False])
 
 
 CHECKED = {
