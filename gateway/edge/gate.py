@@ -41,6 +41,7 @@ from gateway.store.base import StoreError
 from shared.wire import COMMAND_HEADER, GATE_HEADER, OWN_PATH, Command
 
 _LOG: Final = logging.getLogger(__name__)
+_AUTHORITY_END: Final = re.compile(r"[/?#]")
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _OWN: Final = OWN_PATH.rstrip("/")
 # What a request remembers: its id, and its room for the case that it fails.
@@ -297,8 +298,11 @@ def read_address(request: web.BaseRequest) -> Address:
     raw = request.raw_path
     scheme, separator, rest = raw.partition("://")
     if separator and scheme.lower() in {"http", "https"}:
-        authority, slash, tail = rest.partition("/")
-        host, raw = authority, slash + tail or "/"
+        end = _AUTHORITY_END.search(rest)
+        host, raw = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
+        if not raw.startswith("/"):
+            # Without a path, it is the server as a whole that is asked for its options (RFC 9112, 3.2.4).
+            raw = "*" if not raw and request.method == "OPTIONS" else "/" + raw
     if any(mark in host for mark in "/\\?#@ \t"):
         raise AmbiguousTarget("the host holds a character no host has")
     if raw == "*" and request.method == "OPTIONS":

@@ -187,12 +187,11 @@ class Connection(BaseProtocol):
     def connection_lost(self, exc: BaseException | None) -> None:
         self._drop_timer()
         if self._parser is not None and not self._upgraded:
-            broken = exc is not None
+            if exc is not None:
+                self._break_body(BackendError("the backend's answer broke off"))
             try:
                 self._parser.feed_eof()  # an end, where the answer ends with the connection; else half a body
             except Exception:  # noqa: BLE001 - the parser's word for the latter
-                broken = True
-            if broken:
                 self._break_body(BackendError("the backend's answer broke off"))
         if self._failure is None:
             self._failure = ConnectionEnded("the backend closed the connection")

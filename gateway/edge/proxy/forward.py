@@ -55,6 +55,8 @@ class Forwarder:
                         raise
                 except BackendError:
                     lease.failed()
+                    # Even if it was whole: what cannot be understood cannot be told from what follows it.
+                    lease.connection.abort()
                     raise
             fresh = True
 
@@ -77,6 +79,7 @@ class Forwarder:
                 request_id=errand.request_id,
             )
         )
+        connection.sending = upload is not None
         connection.allow_silence(None if upload else self._settings.response_timeout_s)
         sending = asyncio.create_task(upload.send(connection, self._settings)) if upload else None
         relay = Relay(errand, lease, self._streams, self._limits, self._settings)

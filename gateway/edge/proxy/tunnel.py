@@ -115,7 +115,8 @@ class Tunnel:
                 pump.cancel()
             await asyncio.gather(*pumps, return_exceptions=True)
             if self._backend.transport is not None:
-                self._backend.transport.close()  # having sent what is still to be sent
+                self._backend.transport.close()  # having sent what is still to be sent, if it is taken
+                self._loop.call_later(GRACE_S, self._backend.transport.abort)
 
     async def _until_it_ends(self, pumps: set[asyncio.Task[None]], stream: Stream) -> None:
         while not self._ending.done():

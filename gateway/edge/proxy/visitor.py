@@ -6,6 +6,8 @@ for a visitor, `client_min_bytes_per_s` must come or go.
 """
 
 import asyncio
+import socket
+import struct
 from typing import Final
 
 from aiohttp import web
@@ -16,6 +18,8 @@ from gateway.settings import Gateway, Upstream
 from shared.errors import SunbeonError
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
+# struct linger: on, for no time. Closing then sends a reset and not an end.
+_RESET: Final = struct.pack("ii", 1, 0)
 
 
 class Upload:
@@ -33,7 +37,6 @@ class Upload:
 
     async def send(self, connection: Connection, settings: Upstream) -> None:
         """Send all of it. Whatever prevents that breaks the exchange off, and the backend never sees an end."""
-        connection.sending = True
         try:
             while data := await self._next():
                 connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self.chunked else data)
@@ -99,7 +102,13 @@ class Outlet:
                     transport.abort()
                     raise ConnectionResetError("the visitor takes the answer too slowly") from None
 
-    def cut(self) -> None:
-        """Break off, so that nobody can take what went out for a whole answer."""
-        if self._request.transport is not None:
-            self._request.transport.abort()
+    def cut(self, *, unsized: bool) -> None:
+        """Break off, so that nobody can take what went out for a whole answer.
+
+        unsized: the connection's end would be the answer's, so that it has to be torn down.
+        """
+        transport = self._request.transport
+        if transport is not None:
+            if unsized:
+                transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
