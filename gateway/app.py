@@ -6,6 +6,7 @@ A worker serves two listeners, visitors and operators, and shares both ports wit
 import asyncio
 import logging
 import socket
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final, NamedTuple
@@ -19,6 +20,7 @@ from gateway.edge.certificate import Certificate, Site
 from gateway.edge.crowd import Crowd
 from gateway.edge.gate import Gate
 from gateway.edge.line import Line
+from gateway.edge.newcomers import Newcomers
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.servers import Upstreams
@@ -84,6 +86,7 @@ async def gateway(
             Proofs(keys, lifetime_s=settings.upstream.pass_lifetime_s, clock=clock),
             audit,
             access,
+            Newcomers(settings.gateway.direct_entries_per_network_per_minute, monotonic=time.monotonic),
             trusted=trusted,
             open_hosts=settings.gateway.open_hosts,
             tls=settings.gateway.https,

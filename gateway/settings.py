@@ -98,8 +98,12 @@ class Gateway(_Section):
         Path("var/operator.token"), description="Bearer token of the operator API; SUNBEON_OPERATOR_TOKEN wins."
     )
     audit_log: Path | None = Field(Path("var/audit.log"), description="Admissions and refusals, a JSON line each.")
+    access_log: Path | None = Field(
+        None, description="A JSON line for each request answered, without query or address. None: off."
+    )
+    access_log_share: float = Field(1.0, ge=0, le=1, description="How many of them are written, drawn by lot.")
     trusted_proxies: tuple[Network, ...] = Field(
-        (), description="Networks whose word on the client is believed: its address, scheme, host and X-Request-ID."
+        (), description="Networks whose word on the client is believed: its address and scheme, and X-Request-ID."
     )
     client_address_from: Literal["x-forwarded-for", "forwarded"] = Field(
         "x-forwarded-for", description="The header by which trusted proxies say so (forwarded: RFC 7239)."
@@ -116,6 +120,12 @@ class Gateway(_Section):
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="How much is logged.")
     client_idle_timeout_s: float = Field(
         30.0, gt=0, le=3600, description="How long a client may pause within its body or take nothing of an answer."
+    )
+    direct_entries_per_network_per_minute: int = Field(
+        600,
+        ge=0,
+        le=10**6,
+        description="Newcomers of a network let in by their first request, per worker; more knock first. 0: all.",
     )
     client_min_bytes_per_s: int = Field(
         240, ge=0, le=10**9, description="A client that sends a body or takes an answer slower than this is cut off."

@@ -29,14 +29,14 @@ class Headers(Protocol):
 class Client:
     """address: of the visitor. forwarded_for: what the backend is told, ending with our own peer. scheme: http(s).
 
-    host: the one the visitor asked for, where a trusted proxy says so. forwarded: a `Forwarded` chain for the backend.
-    trusted: our peer is a trusted proxy.
+    forwarded: a `Forwarded` chain for the backend. trusted: our peer is a trusted proxy.
+
+    No proxy is believed about the host: many leave `X-Forwarded-Host` as a stranger wrote it, and rooms go by `Host`.
     """
 
     address: Address
     forwarded_for: str
     scheme: str
-    host: str | None = None
     forwarded: str | None = None
     trusted: bool = False
 
@@ -74,13 +74,11 @@ def identify(
         lines = headers.getall("Forwarded", ())
         elements = list(parse_forwarded(", ".join(lines)) or ())
         chain = [element.get("for", "unknown") for element in elements]
-        nearest = elements[-1] if elements else {}
-        proto, host = nearest.get("proto", "").lower(), nearest.get("host")
+        proto = elements[-1].get("proto", "").lower() if elements else ""
         forwarded = ", ".join([*lines, f'for="[{ours}]"' if ":" in ours else f"for={ours}"]) if elements else None
     else:
         chain = _members(headers, "X-Forwarded-For")
         proto = next(iter(headers.getall("X-Forwarded-Proto", ())), "")
-        host = next(iter(_members(headers, "X-Forwarded-Host")), None)
         forwarded = None
     if proto in {"http", "https"}:
         scheme = proto
@@ -92,7 +90,7 @@ def identify(
         if further is None:
             break
         address = further
-    return Client(address, told, scheme, host, forwarded, trusted=True)
+    return Client(address, told, scheme, forwarded, trusted=True)
 
 
 def parse_forwarded(text: str) -> list[dict[str, str]] | None:

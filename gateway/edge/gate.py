@@ -28,6 +28,7 @@ from gateway.edge.framing import ALLOW
 from gateway.edge.language import pick_language
 from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
+from gateway.edge.newcomers import Newcomers
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge
 from gateway.edge.proxy.forward import Forwarder
@@ -73,6 +74,7 @@ class Gate:
         proofs: Proofs,
         audit: Audit,
         access: AccessLog,
+        newcomers: Newcomers,
         *,
         trusted: Sequence[Network],
         open_hosts: Sequence[str],
@@ -80,6 +82,7 @@ class Gate:
         by_forwarded: bool = False,
     ) -> None:
         self._access = access
+        self._newcomers = newcomers
         self._lines = {line.name: line for line in lines}
         self._areas = [line.area for line in lines]
         self._visitors = visitors
@@ -170,6 +173,8 @@ class Gate:
         bypass = find_bypass(address.target, client.address, agent, line.rules)
         brought = self._visitors.read(request, line)
         manner = manner_of(request.method, request.headers) if brought.empty else Manner.AT_ONCE
+        if brought.empty and manner is Manner.AT_ONCE and not self._newcomers.may_enter(client.address):
+            manner = Manner.KNOCK
         standing = await self._visitors.stand(
             line, brought, rule=bypass.name if bypass else None, at_once=manner is Manner.AT_ONCE
         )

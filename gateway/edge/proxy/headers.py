@@ -118,7 +118,7 @@ def request_head(
         lines.append(b"Connection: Upgrade\r\nUpgrade: websocket")
     lines.append(b"X-Forwarded-For: " + _raw(client.forwarded_for))
     lines.append(b"X-Forwarded-Proto: " + _raw(client.scheme))
-    lines.append(b"X-Forwarded-Host: " + _raw(client.host or host))
+    lines.append(b"X-Forwarded-Host: " + _raw(host))
     if client.forwarded is not None:
         lines.append(b"Forwarded: " + _raw(client.forwarded))
     lines.append(f"{REQUEST_ID}: {request_id}".encode())
