@@ -14,6 +14,7 @@ from typing import Final
 from gateway import demo, keys
 from gateway.edge import certificate
 from gateway.edge.pages import Pages
+from gateway.edge.proxy.servers import tls_context
 from gateway.settings import Settings, load
 from gateway.store.open import open_store
 from gateway.supervisor import Supervisor, operator_token
@@ -159,6 +160,10 @@ def _problems(settings: Settings) -> list[str]:
         _certificate(settings)
     except SunbeonError as error:
         problems.append(f"gateway.tls_certificate: {error}")
+    try:
+        tls_context(settings.upstream)
+    except SettingsError as error:
+        problems += error.problems
     try:
         open_store(settings.gateway.store)
     except SunbeonError as error:

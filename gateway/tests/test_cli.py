@@ -88,6 +88,19 @@ def test_a_certificate_that_cannot_be_used_is_told_before_anything_starts(config
         )
 
 
+def test_a_file_of_authorities_that_holds_none_is_told_before_anything_starts(config, capsys, tmp_path):
+    (tmp_path / "ca.pem").write_text("nothing")
+    config()
+    path = tmp_path / "sunbeon.toml"
+    path.write_text(
+        path.read_text()
+        .replace("[upstream]", f'[upstream]\ntls_ca_file = "{tmp_path}/ca.pem"')
+        .replace("http://", "https://")
+    )
+    assert run("check", str(path)) == 2
+    assert f"upstream.tls_ca_file: {tmp_path}/ca.pem: holds no certificate" in capsys.readouterr().err
+
+
 def test_an_expired_certificate_is_a_warning(config, capsys, tmp_path):
     certificates.write(tmp_path, begins=-2 * certificates.DAY, ends=-certificates.DAY)
     assert run("check", config(f'tls_certificate = "{tmp_path}/cert.pem"\ntls_key = "{tmp_path}/key.pem"')) == 0

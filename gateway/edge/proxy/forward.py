@@ -11,6 +11,7 @@ What is promised to the rest of the gateway, whatever the engine:
 """
 
 import asyncio
+import math
 from typing import Final
 
 from aiohttp import HttpVersion11, web
@@ -26,6 +27,9 @@ from gateway.settings import Settings
 
 # RFC 9110, 9.2.2, as far as it is known of a method.
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH"})
+# What cannot be sent twice goes on a connection used a moment ago, or on a new one: one that was idle for longer may
+# just be being closed.
+UNREPEATABLE_IDLE_S: Final = 1.0
 
 
 class Forwarder:
@@ -41,9 +45,10 @@ class Forwarder:
         """Send the request on and stream the answer. Raises what `errors.py` has, before an answer began."""
         request = errand.request
         upload = Upload(request, self._limits) if request.body_exists else None
-        fresh = False
+        repeatable = upload is None and request.method in IDEMPOTENT
+        idle_s = math.inf if repeatable else UNREPEATABLE_IDLE_S
         while True:
-            async with self._upstreams.lease(fresh=fresh) as lease:
+            async with self._upstreams.lease(idle_s=idle_s) as lease:
                 try:
                     return await self._exchange(errand, lease, upload)
                 except ConnectionEnded:
@@ -51,14 +56,14 @@ class Forwarder:
                     stale = lease.reused and lease.connection.untouched
                     if not stale:
                         lease.failed()
-                    if not stale or upload is not None or request.method not in IDEMPOTENT:
+                    if not stale or not repeatable:
                         raise
                 except BackendError:
                     lease.failed()
                     # Even if it was whole: what cannot be understood cannot be told from what follows it.
                     lease.connection.abort()
                     raise
-            fresh = True
+            idle_s = 0
 
     async def _exchange(self, errand: Errand, lease: Lease, upload: Upload | None) -> web.StreamResponse:
         request, connection = errand.request, lease.connection

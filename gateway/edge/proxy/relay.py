@@ -142,7 +142,9 @@ class Relay:
                 answered.force_close()  # the visitor is gone
                 self._outlet.cut(unsized=unsized)
             except Exception as error:  # noqa: BLE001 - whatever broke it off, nothing must follow into it
-                _LOG.warning("the backend's answer broke off", extra={"server": self._lease.server.name, "why": error})
+                _LOG.warning(
+                    "the backend's answer broke off", extra={"server": self._lease.server.name, "why": str(error)}
+                )
                 self._lease.failed()
                 self._outlet.cut(unsized=unsized)
         if self._request.body_exists and not self._request.content.is_eof():

@@ -7,6 +7,7 @@ twice. What is thought of each server is `health`'s, which addresses it has is `
 
 import asyncio
 import logging
+import math
 import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -120,12 +121,15 @@ class Server:
                 return connection, address
         raise failure or OSError("no address is known")
 
-    async def lease(self, *, fresh: bool) -> "Lease":
-        """A connection of this server's, to be returned by `give_back`. Raises OSError if it cannot be reached."""
+    async def lease(self, *, idle_s: float) -> "Lease":
+        """A connection of this server's, to be returned by `give_back`. Raises OSError if it cannot be reached.
+
+        idle_s: a kept connection may have been idle for less than this; 0: only a new one will do.
+        """
         attempt = self.health.begin(self._monotonic())
         self.in_flight += 1
         try:
-            kept = None if fresh else self._take()
+            kept = self._take(idle_s)
             connection, address = (kept.connection, kept.address) if kept else await self.connect()
         except BaseException as error:
             if isinstance(error, OSError):
@@ -163,9 +167,9 @@ class Server:
         self.in_flight -= 1
         self.health.end(attempt)
 
-    def _take(self) -> _Kept | None:
-        """The connection that was kept last, if one is still fit for an exchange."""
-        while self._kept:
+    def _take(self, idle_s: float) -> _Kept | None:
+        """The connection that was kept last, if it was idle for less than `idle_s` and is still fit for an exchange."""
+        while self._kept and self._monotonic() - self._kept[-1].since_s < idle_s:
             kept = self._kept.pop()
             if self._is_fit(kept):
                 return kept
@@ -275,19 +279,19 @@ class Upstreams:
     def state(self) -> list[ServerState]:
         return [server.state() for server in self._servers]
 
-    def lease(self, *, fresh: bool = False) -> AbstractAsyncContextManager[Lease]:
-        """A connection to the server that is next. fresh: a new one, not one that was kept.
+    def lease(self, *, idle_s: float = math.inf) -> AbstractAsyncContextManager[Lease]:
+        """A connection to the server that is next: one kept that was idle for less than `idle_s`, or a new one.
 
         Each server that cannot be reached is passed over for another, and tried once at most. Raises `BackendError` if
         none can, `BackendTimeout` if the time ran out at each, or before one of `max_connections` came free.
         """
-        return self._lease(fresh=fresh)
+        return self._lease(idle_s=idle_s)
 
     @asynccontextmanager
-    async def _lease(self, *, fresh: bool) -> AsyncIterator[Lease]:
+    async def _lease(self, *, idle_s: float) -> AsyncIterator[Lease]:
         await self._acquire()
         try:
-            lease = await self._reach(fresh=fresh)
+            lease = await self._reach(idle_s=idle_s)
             try:
                 yield lease
             finally:
@@ -302,13 +306,13 @@ class Upstreams:
         except TimeoutError:
             raise BackendTimeout("every connection to the backend is in use") from None
 
-    async def _reach(self, *, fresh: bool) -> Lease:
+    async def _reach(self, *, idle_s: float) -> Lease:
         untried = dict(enumerate(self._servers))
         failures: list[OSError] = []
         while untried:
             server = untried.pop(self._choose(untried))
             try:
-                return await server.lease(fresh=fresh)
+                return await server.lease(idle_s=idle_s)
             except OSError as error:
                 failures.append(error)
         if all(isinstance(failure, TimeoutError) for failure in failures):

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 import socket
 import ssl
 from collections import Counter
@@ -93,9 +94,9 @@ async def exchange(lease, target="/") -> bytes:
     return bytes(data)
 
 
-async def ask(upstreams, target="/", *, fresh=False) -> tuple[bytes, bool]:
+async def ask(upstreams, target="/", *, idle_s=math.inf) -> tuple[bytes, bool]:
     """A whole request: the answer's body, and whether its connection was used before."""
-    async with upstreams.lease(fresh=fresh) as lease:
+    async with upstreams.lease(idle_s=idle_s) as lease:
         return await exchange(lease, target), lease.reused
 
 
@@ -113,8 +114,17 @@ def named(name: str) -> Backend:
 async def test_a_connection_is_used_again_and_a_fresh_one_is_not(upstreams, backend):
     servers = await upstreams(backend.url)
     assert [(await ask(servers))[1] for _ in range(3)] == [False, True, True]
-    assert (await ask(servers, fresh=True))[1] is False
+    assert (await ask(servers, idle_s=0))[1] is False
     assert backend.connections == 2
+
+
+async def test_a_connection_idle_for_longer_than_asked_for_is_not_used_but_kept_for_others(upstreams, backend, clock):
+    servers = await upstreams(backend.url)
+    await ask(servers)
+    clock.now_s += 2
+    assert (await ask(servers, idle_s=1))[1] is False
+    assert (await ask(servers, idle_s=1))[1] is True
+    assert servers.state()[0].idle == 2
 
 
 async def test_the_connection_kept_last_is_used_first(upstreams, backend):
@@ -338,7 +348,7 @@ async def test_failed_requests_send_a_server_to_rest_and_close_what_it_kept(upst
     await ask(servers)
     failed = 0
     while failed < 3:
-        async with servers.lease(fresh=True) as lease:
+        async with servers.lease(idle_s=0) as lease:
             if lease.server.name == a.url:
                 lease.failed()
                 failed += 1
@@ -411,7 +421,7 @@ async def test_a_name_that_moved_is_followed_and_old_connections_are_left(upstre
     assert await ask(servers) == (b"one", True)
     clock.now_s += 10
     # A new connection begins the look, and does not wait for it.
-    assert await ask(servers, fresh=True) == (b"one", False)
+    assert await ask(servers, idle_s=0) == (b"one", False)
     await until(lambda: servers._servers[0]._addresses.known == ("127.0.0.2",), "the name is looked up anew")
     assert servers.state()[0].idle == 0
     assert [await ask(servers) for _ in range(2)] == [(b"two", False), (b"two", True)]
@@ -437,7 +447,7 @@ async def test_a_name_that_cannot_be_resolved_for_a_while_keeps_its_addresses(up
     dns.addresses = []
     for looks in range(2, 5):
         clock.now_s += 10
-        assert (await ask(servers, fresh=True))[0] == b"one"
+        assert (await ask(servers, idle_s=0))[0] == b"one"
         await dns.until_asked(looks)
     assert len(said(caplog, "cannot be resolved")) == 1
 
@@ -464,7 +474,7 @@ async def test_a_name_nobody_answers_for_takes_no_longer_than_a_connection_may(u
 async def test_all_addresses_are_used_in_turn_and_one_out_of_reach_does_not_make_the_server_so(upstreams, two, clock):
     dns = Dns(["127.0.0.1", "127.0.0.2", "127.0.0.3"])
     servers = await upstreams(two, resolve=dns)
-    assert {(await ask(servers, fresh=True))[0] for _ in range(6)} == {b"one", b"two"}
+    assert {(await ask(servers, idle_s=0))[0] for _ in range(6)} == {b"one", b"two"}
     assert servers.state()[0].failures == 0
     # Until the next look, what is out of reach is not knocked at first.
     addresses = servers._servers[0]._addresses
@@ -485,7 +495,7 @@ async def test_an_address_that_hangs_leaves_time_for_the_others(upstreams, stack
             tls_ca_file=authority.file,
             connect_timeout_s=2,
         )
-        assert [(await ask(servers, fresh=True))[0] for _ in range(2)] == [b"two", b"two"]
+        assert [(await ask(servers, idle_s=0))[0] for _ in range(2)] == [b"two", b"two"]
 
 
 # TLS
