@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from gateway.console.api import create_app
+from gateway.edge import server as listener
 from gateway.edge.crowd import Crowd
 from gateway.edge.proxy.errors import BadFraming
 from gateway.edge.server import LINGER_BYTES, AppRunner, Server
@@ -371,6 +372,13 @@ async def test_a_client_that_takes_its_answer_slowly_but_steadily_is_served(serv
 # The end
 
 
+async def go_on_sending(connection, data):
+    """Into a closed socket, the second piece would fail: the first brings the reset."""
+    for _ in range(5):
+        await connection.send(data)
+        await asyncio.sleep(0.01)
+
+
 @pytest.mark.parametrize("length", [b"Content-Length: 10000000", b"Transfer-Encoding: chunked"])
 async def test_who_still_sends_can_read_the_answer(serve, length):
     async def handler(_):
@@ -382,23 +390,31 @@ async def test_who_still_sends_can_read_the_answer(serve, length):
     connection = await Connection.open(port)
     await connection.send(b"PUT / HTTP/1.1\r\n" + HOST + length + b"\r\n\r\n")
     await until(lambda: server.requests_count, "it is answered")
-    await connection.send((b"1000\r\n" + bytes(4096) + b"\r\n") * 40)
+    await go_on_sending(connection, b"1000\r\n" + bytes(4096) + b"\r\n")
     got = await connection.answer()
     assert (got.status, got.clean) == (413, True)
+    # It sees the end at once, and may still send.
     assert await ended(connection) == b""
+    assert server.open_connections == 1
+    await go_on_sending(connection, b"1000\r\n" + bytes(4096) + b"\r\n")
     await connection.close()
 
 
 async def test_who_still_sends_can_read_why_it_was_refused(serve):
-    _, port = await serve(hello)
+    server, port = await serve(hello)
     connection = await Connection.open(port)
-    await connection.send(b"GET /" + b"a" * (LINGER_BYTES // 2))
+    await connection.send(b"GET /" + b"a" * 20_000)
+    await until(lambda: server.refused, "it is refused")
+    await go_on_sending(connection, b"a" * 20_000)
     assert (await connection.answer()).status == 414
     assert await ended(connection) == b""
     await connection.close()
 
 
-async def test_lingering_is_bounded(serve):
+@pytest.mark.parametrize(("seconds", "size"), [(60, LINGER_BYTES), (0.05, 2**40)])
+async def test_lingering_is_bounded_in_time_and_bytes(serve, monkeypatch, seconds, size):
+    monkeypatch.setattr(listener, "LINGER_S", seconds)
+    monkeypatch.setattr(listener, "LINGER_BYTES", size)
     server, port = await serve(hello)
     connection = await Connection.open(port)
     await connection.send(b"\0")
