@@ -9,7 +9,7 @@ import socket
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 HEAD_END: Final = b"\r\n\r\n"
 T = TypeVar("T")
@@ -37,8 +37,7 @@ class Wire(asyncio.Protocol):
         return wire
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are no subclass
         self._made(self)
 
     def data_received(self, data: bytes) -> None:
