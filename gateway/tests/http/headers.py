@@ -275,6 +275,15 @@ def _cookie(name: str, sent: bytes, kept: bytes | None) -> Case:
     )
 
 
+_COOKIE_LINES: Final = Case(
+    "the gateway's cookies are taken out: of several lines",
+    "RFC 6265 5.4",
+    get(b"Cookie: a=1", b"cookie: sunbeon_pass_v=1", b"Cookie: sunbeon_ticket_v=2; b=2", b"Cookie: c=3"),
+    Expect((Answer(),), (Seen(lines=(b"Cookie: a=1", b"Cookie: b=2", b"Cookie: c=3")),)),
+    ours=True,
+)
+
+
 def _both_ways(name: str, rfc: str, *lines: bytes) -> tuple[Case, Case]:
     """These lines go through as they are, in requests and in answers."""
     return (
@@ -451,4 +460,4 @@ _BROKEN: Final = (
     ),
 )
 
-CASES: Final = (*_HOPS, *_OURS, *(_cookie(*each) for each in _COOKIES), *_UNTOUCHED, *_BROKEN)
+CASES: Final = (*_HOPS, *_OURS, *(_cookie(*each) for each in _COOKIES), _COOKIE_LINES, *_UNTOUCHED, *_BROKEN)

@@ -40,6 +40,8 @@ def _compare(expect: Expect, outcome: Outcome) -> list[str]:
         wrong += _answer(answer, interim, message)
     if expect.then not in {None, outcome.then}:
         wrong.append(f"the client's connection is {outcome.then}, not {expect.then}")
+    if outcome.switched and any(message.wire.end is None for message in outcome.seen):
+        wrong.append("the client has gone, and the backend's end of the tunnel is open")
     if outcome.tunnel != expect.tunnel:
         wrong.append(f"after the answers came {outcome.tunnel[:200]!r}")
     if expect.again not in {None, outcome.again}:

@@ -125,6 +125,10 @@ class Outcome:
     back: bytes = b""
     alive: bool = False
 
+    @property
+    def switched(self) -> bool:
+        return bool(self.answers) and self.answers[-1].status == SWITCHED
+
 
 async def play(case: Case, port: int, behind: Backend, *, patience_s: float = PATIENCE_S) -> Outcome:
     """Play it against the gateway at `port`. Nothing that goes wrong raises: it is in the outcome."""
@@ -145,7 +149,7 @@ async def play(case: Case, port: int, behind: Backend, *, patience_s: float = PA
         async with asyncio.timeout(patience_s):
             outcome.alive = await _probe(Reader(another)) is not None
             for message in behind.seen:
-                if not message.whole:
+                if not message.whole or outcome.switched:
                     await message.wire.ended()
     await wire.give_up()
     await another.give_up()
@@ -174,7 +178,7 @@ async def _read_answers(case: Case, reader: Reader, outcome: Outcome) -> None:
 async def _look_further(case: Case, reader: Reader, outcome: Outcome) -> None:
     """Is the connection still good for something, and is nothing on it that nobody asked for?"""
     wire = reader.wire
-    if outcome.answers and outcome.answers[-1].status == SWITCHED:
+    if outcome.switched:
         expect = case.expected[0]
         with suppress(Ended):
             await wire.until(lambda: True if len(reader.rest) >= len(expect.tunnel) else None)

@@ -4,6 +4,7 @@ from typing import Final
 
 from gateway.tests.http.case import (
     BODY,
+    CLOSE,
     CUT,
     GO_ON,
     HALF,
@@ -342,6 +343,13 @@ _CONNECTIONS: Final = (
         _old(b"Connection: keep-alive"),
         Expect((Answer(body=b"hello", framing=b""),), then="closed"),
         answer(b"200 OK", CHUNKED, body=chunked(b"hel", b"lo")),
+    ),
+    Case(
+        "an HTTP/1.0 client gets an answer that ends with its connection as it is",
+        "RFC 9112 6.3",
+        _old(b"Connection: keep-alive"),
+        Expect((Answer(body=b"hello", framing=b""),), then="closed"),
+        ((BODY, answer(b"200 OK", body=b"hello"), CLOSE),),
     ),
     Case(
         "an HTTP/1.0 request without a host",

@@ -5,6 +5,7 @@ from typing import Final
 from gateway.tests.http.case import (
     BODY,
     CLOSE,
+    HALF,
     OK,
     RESET,
     Answer,
@@ -117,6 +118,13 @@ CASES: Final = (
         (shake(), Got(ACCEPT), Tell("open")),
         Expect((SWITCHED,), (HANDED,), "closed"),
         ((SWITCH, Hear("open"), RESET),),
+    ),
+    Case(
+        "a client that stops sending within a tunnel is taken as gone",
+        "RFC 6455 7.1.7",
+        (shake(), Got(ACCEPT), PING, HALF),
+        Expect((SWITCHED,), (HANDED,), "closed", back=PING),
+        ((SWITCH,),),
     ),
     Case(
         "a backend that refuses is heard, and the connection stays HTTP",
