@@ -124,6 +124,11 @@ class Case:
         return ((BODY, self.reply),) if isinstance(self.reply, bytes) else self.reply
 
     @property
+    def old(self) -> bool:
+        """Whether the client speaks HTTP/1.0: its connection ends unless it is told otherwise."""
+        return any(isinstance(step, bytes) and b" HTTP/1.0\r\n" in step for step in self.steps)
+
+    @property
     def expected(self) -> tuple[Expect, ...]:
         return self.expect if isinstance(self.expect, tuple) else (self.expect,)
 

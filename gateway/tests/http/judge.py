@@ -26,13 +26,13 @@ ADDED_TO_REQUESTS: Final = FRAMING | {
 
 def judge(case: Case, outcome: Outcome) -> list[str]:
     """Everything that is not as expected, by the likeliest of the expectations; empty if it is as one of them."""
-    found = min((_compare(each, outcome) for each in case.expected), key=len)
+    found = min((_compare(case, each, outcome) for each in case.expected), key=len)
     if not outcome.alive:
         found.append("afterwards the gateway does not serve")
     return found
 
 
-def _compare(expect: Expect, outcome: Outcome) -> list[str]:
+def _compare(case: Case, expect: Expect, outcome: Outcome) -> list[str]:
     wrong: list[str] = []
     if len(outcome.answers) != len(expect.answers):
         wrong.append(f"{len(outcome.answers)} answers, not {len(expect.answers)}: {_starts(outcome.answers)}")
@@ -40,6 +40,8 @@ def _compare(expect: Expect, outcome: Outcome) -> list[str]:
         wrong += _answer(answer, interim, message)
     if expect.then not in {None, outcome.then}:
         wrong.append(f"the client's connection is {outcome.then}, not {expect.then}")
+    if expect.then == "closed" and not case.old and not _is_told(outcome):
+        wrong.append("the connection ends, and the answer does not say so")
     if outcome.switched and any(message.wire.end is None for message in outcome.seen):
         wrong.append("the client has gone, and the backend's end of the tunnel is open")
     if outcome.tunnel != expect.tunnel:
@@ -56,6 +58,17 @@ def _compare(expect: Expect, outcome: Outcome) -> list[str]:
         if all(seen.whole for seen in expect.seen) and outcome.back != expect.back:
             wrong.append(f"beside requests, the backend got {outcome.back[:200]!r}")
     return wrong
+
+
+def _is_told(outcome: Outcome) -> bool:
+    """Whether the last answer says that the connection ends with it (RFC 9112, 9.6).
+
+    One that is cut off itself need not, nor one that came before its request was whole: then nobody knew.
+    """
+    if not outcome.answers or outcome.switched or not all(message.whole for message in outcome.seen):
+        return True
+    last = outcome.answers[-1]
+    return not last.whole or b"close" in [value.lower() for value in last.all(b"Connection")]
 
 
 def _starts(messages: Sequence[Message]) -> list[bytes]:
