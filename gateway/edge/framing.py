@@ -209,6 +209,10 @@ class Chunked:
                     raise BadFraming("a chunk is longer than it says")
                 self._left -= 1
                 at += 1
+            elif not (self._line or self._last) and (found := _CHUNK.match(data, at)):
+                # Nearly always: a line that came whole. Without copies, for those who send chunks of one byte.
+                self._begin(found)
+                at = found.end()
             else:
                 end = data.find(b"\n", at) + 1
                 self._add(data[at : end or len(data)], whole=bool(end))
@@ -228,6 +232,9 @@ class Chunked:
         found = _CHUNK.fullmatch(line)
         if found is None:
             raise BadFraming("a chunk does not begin with its size")
+        self._begin(found)
+
+    def _begin(self, found: re.Match[bytes]) -> None:
         self._extensions += len(found[2])
         if self._extensions > EXTENSION_BYTES:
             raise BadFraming("the chunk extensions are too long")

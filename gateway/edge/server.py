@@ -14,7 +14,7 @@ from typing import Any, Final, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpVersion11
-from aiohttp.http_exceptions import BadHttpMethod, HttpProcessingError
+from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
 from aiohttp.streams import EMPTY_PAYLOAD
 from aiohttp.web_protocol import _ErrInfo, _RequestFactory, _RequestHandler
 
@@ -227,8 +227,8 @@ class _Connection(web.RequestHandler):
         before = len(self._messages)
         try:
             self._feed(head)
-        except BadHttpMethod:
-            # A method is any token (RFC 9110, 9.1), but those nobody has heard of go no further.
+        except BadStatusLine:
+            # The rest of the line is in order: it is the method, and the parser knows all that HTTP has heard of.
             raise Refused(501, "not_implemented", "this method is not known here") from None
         except HttpProcessingError:
             raise bad_request("the request cannot be read") from None

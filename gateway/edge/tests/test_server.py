@@ -66,6 +66,7 @@ REFUSED = [
     (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505, "http_version"),
     (b"%s\r\n\r\n" % SECRET, 400, "bad_request"),
     (b"BREW /s3cret HTTP/1.1\r\nHost: site.test\r\n\r\n", 501, "not_implemented"),
+    (b"DESCRIBE /s3cret HTTP/1.1\r\nHost: site.test\r\n\r\n", 501, "not_implemented"),
     (b"get /s3cret HTTP/1.1\r\nHost: site.test\r\n\r\n", 501, "not_implemented"),
     (b"TRACE /s3cret HTTP/1.1\r\nHost: site.test\r\n\r\n", 405, "method_not_allowed"),
     (b"CONNECT s3cret:443 HTTP/1.1\r\nHost: site.test\r\n\r\n", 405, "method_not_allowed"),
