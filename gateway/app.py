@@ -28,6 +28,7 @@ from gateway.edge.server import AppRunner, Server
 from gateway.edge.streams import Streams
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
+from gateway.metrics import WorkerFacts
 from gateway.room.match import parse_networks
 from gateway.settings import Settings
 from gateway.store.base import QueueStore
@@ -101,7 +102,11 @@ async def gateway(
             crowd=Crowd(settings.gateway.max_connections_per_network, trusted),
             handler_cancellation=True,
         )
-        yield Worker(server, create_console(lines, operator_token), streams)
+
+        def facts() -> WorkerFacts:
+            return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state())
+
+        yield Worker(server, create_console(lines, operator_token, facts), streams)
 
 
 async def serve(

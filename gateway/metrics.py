@@ -1,7 +1,12 @@
-"""Prometheus metrics of the rooms, read from what the store last said: right with any number of workers."""
+"""Prometheus metrics.
 
-from collections.abc import Callable, Iterable, Sequence
-from typing import Final
+Of the rooms: what the store last said, right with any number of workers. Of connections and servers: what the worker
+that answers knows, labelled with its process id, because workers share the port.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -20,6 +25,74 @@ _GAUGES: Final[Sequence[tuple[str, str, Callable[[Snapshot], int]]]] = (
     ("sunbeon_serving_place", "Highest place called.", lambda room: room.serving),
     ("sunbeon_settings_version", "Grows with every change of live settings.", lambda room: room.limits.version),
 )
+
+
+class ServerFacts(Protocol):
+    """One server of the backend, as one worker sees it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def healthy(self) -> bool: ...
+    @property
+    def resting(self) -> bool: ...
+    @property
+    def in_flight(self) -> int: ...
+    @property
+    def idle(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerFacts:
+    """connections: of visitors, open now. refused: requests and connections that never reached the gate, by kind.
+
+    streams: WebSockets and event streams open now.
+    """
+
+    connections: int
+    refused: Mapping[str, int]
+    streams: int
+    servers: Sequence[ServerFacts]
+
+
+_SERVER_GAUGES: Final[Sequence[tuple[str, str, Callable[[ServerFacts], int]]]] = (
+    (
+        "sunbeon_backend_up",
+        "1 if its health checks succeed (or there are none) and it does not rest.",
+        lambda server: int(server.healthy and not server.resting),
+    ),
+    ("sunbeon_backend_requests_in_flight", "Requests it is at.", lambda server: server.in_flight),
+    ("sunbeon_backend_idle_connections", "Connections kept open to it.", lambda server: server.idle),
+)
+
+
+class WorkerCollector:
+    """Collects from one worker."""
+
+    def __init__(self, facts: Callable[[], WorkerFacts], worker: str) -> None:
+        self._facts = facts
+        self._worker = worker
+
+    def collect(self) -> Iterable[Metric]:
+        facts = self._facts()
+        for name, text, value in (
+            ("sunbeon_open_connections", "Connections of visitors.", facts.connections),
+            ("sunbeon_open_streams", "WebSockets and event streams.", facts.streams),
+        ):
+            gauge = GaugeMetricFamily(name, text, labels=["worker"])
+            gauge.add_metric([self._worker], value)
+            yield gauge
+        refused = CounterMetricFamily(
+            "sunbeon_refused_at_listener", "Never reached the gate, by kind.", labels=["worker", "kind"]
+        )
+        for kind, number in sorted(facts.refused.items()):
+            refused.add_metric([self._worker, kind], number)
+        yield refused
+        for name, text, read in _SERVER_GAUGES:
+            gauge = GaugeMetricFamily(name, text, labels=["worker", "server"])
+            for server in facts.servers:
+                gauge.add_metric([self._worker, server.name], read(server))
+            yield gauge
 
 
 class RoomCollector:
@@ -45,8 +118,12 @@ class RoomCollector:
         yield events
 
 
-def render(snapshots: Callable[[], Iterable[Snapshot]]) -> bytes:
-    """The exposition text."""
+def render(
+    snapshots: Callable[[], Iterable[Snapshot]], facts: Callable[[], WorkerFacts] | None = None, worker: str = ""
+) -> bytes:
+    """The exposition text. facts: of this process, whose name is `worker`."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(RoomCollector(snapshots))
+    if facts is not None:
+        registry.register(WorkerCollector(facts, worker))
     return generate_latest(registry)

@@ -5,8 +5,9 @@ nothing if another operator was faster (412, with what the settings are now). `P
 line anew, and always wants `If-Match`.
 """
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, Final, Protocol
@@ -17,6 +18,7 @@ from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
 from gateway import metrics
+from gateway.metrics import WorkerFacts
 from gateway.room.model import Snapshot
 from gateway.settings import live_settings, read_live_patch
 from gateway.store.base import StoreError, VersionConflict
@@ -43,19 +45,23 @@ class RoomControl(Protocol):
 
 
 _ROOMS: Final = web.AppKey("rooms", Mapping[str, RoomControl])
+_FACTS: Final[web.AppKey[Callable[[], WorkerFacts] | None]] = web.AppKey("facts")
 _TOKEN: Final = web.AppKey("token", bytes)
 
 # Reachable without a token: whether this process is alive, and whether it should get visitors.
 _OPEN: Final = frozenset({"/healthz", "/readyz"})
 
 
-def create_app(rooms: Sequence[RoomControl], token: str) -> web.Application:
-    """The operators' application. token: the one that is accepted; an empty one is an error."""
+def create_app(
+    rooms: Sequence[RoomControl], token: str, facts: Callable[[], WorkerFacts] | None = None
+) -> web.Application:
+    """The operators' application. token: the one that is accepted; an empty one is an error. facts: for the metrics."""
     if not token:
         raise ValueError("the operator API needs a token")
     app = web.Application(middlewares=[_problems, _authorise], client_max_size=MAX_BODY_BYTES)
     app[_ROOMS] = {room.name: room for room in rooms}
     app[_TOKEN] = _digest(token)
+    app[_FACTS] = facts
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
@@ -121,7 +127,8 @@ async def _readyz(request: web.Request) -> web.Response:
 
 
 async def _metrics(request: web.Request) -> web.Response:
-    body = metrics.render(lambda: [room.snapshot for room in request.app[_ROOMS].values()])
+    rooms = request.app[_ROOMS].values()
+    body = metrics.render(lambda: [room.snapshot for room in rooms], request.app[_FACTS], str(os.getpid()))
     return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 

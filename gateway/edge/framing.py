@@ -31,7 +31,7 @@ _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])
 # Far below where anybody's integers overflow.
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
-_CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,16})((?:;[\t\x20-\x7e\x80-\xff]*)?)\r\n")
+_CHUNK: Final = re.compile(rb"(0?[0-9A-Fa-f]{1,15})((?:;[\t\x20-\x7e\x80-\xff]*)?)\r\n")
 # All chunk extensions of one body together. Nobody uses them; without a bound they are a body that counts as none.
 EXTENSION_BYTES: Final = 4 * 1024
 _CHUNK_LINE_BYTES: Final = 16 + EXTENSION_BYTES + len(_CRLF)
@@ -184,7 +184,7 @@ class Sized:
 
 
 class Chunked:
-    """A chunked body (RFC 9112, 7.1), read to the letter: no sign, space or bare LF, sizes of at most 16 digits."""
+    """A chunked body (RFC 9112, 7.1), read to the letter: no sign, space or bare LF, sizes of at most 60 bits."""
 
     __slots__ = ("_extensions", "_last", "_left", "_limits", "_line", "_trailer_bytes", "_trailers", "done")
 

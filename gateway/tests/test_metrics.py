@@ -6,6 +6,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway import metrics
+from gateway.edge.proxy.servers import ServerState
 from gateway.room.model import Limits, Snapshot
 from gateway.store.sqlite import SqliteStore
 
@@ -59,3 +60,19 @@ def test_without_rooms_there_is_still_an_answer():
 def test_two_readings_do_not_add_up(snapshot):
     room = replace(snapshot, counters={"admitted": 7})
     assert read(room) == read(room)
+
+
+def test_a_worker_tells_of_its_connections_and_of_the_servers_behind_it(snapshot):
+    servers = [ServerState("http://a", True, False, 3, 2, 0), ServerState("http://b", True, True, 0, 0, 3)]
+    facts = metrics.WorkerFacts(connections=7, refused={"crowded": 2}, streams=1, servers=servers)
+    text = metrics.render(lambda: [snapshot], lambda: facts, "42").decode()
+    for line in (
+        'sunbeon_open_connections{worker="42"} 7.0',
+        'sunbeon_open_streams{worker="42"} 1.0',
+        'sunbeon_refused_at_listener_total{kind="crowded",worker="42"} 2.0',
+        'sunbeon_backend_up{server="http://a",worker="42"} 1.0',
+        'sunbeon_backend_up{server="http://b",worker="42"} 0.0',
+        'sunbeon_backend_requests_in_flight{server="http://a",worker="42"} 3.0',
+        'sunbeon_backend_idle_connections{server="http://a",worker="42"} 2.0',
+    ):
+        assert line in text.splitlines()

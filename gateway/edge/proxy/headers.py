@@ -5,6 +5,7 @@ say anew: `Content-Length` stays as it came, `Transfer-Encoding` is written by w
 """
 
 from collections.abc import Iterable, Sequence
+from email.utils import formatdate
 from http import HTTPStatus
 from typing import Final
 
@@ -140,13 +141,17 @@ def answer_head(
     if status < 200 or status == HTTPStatus.NO_CONTENT:  # noqa: PLR2004
         dropped |= {b"content-length"}  # RFC 9110, 8.6
     lines = [b"HTTP/1.1 %d " % status + (_raw(reason) or _PHRASES.get(status, b""))]
+    dated = status < 200  # noqa: PLR2004
     for name, value in headers:
         lowered = name.lower()
         if lowered in dropped or is_ours(lowered):
             continue
         if lowered == b"set-cookie" and names_ours(_text(value)):
             continue  # a backend has no say in who holds which place
+        dated = dated or lowered == b"date"
         lines.append(name + b": " + value)
+    if not dated:
+        lines.append(b"Date: " + formatdate(usegmt=True).encode())  # RFC 9110, 6.6.1
     if ours:
         lines.append(b"Cache-Control: private, no-store")
     return b"\r\n".join([*lines, *ours, *more]) + b"\r\n\r\n"

@@ -1,5 +1,8 @@
 """What of a message's head goes on, in both directions."""
 
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+
 import pytest
 
 from gateway.edge.client import NOWHERE, Client
@@ -25,7 +28,9 @@ def out(*pairs, proof="proof", client=CLIENT, **more) -> list[tuple[str, str]]:
 
 
 def back(*pairs, cookies=(), status=200) -> list[tuple[str, str]]:
-    return _pairs(answer_head(status, "", _raw(pairs), cookies=cookies))
+    found = _pairs(answer_head(status, "", _raw([*pairs, ("Date", "today")]), cookies=cookies))
+    assert found.count(("Date", "today")) == 1
+    return [pair for pair in found if pair[0] != "Date"]
 
 
 def test_a_request_gains_exactly_what_the_gate_has_to_say():
@@ -78,6 +83,13 @@ def test_what_every_recipient_needs_cannot_be_taken_away_by_connection():
 def test_an_expectation_goes_on_only_where_it_means_something():
     assert "Expect" not in dict(out(("Expect", "100-continue")))
     assert dict(out(("Expect", "100-continue"), expect=True))["Expect"] == "100-continue"
+
+
+def test_an_answer_without_a_date_gets_one_and_an_interim_one_does_not():
+    (name, value), *more = _pairs(answer_head(200, "", []))
+    assert (name, more) == ("Date", [])
+    assert abs((parsedate_to_datetime(value) - datetime.now(UTC)).total_seconds()) < 60
+    assert _pairs(answer_head(103, "", [])) == []
 
 
 @pytest.mark.parametrize("status", [100, 103, 204])

@@ -10,7 +10,7 @@ from gateway.tests.http.wire import Message
 
 # Of this hop: a case that is about them looks at them by `framing`, `absent` or `head`.
 FRAMING: Final = frozenset({b"content-length", b"transfer-encoding"})
-ADDED_TO_ANSWERS: Final = FRAMING | {b"connection", b"upgrade"}
+ADDED_TO_ANSWERS: Final = FRAMING | {b"connection", b"upgrade", b"date"}
 ADDED_TO_REQUESTS: Final = FRAMING | {
     b"connection",
     b"upgrade",
