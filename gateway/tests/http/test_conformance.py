@@ -8,8 +8,8 @@ import uvloop
 
 from gateway.edge.tests.backend import Backend
 from gateway.edge.tests.front import front
-from gateway.tests.http.judge import SWITCHED, judge
-from gateway.tests.http.play import Outcome, backend, play
+from gateway.tests.http.judge import judge
+from gateway.tests.http.play import SWITCHED, Outcome, backend, play
 from gateway.tests.http.requests import LIMIT
 from gateway.tests.http.table import CASES, THEMES, TITLES
 
