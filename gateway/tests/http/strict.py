@@ -1,6 +1,6 @@
 """HTTP/1.1 as RFC 9112 has it and not a byte wider: where each message ends, and what is none.
 
-The one thing it overlooks is what the RFC tells servers to: empty lines before a request.
+The one thing it overlooks is what the RFC tells servers to: an empty line before a request.
 """
 
 import re
@@ -60,28 +60,33 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """messages: those that are whole. partial: as much as there is of one whose head is there, and no more.
-
-    at: where each message begins, and behind them where reading stopped.
-    """
+    """messages: those that are whole. partial: as much as there is of one whose head is there, and no more."""
 
     messages: tuple[Message, ...]
     end: End
     partial: Message | None = None
-    at: tuple[int, ...] = ()
+
+    @property
+    def methods(self) -> list[bytes]:
+        """Of requests: of all that may be answered."""
+        return [message.start[0] for message in (*self.messages, self.partial) if message]
 
 
 class Cursor:
-    def __init__(self, data: bytes, at: int = 0) -> None:
+    """lax: a bare LF ends a line too."""
+
+    def __init__(self, data: bytes, *, lax: bool = False) -> None:
         self.data = data
-        self.at = at
+        self.at = 0
+        self._lax = lax
 
     def line(self) -> bytes:
-        end = self.data.find(b"\r\n", self.at)
+        mark = b"\n" if self._lax else b"\r\n"
+        end = self.data.find(mark, self.at)
         if end < 0:
             raise Incomplete
-        line, self.at = self.data[self.at : end], end + 2
-        return line
+        line, self.at = self.data[self.at : end], end + len(mark)
+        return line.removesuffix(b"\r") if self._lax else line
 
     def take(self, count: int) -> bytes:
         taken = self.data[self.at : self.at + count]
@@ -97,10 +102,11 @@ class Cursor:
     def fields(self) -> tuple[tuple[bytes, bytes], ...]:
         """Header lines up to and with the empty one."""
         fields = []
-        while not self.data.startswith(b"\r\n", self.at):
-            name, value = self.match(_FIELD).groups()
-            fields.append((name, value.strip(b" \t")))
-        self.at += 2
+        while line := self.line():
+            found = _FIELD.fullmatch(line)
+            if found is None:
+                raise Malformed
+            fields.append((found[1], found[2].strip(b" \t")))
         return tuple(fields)
 
     def length(self, count: int) -> bytes:
@@ -115,10 +121,9 @@ class Cursor:
             while size := int(self.match(_CHUNK)[1], 16):
                 chunk = self.take(size)
                 body += chunk
-                ending = self.take(2)
-                if len(ending) < 2:
-                    raise Incomplete
-                if ending != b"\r\n":
+                if self.data[self.at : self.at + 2] not in {b"", b"\r", b"\r\n"} and not self._lax:
+                    raise Malformed
+                if self.line():
                     raise Malformed
             self.fields()
         except Broken as error:
@@ -149,15 +154,13 @@ def closes(message: Message) -> bool:
 def requests(data: bytes) -> Stream:
     """What a client sent, up to the request that ends the connection."""
     messages: list[Message] = []
-    starts: list[int] = []
     cursor = Cursor(data)
     partial: Message | None = None
     end = End.CLEAN
     try:
         while not (messages and closes(messages[-1])):
-            while data.startswith(b"\r\n", cursor.at):
+            if data.startswith(b"\r\n", cursor.at):
                 cursor.at += 2
-            starts.append(cursor.at)
             if cursor.at == len(data):
                 break
             start = cursor.match(_REQUEST).groups()
@@ -170,18 +173,19 @@ def requests(data: bytes) -> Stream:
             body = cursor.chunks() if length is None else cursor.length(max(length, 0))
             messages.append(Message(message.start, message.headers, body))
             partial = None
-        else:
-            starts.append(cursor.at)
     except Broken as error:
         end = End.MALFORMED if isinstance(error, Malformed) else End.INCOMPLETE
         partial = partial and Message(partial.start, partial.headers, error.body)
-    return Stream(tuple(messages), end, partial, tuple(starts))
+    return Stream(tuple(messages), end, partial)
 
 
-def answers(data: bytes, methods: Sequence[bytes] = (), *, ended: bool = False) -> Stream:
-    """The final answers a client got to requests of these methods (GET beyond them). ended: no more will come."""
+def answers(data: bytes, methods: Sequence[bytes] = (), *, ended: bool = False, lax: bool = False) -> Stream:
+    """The final answers a client got to requests of these methods (GET beyond them). ended: no more will come.
+
+    lax: read as clients read that are kind to servers.
+    """
     messages: list[Message] = []
-    cursor = Cursor(data)
+    cursor = Cursor(data, lax=lax)
     partial: Message | None = None
     end = End.CLEAN
     try:

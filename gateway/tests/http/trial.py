@@ -113,7 +113,6 @@ async def talk(port: int, writes: Sequence[bytes], *, innocent: bool = False) ->
     """Write, and read until every request has its answer or the other side closes."""
     sent = b"".join(writes)
     asked = strict.requests(sent)
-    methods = [message.start[0] for message in asked.messages]
     wire = await Wire.open(port)
     for piece in writes:
         if wire.end:
@@ -123,8 +122,8 @@ async def talk(port: int, writes: Sequence[bytes], *, innocent: bool = False) ->
         await asyncio.sleep(0)
 
     def answered() -> bool | None:
-        got = strict.answers(bytes(wire.received), methods)
-        return True if wire.end or len(got.messages) >= len(methods) else None
+        got = strict.answers(bytes(wire.received), asked.methods)
+        return True if wire.end or len(got.messages) >= len(asked.messages) else None
 
     hung = not await _within(PATIENCE_S, wire.until(answered))
     if asked.end is not strict.End.CLEAN and not hung:
