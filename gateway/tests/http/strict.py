@@ -15,6 +15,7 @@ _REQUEST: Final = re.compile(rb"(%b) ([\x21-\x7e\x80-\xff]+) (HTTP/1\.[01])" % _
 _STATUS: Final = re.compile(rb"(HTTP/1\.[01]) ([1-9][0-9]{2}) (%b)" % _TEXT)
 _FIELD: Final = re.compile(rb"(%b):(%b)" % (_TOKEN, _TEXT))
 _CHUNK: Final = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;%b)?" % _TEXT)
+_HOST: Final = re.compile(rb"(?:[0-9A-Za-z._~!$&'()*+,;=%-]*|\[[0-9A-Fa-f:.]+\])(?::[0-9]*)?")
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 
@@ -165,8 +166,8 @@ def requests(data: bytes) -> Stream:
                 break
             start = cursor.match(_REQUEST).groups()
             message = Message((start[0], start[1], start[2]), cursor.fields())
-            hosts = len(message.all(b"host"))
-            if hosts > 1 or (not hosts and start[2] == b"HTTP/1.1"):
+            hosts = message.all(b"host")
+            if len(hosts) > 1 or not all(map(_HOST.fullmatch, hosts)) or (not hosts and start[2] == b"HTTP/1.1"):
                 raise Malformed
             length = framing(message)
             partial = message

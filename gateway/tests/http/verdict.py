@@ -40,7 +40,13 @@ class Talk:
 
     @property
     def answers(self) -> Stream:
-        return strict.answers(self.received, self.asked.methods, ended=not self.reset)
+        methods = self.asked.methods
+        got = strict.answers(self.received, methods, ended=not self.reset)
+        if got.end is not End.CLEAN and got.messages and strict.closes(got.messages[-1]):
+            # A refusal may come before the method was looked at, HEAD among them: nothing follows that it could harm.
+            methods[len(got.messages) - 1 : len(got.messages)] = [b"GET"]
+            got = strict.answers(self.received, methods, ended=not self.reset)
+        return got
 
 
 @dataclass(frozen=True, slots=True)
