@@ -1,4 +1,4 @@
-"""A WebDAV server: WsgiDAV over a folder, with locks and Digest authentication, which covers the request's target."""
+"""A WebDAV server: WsgiDAV over a folder, with locks and Digest authentication."""
 
 from pathlib import Path
 from typing import Any

@@ -68,6 +68,8 @@ def answer(connection: ServerConnection, request: Request) -> Response | None:
             return connection.respond(HTTPStatus.OK, json.dumps(_ends[address.query]))
         case "/refused":
             return connection.respond(HTTPStatus.FORBIDDEN, "not for you")
+        case "/target":
+            return connection.respond(HTTPStatus.OK, request.path)
         case "/revoke":
             response = connection.respond(HTTPStatus.OK, "your pass ends")
             response.headers[COMMAND_HEADER] = "revoke"

@@ -8,6 +8,7 @@ import pytest
 from aiohttp import ClientSession
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
 from websockets.extensions.permessage_deflate import PerMessageDeflate
+from yarl import URL
 
 from gateway.tests.backends.front import client
 from gateway.tests.backends.socket_server import PARTS
@@ -43,6 +44,12 @@ async def test_what_is_said_comes_back(sockets, who):
         for message in ("", "순번", b"", b"\x00\xff", "x" * 70_000):
             await socket.send(message)
             assert await socket.recv() == message
+
+
+async def test_the_server_gets_the_target_as_it_was_sent(who):
+    target = "/target?a=%2f%2F%41&b=+%20&&c==~!$'()*,;:@/?"
+    async with who.get(URL(target, encoded=True)) as answer:
+        assert await answer.text() == target
 
 
 @pytest.mark.parametrize("compression", [None, "deflate"])
