@@ -28,7 +28,9 @@ async def down(exchange: Exchange) -> None:
     chunked = framing == "chunked"
     line = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: " + size.encode()
     await exchange.flow.send(b"HTTP/1.1 200 OK\r\n", line, b"\r\n\r\n")
+    before_s = exchange.flow.held_back_s
     await exchange.flow.send_body(int(size), chunked=chunked, pace=_pace(exchange.head))
+    exchange.held_back_s = exchange.flow.held_back_s - before_s
     exchange.whole = True
 
 

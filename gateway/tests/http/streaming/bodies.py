@@ -104,7 +104,7 @@ async def _crowd(
     if way == "down":
         got = await asyncio.gather(*(download(gate.port, path, replace(pace), _SMALL_BUFFER) for path in paths))
         whole = sum(each == (size, expected) for each in got)
-        return whole, [backend.exchanges[path].flow.held_back_s for path in paths]
+        return whole, [backend.exchanges[path].held_back_s for path in paths]
     said = f"{pace.burst},{pace.pause_s}"
     answers = await asyncio.gather(
         *(upload(gate.port, path, size, chunked="chunked" in path, backend_pace=said) for path in paths)

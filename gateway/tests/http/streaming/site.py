@@ -35,7 +35,7 @@ class Figure(NamedTuple):
 
 
 def at_most(what: str, value: float, bound: float, unit: str) -> Figure:
-    return Figure(what, f"{value:,.2f} {unit}", f"<= {bound:g} {unit}", value <= bound)
+    return Figure(what, f"{value:,.2f} {unit}", f"<= {bound:.4g} {unit}", value <= bound)
 
 
 def exactly(what: str, value: object, expected: object) -> Figure:
@@ -65,11 +65,15 @@ def raise_file_limit() -> int:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request at the backend. whole: whether it came, or its answer went, to its end; None: not said."""
+    """A request at the backend. whole: whether it came, or its answer went, to its end; None: not said.
+
+    held_back_s: of an answer, how long sending it has waited for the gateway to take something.
+    """
 
     head: Head
     flow: Flow
     whole: bool | None = None
+    held_back_s: float = 0.0
 
     @property
     def path(self) -> str:
