@@ -42,11 +42,12 @@ KEYS_LOOK_S: Final = 1.0
 
 
 class Worker(NamedTuple):
-    """What one process serves: visitors, operators; and the streams that must end before it can stop."""
+    """What one process serves, visitors and operators; its streams, which must end before it can stop; its servers."""
 
     server: Server
     console: web.Application
     streams: Streams
+    upstreams: Upstreams
 
 
 @asynccontextmanager
@@ -106,7 +107,7 @@ async def gateway(
         def facts() -> WorkerFacts:
             return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state())
 
-        yield Worker(server, create_console(lines, operator_token, facts), streams)
+        yield Worker(server, create_console(lines, operator_token, facts), streams, upstreams)
 
 
 async def serve(

@@ -300,6 +300,9 @@ class Bypass(_Section):
     user_agents: tuple[Annotated[str, Field(min_length=3)], ...] = Field(
         (), description="Parts of the user agent; only beside paths or networks."
     )
+    methods: tuple[Annotated[str, Field(pattern=r"^[A-Z-]{1,32}$")], ...] = Field(
+        (), description='Methods, as `["OPTIONS"]` for preflights; only beside paths or networks.'
+    )
 
     @model_validator(mode="after")
     def _is_no_open_door(self) -> Self:
@@ -309,7 +312,7 @@ class Bypass(_Section):
         return self
 
     def rule(self) -> BypassRule:
-        return BypassRule(self.name, self.paths, parse_networks(self.networks), self.user_agents)
+        return BypassRule(self.name, self.paths, parse_networks(self.networks), self.user_agents, self.methods)
 
 
 class Live(_Section):

@@ -32,6 +32,7 @@ _HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 _CHUNK: Final = re.compile(rb"(0?[0-9A-Fa-f]{1,15})((?:;[\t\x20-\x7e\x80-\xff]*)?)\r\n")
+_TRAILER: Final = re.compile(_TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n")
 # All chunk extensions of one body together. Nobody uses them; without a bound they are a body that counts as none.
 EXTENSION_BYTES: Final = 4 * 1024
 _CHUNK_LINE_BYTES: Final = 16 + EXTENSION_BYTES + len(_CRLF)
@@ -66,12 +67,22 @@ class Limits:
 
 
 class Body(Protocol):
-    """How long a request's body is; told piece by piece. done: it has come to its end."""
+    """How long a request's body is; told piece by piece.
 
-    done: bool
+    trailing: what comes next is trailers, or the empty line that ends them. done: it has come to its end.
+    """
+
+    @property
+    def trailing(self) -> bool: ...
+
+    @property
+    def done(self) -> bool: ...
 
     def take(self, data: bytes, start: int) -> int:
-        """Where in `data` the part of the body that begins at `start` ends. Raises `BadFraming`."""
+        """Where in `data` the part of the body that begins at `start` ends; not beyond where trailers begin.
+
+        Raises `BadFraming`.
+        """
 
 
 class Head:
@@ -172,6 +183,8 @@ class Sized:
 
     __slots__ = ("_left", "done")
 
+    trailing: Final = False
+
     def __init__(self, length: int) -> None:
         self._left = length
         self.done = not length
@@ -186,20 +199,20 @@ class Sized:
 class Chunked:
     """A chunked body (RFC 9112, 7.1), read to the letter: no sign, space or bare LF, sizes of at most 60 bits."""
 
-    __slots__ = ("_extensions", "_last", "_left", "_limits", "_line", "_trailer_bytes", "_trailers", "done")
+    __slots__ = ("_extensions", "_left", "_limits", "_line", "_trailer_bytes", "_trailers", "done", "trailing")
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._left = 0  # of the chunk under way and the line end behind it
         self._line = b""  # what has come of a chunk's first line, or of a trailer
-        self._last = False
+        self.trailing = False
         self._extensions = 0
         self._trailers = self._trailer_bytes = 0
         self.done = False
 
     def take(self, data: bytes, start: int) -> int:
-        at = start
-        while at < len(data) and not self.done:
+        at, trailing = start, self.trailing
+        while at < len(data) and not self.done and self.trailing is trailing:
             if self._left > len(_CRLF):
                 taken = min(self._left - len(_CRLF), len(data) - at)
                 self._left -= taken
@@ -209,7 +222,7 @@ class Chunked:
                     raise BadFraming("a chunk is longer than it says")
                 self._left -= 1
                 at += 1
-            elif not (self._line or self._last) and (found := _CHUNK.match(data, at)):
+            elif not (self._line or trailing) and (found := _CHUNK.match(data, at)):
                 # Nearly always: a line that came whole. Without copies, for those who send chunks of one byte.
                 self._begin(found)
                 at = found.end()
@@ -221,12 +234,12 @@ class Chunked:
 
     def _add(self, part: bytes, *, whole: bool) -> None:
         self._line += part
-        longest = self._limits.header_bytes - self._trailer_bytes if self._last else _CHUNK_LINE_BYTES
+        longest = self._limits.header_bytes - self._trailer_bytes if self.trailing else _CHUNK_LINE_BYTES
         if len(self._line) > longest:
-            raise BadFraming("the trailers are too long" if self._last else "the chunk extensions are too long")
+            raise BadFraming("the trailers are too long" if self.trailing else "the chunk extensions are too long")
         if whole:
             line, self._line = self._line, b""
-            self._read_trailer(line) if self._last else self._read_size(line)
+            self._read_trailer(line) if self.trailing else self._read_size(line)
 
     def _read_size(self, line: bytes) -> None:
         found = _CHUNK.fullmatch(line)
@@ -240,7 +253,7 @@ class Chunked:
             raise BadFraming("the chunk extensions are too long")
         size = int(found[1], 16)
         self._left = size + len(_CRLF) if size else 0
-        self._last = not size
+        self.trailing = not size
 
     def _read_trailer(self, line: bytes) -> None:
         if line == _CRLF:
@@ -250,5 +263,5 @@ class Chunked:
         self._trailer_bytes += len(line)
         if self._trailers > self._limits.headers:
             raise BadFraming("there are too many trailers")
-        if not line.endswith(_CRLF) or not _is_plain(line):
+        if not _TRAILER.fullmatch(line) or _FRAMING.match(_CRLF + line):
             raise BadFraming("a trailer cannot be read")

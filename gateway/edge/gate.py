@@ -170,7 +170,7 @@ class Gate:
 
     async def _room(self, request: web.BaseRequest, address: Address, client: Client, line: Line) -> web.StreamResponse:
         agent = request.headers.get("User-Agent", "")
-        bypass = find_bypass(address.target, client.address, agent, line.rules)
+        bypass = find_bypass(request.method, address.target, client.address, agent, line.rules)
         brought = self._visitors.read(request, line)
         manner = manner_of(request.method, request.headers) if brought.empty else Manner.AT_ONCE
         if brought.empty and manner is Manner.AT_ONCE and not self._newcomers.may_enter(client.address):

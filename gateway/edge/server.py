@@ -7,6 +7,7 @@ cookies stand in them. A fault of ours that even the gate did not catch is logge
 
 import asyncio
 import logging
+import select
 from collections import Counter
 from contextlib import suppress
 from math import inf
@@ -29,8 +30,12 @@ _LOG: Final = logging.getLogger(__name__)
 
 # What a client still sends when its answer is complete is read and thrown away up to here: closing over unread bytes
 # makes the kernel send a reset, and the reset destroys the answer on its way (RFC 9112, 9.6).
-LINGER_S: Final = 1.0
-LINGER_BYTES: Final = 256 * 1024
+LINGER_S: Final = 5.0
+LINGER_BYTES: Final = 8 * 2**20
+# Reading pauses when twice this much of a body is held, and goes on below it (see aiohttp's `StreamReader`).
+BUFFER_BYTES: Final = 64 * 1024
+# How often a client that is not read is looked for: an event loop that does not read learns of nobody's going.
+HELD_LOOK_S: Final = 0.5
 CROWDED_RETRY_S: Final = 10
 
 _CROWDED_BODY: Final = b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"crowded"}'
@@ -67,6 +72,7 @@ class Server(web.Server):
             access_log=None,
             auto_decompress=False,
             keepalive_timeout=settings.keepalive_timeout_s,
+            read_bufsize=BUFFER_BYTES,
             lingering_time=0,  # ours has a bound in bytes too
             max_line_size=settings.max_target_bytes,
             max_field_size=settings.max_header_bytes,
@@ -106,6 +112,7 @@ class _Connection(web.RequestHandler):
         "_head",
         "_linger_over",
         "_look_s",
+        "_lost",
         "_network",
         "_payload",
         "_rest",
@@ -121,6 +128,7 @@ class _Connection(web.RequestHandler):
         self._server = server
         self._wire: asyncio.Transport | None = None  # unlike aiohttp's, known until the connection is lost
         self._network: bytes | None = None
+        self._lost: asyncio.Future[None] | None = None  # for who waits for the connection to end
         self._turned_away = False
         # What has come and was not read: `_rest` from `_at` on.
         self._rest = b""
@@ -163,10 +171,28 @@ class _Connection(web.RequestHandler):
         if self._turned_away or self._wire is None:
             return
         self._wire = None
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(None)
         self._server.open_connections -= 1
         self._server.crowd.leave(self._network)
         self._stop_lingering()
         super().connection_lost(exc)
+
+    async def shutdown(self, timeout: float | None = 15.0) -> None:  # noqa: ASYNC109 - aiohttp's name
+        """Take no further request; let the one under way end, body, answer and all, and cut off what takes longer."""
+        wire = self._wire
+        if wire is None:
+            return
+        self._close = True
+        if not self._request_in_progress and not self._messages:
+            self.force_close()  # sends what is still to be sent
+        self._lost = self._loop.create_future()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout):
+                await self._lost
+        if self._task_handler is not None:
+            self._task_handler.cancel()
+        wire.abort()
 
     def eof_received(self) -> None:
         """A client that shuts down its sending side is taken to be gone, as nginx takes it.
@@ -247,14 +273,20 @@ class _Connection(web.RequestHandler):
 
     def _read_body(self, body: Body) -> bool:
         """Whether the body has ended."""
+        trailing = body.trailing
         end = body.take(self._rest, self._at)
         piece = self._rest[self._at : end]
         self._at = end
+        if trailing:
+            # aiohttp's parser takes trailers for headers of the next request: it is told of none.
+            piece = b"\r\n" if piece and body.done else b""
         try:
             # Even if nothing came: the parser may hold something back itself, since a reader was slow.
             self._feed(piece)
         except HttpProcessingError:
             raise BadFraming("the body cannot be read") from None
+        if body.trailing and not trailing:
+            return self._read_body(body)
         if not body.done or self._reading_paused:
             return False
         if not self._payload.is_eof():
@@ -383,6 +415,10 @@ class _Connection(web.RequestHandler):
         if self._wire is None:
             return
         now = self._loop.time()
+        held = self._waiter is None and not self._wire.is_reading()
+        if held and _is_gone(self._wire):
+            self._wire.abort()
+            return
         self._look_at_unsent(self._wire, now)
         due_s = self._due_s()
         if due_s <= now:
@@ -391,7 +427,13 @@ class _Connection(web.RequestHandler):
                 self.force_close()
             else:
                 self._refuse(Refused(408, "too_slow", "the request did not come to its end in time"))
-        self._look_by(min(due_s, self._stuck_s + self._server.settings.client_idle_timeout_s))
+        due_s = min(due_s, self._stuck_s + self._server.settings.client_idle_timeout_s)
+        self._look_by(min(due_s, now + HELD_LOOK_S) if held else due_s)
+
+    def _pause_transport_reading(self) -> None:
+        super()._pause_transport_reading()
+        if self._wire is not None:
+            self._look_by(self._loop.time() + HELD_LOOK_S)
 
     def _due_s(self) -> float:
         """By when the client must have sent more of a head; it has all the time while we are at work."""
@@ -420,6 +462,13 @@ class _Connection(web.RequestHandler):
     def resume_writing(self) -> None:
         self._unsent = 0
         super().resume_writing()
+
+
+def _is_gone(wire: asyncio.Transport) -> bool:
+    """Whether the client has gone or says no more; the event loop does not look while nothing is read."""
+    poll = select.poll()
+    poll.register(wire.get_extra_info("socket").fileno(), select.POLLRDHUP)
+    return bool(poll.poll(0))
 
 
 async def _drain(payload: StreamReader) -> None:

@@ -68,6 +68,7 @@ class BypassRule:
     paths: tuple[str, ...] = ()
     networks: tuple[Network, ...] = ()
     user_agents: tuple[str, ...] = ()
+    methods: tuple[str, ...] = ()
 
 
 def parse_networks(texts: Iterable[str]) -> tuple[Network, ...]:
@@ -184,10 +185,14 @@ def _match(host: str, reading: str, areas: Sequence[Area]) -> Area | None:
     return best
 
 
-def find_bypass(target: Target, address: Address, user_agent: str, rules: Sequence[BypassRule]) -> BypassRule | None:
+def find_bypass(
+    method: str, target: Target, address: Address, user_agent: str, rules: Sequence[BypassRule]
+) -> BypassRule | None:
     """The first rule that lets this request through without a turn."""
     for rule in rules:
         if rule.paths and not _exempt(target, rule.paths):
+            continue
+        if rule.methods and method not in rule.methods:
             continue
         if rule.networks and not any(address in network for network in rule.networks):
             continue

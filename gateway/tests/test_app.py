@@ -40,7 +40,7 @@ async def backend():
 async def test_a_worker_gives_back_everything_it_opened(tmp_path):
     keys.create(tmp_path / "keys.json")
     before = len(asyncio.all_tasks())
-    async with gateway(settings(tmp_path), operator_token=TOKEN) as (server, console, _):
+    async with gateway(settings(tmp_path), operator_token=TOKEN) as (server, console, *_):
         assert isinstance(server, web.Server)
         assert isinstance(console, web.Application)
         assert len(asyncio.all_tasks()) > before

@@ -6,7 +6,10 @@ and resume): the version is pinned.
 """
 
 import asyncio
+import os
+import socket
 from collections import deque
+from contextlib import suppress
 from typing import Final, Protocol
 
 from aiohttp.base_protocol import BaseProtocol
@@ -18,6 +21,7 @@ from shared.errors import SunbeonError
 
 # Reading pauses when twice this much of an answer's body is held, and goes on below it (see aiohttp's `StreamReader`).
 BUFFER_BYTES: Final = 64 * 1024
+_LAST_READS: Final = 2
 MAX_LINE_BYTES: Final = 16 * 1024
 MAX_HEADERS: Final = 200
 
@@ -38,13 +42,14 @@ class Connection(BaseProtocol):
     """An open connection: `begin`, `write`, `head`, read the body, `finish`; then it may carry the next exchange.
 
     untouched: not a byte of the present answer has come.
-    sending: the request's body is still under way; for the caller to say.
+    sending: the request's body is still under way. last: no other exchange may follow. Both for the caller to say.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
         self.untouched = True
         self.sending = False
+        self.last = False
         self._messages: deque[tuple[RawResponseMessage, StreamReader]] = deque()
         self._final: tuple[RawResponseMessage, StreamReader] | None = None
         self._waiter: asyncio.Future[None] | None = None
@@ -138,6 +143,7 @@ class Connection(BaseProtocol):
             and not self._final[0].should_close
             and not self._messages
             and not self.sending
+            and not self.last
             and not self._paused
             and not self._upgraded
             and self._failure is None
@@ -188,6 +194,7 @@ class Connection(BaseProtocol):
         self._drop_timer()
         if self._parser is not None and not self._upgraded:
             if exc is not None:
+                self._hear_last_words()
                 self._break_body(BackendError("the backend's answer broke off"))
             try:
                 self._parser.feed_eof()  # an end, where the answer ends with the connection; else half a body
@@ -214,6 +221,26 @@ class Connection(BaseProtocol):
         if upgraded:
             self._upgraded = True
             self._tail += tail
+
+    def _hear_last_words(self) -> None:
+        """Read what the kernel still holds of an answer.
+
+        A server that answers an upload without reading it to its end, and closes, makes our next write fail. The event
+        loop then reads no more, although the answer may be there.
+        """
+        if not self.sending or self._failure is not None or self.transport is None:
+            return
+        if self.transport.get_extra_info("sslcontext") is not None:
+            return
+        # The loop's own handle on the socket forbids reading.
+        number = os.dup(self.transport.get_extra_info("socket").fileno())
+        with socket.socket(fileno=number) as twin, suppress(OSError):
+            twin.setblocking(False)
+            for _ in range(_LAST_READS):
+                data = twin.recv(BUFFER_BYTES)
+                if not data or self._failure is not None:
+                    return
+                self._parse(data)
 
     def _break_body(self, why: SunbeonError) -> None:
         body = self._final[1] if self._final else self._messages[-1][1] if self._messages else None

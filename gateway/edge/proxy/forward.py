@@ -27,6 +27,8 @@ from gateway.settings import Settings
 
 # RFC 9110, 9.2.2, as far as it is known of a method.
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE", "PROPFIND", "REPORT", "SEARCH"})
+# RFC 9110, 9.3: a body means nothing in these, and a server that does not read it takes it for the next request.
+BODY_MEANS_NOTHING: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 # What cannot be sent twice goes on a connection used a moment ago, or on a new one: one that was idle for longer may
 # just be being closed.
 UNREPEATABLE_IDLE_S: Final = 1.0
@@ -54,7 +56,8 @@ class Forwarder:
                 except ConnectionEnded:
                     # A kept connection that the server had closed meanwhile says nothing of the server.
                     stale = lease.reused and lease.connection.untouched
-                    if not stale:
+                    # Nor does one that ends while a body is under way: it may have answered, and not wanted the body.
+                    if not stale and not lease.connection.sending:
                         lease.failed()
                     if not stale or not repeatable:
                         raise
@@ -85,6 +88,7 @@ class Forwarder:
             )
         )
         connection.sending = upload is not None
+        connection.last = upload is not None and request.method in BODY_MEANS_NOTHING
         connection.allow_silence(None if upload else self._settings.response_timeout_s)
         sending = asyncio.create_task(upload.send(connection, self._settings)) if upload else None
         relay = Relay(errand, lease, self._streams, self._limits, self._settings)

@@ -53,8 +53,9 @@ CACHING: Final = frozenset({b"cache-control", b"cdn-cache-control", b"expires", 
 # No recipient can do without these, so that no `Connection` may name them (RFC 9110, 7.6.1).
 _KEPT: Final = frozenset({b"content-length", b"host", b"cache-control", b"content-type"})
 _NOT_FROM_CLIENTS: Final = HOP_BY_HOP | FORWARDING | {b"host"}
-# To a CGI-like backend `Transfer_Encoding` and `Transfer-Encoding` are the same `HTTP_TRANSFER_ENCODING`.
-_NOT_IN_UNDERSCORES: Final = _NOT_FROM_CLIENTS | {b"content-length", b"content-type"}
+# To a CGI-like backend `Transfer_Encoding`, and to some even `Transfer.Encoding`, is `HTTP_TRANSFER_ENCODING`.
+_NOT_IN_DISGUISE: Final = _NOT_FROM_CLIENTS | {b"content-length", b"content-type"}
+_FOLDED: Final = bytes(code if chr(code).isalnum() and code < 128 else ord("-") for code in range(256))  # noqa: PLR2004
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
 # How long the phrases are that we write ourselves; a backend's own goes on as it came.
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -72,11 +73,12 @@ def tokens(headers: RawHeaders, name: bytes) -> set[bytes]:
 
 def is_ours(name: bytes) -> bool:
     """Whether a header's name (in lower case) is the gateway's, in any spelling that a backend could take for it."""
-    return name.replace(b"_", b"-").startswith(_PREFIX)
+    return name.translate(_FOLDED).startswith(_PREFIX)
 
 
 def _is_disguised(name: bytes) -> bool:
-    return b"_" in name and name.replace(b"_", b"-") in _NOT_IN_UNDERSCORES
+    folded = name.translate(_FOLDED)
+    return folded != name and folded in _NOT_IN_DISGUISE
 
 
 def request_head(

@@ -39,7 +39,7 @@ class Inbox:
         self._size += len(data)
         if self._size > BUFFER_BYTES and not self._paused and self._side.transport is not None:
             self._paused = True
-            self._side.transport.pause_reading()
+            self._side._pause_transport_reading()  # noqa: SLF001 - which has the visitor looked for meanwhile
         self.nudge()
         return False, b""
 

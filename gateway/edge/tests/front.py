@@ -14,6 +14,7 @@ from gateway import keys
 from gateway.app import gateway
 from gateway.console.api import _ROOMS
 from gateway.edge.line import Line
+from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.streams import Streams
 from gateway.edge.tests.backend import PATIENCE_S, Backend, Recorded
 from gateway.room.model import MAX_STEP_MS, Snapshot
@@ -245,6 +246,7 @@ class Front:
     lines: Mapping[str, Line]
     store: QueueStore
     streams: Streams
+    upstreams: Upstreams
 
     @property
     def line(self) -> Line:
@@ -313,7 +315,12 @@ async def front(
     store: Any = SqliteStore(folder / "queue.db", first_epoch=1, wall_ms=clock, mono_ms=clock, boot_id="this-test")
     if faulty:
         store = Faulty(store)
-    async with gateway(settings, operator_token=TOKEN, clock=clock, store=store) as (server, console, streams):
+    async with gateway(settings, operator_token=TOKEN, clock=clock, store=store) as (
+        server,
+        console,
+        streams,
+        upstreams,
+    ):
         lines: Any = console[_ROOMS]
         for line in lines.values():
             line._monotonic, line._seen_s = clock.seconds, clock.seconds()
@@ -324,7 +331,7 @@ async def front(
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             ports.append(runner.addresses[0][1])
-        made = Front(folder, settings, clock, ports[0], ports[1], lines, store, streams)
+        made = Front(folder, settings, clock, ports[0], ports[1], lines, store, streams, upstreams)
         try:
             await made.pass_time(MAX_STEP_MS)
             yield made

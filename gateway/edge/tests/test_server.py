@@ -14,7 +14,7 @@ from gateway.edge.crowd import Crowd
 from gateway.edge.proxy.errors import BadFraming
 from gateway.edge.server import LINGER_BYTES, AppRunner, Server
 from gateway.edge.tests.backend import PATIENCE_S, until
-from gateway.edge.tests.front import Connection
+from gateway.edge.tests.front import Connection, exchange
 from gateway.settings import Gateway
 
 SECRET = b"sunbeon_pass_vaccine=s3cret"
@@ -578,3 +578,31 @@ async def test_operators_are_told_in_the_same_words(caplog):
     finally:
         await runner.cleanup()
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("pause", [False, True])
+async def test_trailers_of_one_request_are_no_headers_of_the_next(start, backend, pause):
+    site = await start(rooms=[{"state": "passthrough"}])
+    first = b"POST /1 HTTP/1.1\r\nHost: site.test\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n"
+    trailers = b"Cookie: a=1\r\nAuthorization: x\r\nSunbeon-Ticket: y\r\n\r\n"
+    connection = await Connection.open(site.port)
+    for piece in (first, trailers[:20], trailers[20:]) if pause else (first + trailers,):
+        await connection.send(piece)
+        await asyncio.sleep(0.01)
+    await connection.send(b"GET /2 HTTP/1.1\r\nHost: site.test\r\n\r\n")
+    assert [(await connection.answer()).status for _ in range(2)] == [200, 200]
+    one, two = backend.requests
+    assert (one.body, one.whole, two.target) == (b"ab", True, "/2")
+    for name in ("Cookie", "Authorization", "Sunbeon-Ticket"):
+        assert (one.all(name), two.all(name)) == ([], [])
+    await connection.close()
+
+
+async def test_a_body_that_means_nothing_cannot_become_the_next_visitors_request(start, backend):
+    """A backend that does not read the body of a GET would take it for a request of its own."""
+    site = await start(rooms=[{"state": "passthrough"}])
+    inner = b"GET /inner HTTP/1.1\r\nHost: site.test\r\n\r\n"
+    head = f"GET /outer HTTP/1.1\r\nHost: site.test\r\nContent-Length: {len(inner)}\r\n\r\n".encode()
+    assert (await exchange(site.port, head + inner)).status == 200
+    assert (await exchange(site.port, b"GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n")).status == 200
+    assert (backend.targets, backend.connections) == (["/outer", "/next"], 2)

@@ -158,9 +158,17 @@ OFFICE = BypassRule("office", networks=(ip_network("10.0.0.0/8"),))
 PROBE = BypassRule("probe", paths=("/health",), networks=(ip_network("127.0.0.0/8"),), user_agents=("kube-probe",))
 
 
-def bypass(path, *, address="203.0.113.9", agent="", rules=(STATIC, OFFICE, PROBE)):
-    rule = find_bypass(read_target("h", path), ip_address(address), agent, rules)
+def bypass(path, *, method="GET", address="203.0.113.9", agent="", rules=(STATIC, OFFICE, PROBE)):
+    rule = find_bypass(method, read_target("h", path), ip_address(address), agent, rules)
     return rule.name if rule else None
+
+
+def test_a_rule_of_methods_holds_for_these_alone_and_as_they_are_spelled():
+    rules = (BypassRule("preflight", paths=("/api",), methods=("OPTIONS",)),)
+    assert bypass("/api/x", method="OPTIONS", rules=rules) == "preflight"
+    assert bypass("/api/x", rules=rules) is None
+    assert bypass("/api/x", method="options", rules=rules) is None
+    assert bypass("/other", method="OPTIONS", rules=rules) is None
 
 
 def test_a_path_rule_lets_through_what_lies_under_it():
