@@ -89,6 +89,7 @@ async def gateway(
             audit,
             access,
             Newcomers(settings.gateway.direct_entries_per_network_per_minute, monotonic=time.monotonic),
+            Crowd(settings.upstream.max_requests_per_network or -(-settings.upstream.max_connections // 4)),
             trusted=trusted,
             open_hosts=settings.gateway.open_hosts,
             tls=settings.gateway.https,

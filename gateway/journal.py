@@ -3,6 +3,7 @@
 A file that was moved away (logrotate and its like) is made anew within a second; nobody need be told.
 """
 
+import errno
 import logging
 import os
 import time
@@ -24,22 +25,32 @@ class Journal:
         self._name = name
         self._clock = clock
         self._second = int(clock())
+        # A line was not written whole: said once, and the next one begins anew.
+        self._torn = False
         self._descriptor: int | None = None
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._descriptor = _open(path)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append. A disk that fails is told of, and stops nobody."""
+        """Append. A disk that fails is told of once until it works again, and stops nobody."""
         if self._descriptor is None or self._path is None:
             return
         try:
             if self._second != (second := int(self._clock())):
                 self._second = second
                 self._follow(self._path, self._descriptor)
-            os.write(self._descriptor, orjson.dumps(line) + b"\n")
+            data = (b"\n" if self._torn else b"") + orjson.dumps(line) + b"\n"
+            if os.write(self._descriptor, data) < len(data):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as the next write would say
         except OSError as error:
-            _LOG.error(f"the {self._name} cannot be written", extra={"why": error.strerror})
+            if not self._torn:
+                _LOG.error(f"the {self._name} cannot be written", extra={"why": error.strerror})
+            self._torn = True
+        else:
+            if self._torn:
+                _LOG.warning(f"the {self._name} is written again")
+            self._torn = False
 
     def close(self) -> None:
         if self._descriptor is not None:

@@ -222,6 +222,12 @@ class Upstream(_Section):
     max_connections: int = Field(
         512, ge=1, le=65_536, description="Connections in use at once, all servers together, per worker."
     )
+    max_requests_per_network: int = Field(
+        0,
+        ge=0,
+        le=65_536,
+        description="Of these, how many one client network may hold (IPv6: a /64), streams included. 0: a quarter.",
+    )
     max_idle_connections: int = Field(
         64, ge=0, le=65_536, description="Connections kept open for the next request, per server and worker."
     )

@@ -1,4 +1,4 @@
-"""How many connections each client network holds: an IPv4 address, or the /64 that one IPv6 customer gets.
+"""How many of something each client network holds: an IPv4 address, or the /64 that one IPv6 customer gets.
 
 Pure counting, per worker: with several workers a network may hold the limit in each of them.
 """
@@ -13,7 +13,7 @@ _PREFIX_BYTES: Final = 8  # a /64
 
 
 class Crowd:
-    """limit: connections per network; 0 counts nothing. trusted: front servers; they bring everybody's, uncounted.
+    """limit: how many a network may hold; 0 counts nothing. trusted: front servers; they bring everybody's, uncounted.
 
     What has left takes no memory.
     """
@@ -24,11 +24,11 @@ class Crowd:
         self._held: dict[bytes, int] = {}
 
     def __len__(self) -> int:
-        """How many networks hold a connection."""
+        """How many networks hold any."""
         return len(self._held)
 
     def enter(self, peer: str | None) -> bytes | None:
-        """Count a connection from `peer`. What to hand to `leave`, or None if it is not counted. Raises `Crowded`."""
+        """Count one more of `peer`'s. What to hand to `leave`, or None if it is not counted. Raises `Crowded`."""
         network = self._network(peer) if self._limit else None
         if network is None:
             return None
@@ -39,7 +39,7 @@ class Crowd:
         return network
 
     def leave(self, network: bytes | None) -> None:
-        """The connection that `enter` counted is gone."""
+        """What `enter` counted is over."""
         if network is None:
             return
         held = self._held[network] - 1
@@ -57,4 +57,4 @@ class Crowd:
 
 
 class Crowded(Exception):
-    """This network holds as many connections as it may."""
+    """This network holds as many as it may."""

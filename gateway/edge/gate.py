@@ -13,7 +13,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, assert_never
 
@@ -23,16 +23,17 @@ from multidict import CIMultiDictProxy
 from gateway.access import AccessLog, Exchange
 from gateway.audit import Audit
 from gateway.edge import cookies
-from gateway.edge.client import Client, identify
+from gateway.edge.client import NOWHERE, Client, identify
+from gateway.edge.crowd import Crowd, Crowded
 from gateway.edge.framing import ALLOW
 from gateway.edge.language import pick_language
 from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
 from gateway.edge.newcomers import Newcomers
 from gateway.edge.proofs import Proofs
-from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge
+from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge, TooManyAtOnce
 from gateway.edge.proxy.forward import Forwarder
-from gateway.edge.proxy.headers import REQUEST_ID
+from gateway.edge.proxy.headers import REQUEST_ID, hops_left
 from gateway.edge.proxy.relay import Answered, Errand, Inspect, add_nothing
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through
 from gateway.edge.visitors import Visitors
@@ -52,6 +53,17 @@ _LINE: Final = web.RequestKey("line", Line)
 
 class Misdirected(Exception):
     """The host is none of those this gateway stands for."""
+
+
+# What a failure that is the visitor's is called; it needs no line in the log.
+_KINDS: Final[Mapping[type[Exception], str]] = {
+    AmbiguousTarget: "bad_request",
+    Misdirected: "misdirected",
+    BadFraming: "bad_request",
+    BodyTimeout: "too_slow",
+    BodyTooLarge: "too_large",
+    TooManyAtOnce: "too_many",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +87,7 @@ class Gate:
         audit: Audit,
         access: AccessLog,
         newcomers: Newcomers,
+        at_backend: Crowd,
         *,
         trusted: Sequence[Network],
         open_hosts: Sequence[str],
@@ -83,6 +96,7 @@ class Gate:
     ) -> None:
         self._access = access
         self._newcomers = newcomers
+        self._at_backend = at_backend
         self._lines = {line.name: line for line in lines}
         self._areas = [line.area for line in lines]
         self._visitors = visitors
@@ -107,6 +121,10 @@ class Gate:
         except Exception as error:
             if isinstance(error, ConnectionError) and (request.transport is None or request.transport.is_closing()):
                 raise  # the client is gone
+            if request.writer.output_size:
+                # Half an answer is out already, and a second must not follow into it.
+                _LOG.error("an answer failed through a fault of the gateway's", exc_info=error)
+                raise ConnectionResetError("the answer had begun") from error
             # Whatever it is, nobody gets through by it.
             response = self._failed(request, error)
         if self._access.on:
@@ -135,16 +153,8 @@ class Gate:
         reference = secrets.token_hex(4)
         where = {"room": line.name if line else None, "reference": reference}
         match error:
-            case AmbiguousTarget():
-                kind, detail = "bad_request", str(error)
-            case Misdirected():
-                kind, detail = "misdirected", str(error)
-            case BodyTooLarge():
-                kind, detail = "too_large", str(error)
-            case BodyTimeout():
-                kind, detail = "too_slow", str(error)
-            case BadFraming():
-                kind, detail = "bad_request", str(error)
+            case AmbiguousTarget() | Misdirected() | BodyTooLarge() | BodyTimeout() | BadFraming() | TooManyAtOnce():
+                kind, detail = _KINDS[type(error)], str(error)
             case BackendError():
                 kind, detail = error.kind, str(error)
                 _LOG.warning("the backend failed", extra={"kind": kind, "why": detail, **where})
@@ -209,7 +219,7 @@ class Gate:
         try:
             holder = (line, held) if held is not None else None
             return await self._forward(request, address, client, proof=proof, holder=holder, inspect=inspect)
-        except (BackendError, BadFraming, BodyTimeout, BodyTooLarge) as error:
+        except (BackendError, BadFraming, BodyTimeout, BodyTooLarge, TooManyAtOnce) as error:
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
             return self._failed(request, error, cookies=self._visitors.admission_cookies(line, standing))
 
@@ -247,9 +257,15 @@ class Gate:
         holder: tuple[Line, Pass] | None = None,
         inspect: Inspect = add_nothing,
     ) -> web.StreamResponse:
-        return await self._forwarder.forward(
-            Errand(request, address.raw, address.host, client, request[_REQUEST_ID], proof, holder, inspect)
-        )
+        errand = Errand(request, address.raw, address.host, client, request[_REQUEST_ID], proof, holder, inspect)
+        try:
+            network = self._at_backend.enter(None if client.address == NOWHERE else str(client.address))
+        except Crowded:
+            raise TooManyAtOnce("too many requests of one network are under way") from None
+        try:
+            return await self._forwarder.forward(errand)
+        finally:
+            self._at_backend.leave(network)
 
     def _client(self, request: web.BaseRequest) -> Client:
         return identify(request.remote, request.headers, self._trusted, tls=self._tls, by_forwarded=self._by_forwarded)
@@ -281,8 +297,7 @@ def _exchange(request: web.BaseRequest, response: web.StreamResponse, began_s: f
 
 def _is_last_hop(request: web.BaseRequest) -> bool:
     """Whether an OPTIONS request says that it goes no further (RFC 9110, 7.6.2)."""
-    left = request.headers.get("Max-Forwards", "")
-    return request.method == "OPTIONS" and left.isascii() and left.isdigit() and not int(left[:9])
+    return request.method == "OPTIONS" and hops_left(request.headers.get("Max-Forwards", "").encode()) == 0
 
 
 def request_id_of(request: web.BaseRequest, client: Client) -> str:

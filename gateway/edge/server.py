@@ -283,6 +283,9 @@ class _Connection(web.RequestHandler):
         try:
             # Even if nothing came: the parser may hold something back itself, since a reader was slow.
             self._feed(piece)
+            if body.done and not self._payload.is_eof():
+                # Once more: after very many small chunks the parser pauses though nobody asked it to.
+                self._feed(b"")
         except HttpProcessingError:
             raise BadFraming("the body cannot be read") from None
         if body.trailing and not trailing:

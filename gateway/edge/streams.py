@@ -53,13 +53,20 @@ class Stream:
             self.ended = why
             self._on_end(why)
 
+    def forget(self) -> None:
+        """It is over: what carried it may carry something else by now, which must not be ended in its place."""
+        self._on_end = _ignore
+
+
+def _ignore(_why: Why) -> None: ...
+
 
 class Streams:
-    """All of one worker."""
+    """All of one worker. stopping: it takes no more, and connections end with the answers under way."""
 
     def __init__(self) -> None:
         self._open: set[Stream] = set()
-        self._stopping = False
+        self.stopping = False
 
     def __len__(self) -> int:
         return len(self._open)
@@ -70,15 +77,16 @@ class Streams:
         stream = Stream(holder, on_end)
         self._open.add(stream)
         try:
-            if self._stopping:
+            if self.stopping:
                 stream.end(Why.STOPPING)
             yield stream
         finally:
+            stream.forget()
             self._open.discard(stream)
 
     def stop(self) -> None:
         """End all there are, and at once all that come."""
-        self._stopping = True
+        self.stopping = True
         for stream in list(self._open):
             stream.end(Why.STOPPING)
 

@@ -1,1 +1,1 @@
-"""The way through to the backend. Today on aiohttp's client; the rest of the gateway sees only `forward.Forwarder`."""
+"""The way through to the backend. The rest of the gateway sees `forward.Forwarder`, `relay.Errand` and `errors`."""

@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp.http_parser import RawResponseMessage
 
 from gateway.edge.proxy.errors import BackendError
-from gateway.edge.proxy.headers import RawHeaders, values
+from gateway.edge.proxy.headers import RawHeaders, tokens, values
 
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 9110, 5.5: nothing of it has a place in a value, and a lone CR or LF would begin another line for somebody.
@@ -36,6 +36,11 @@ def check(message: RawResponseMessage) -> None:
 def is_bodiless(method: str, status: int) -> bool:
     """Whether an answer has no body whatever its headers say (RFC 9112, 6.3)."""
     return method == "HEAD" or status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+
+
+def is_switch(headers: RawHeaders) -> bool:
+    """Whether a 101 switches to WebSocket (RFC 6455, 4.1)."""
+    return tokens(headers, b"upgrade") == {b"websocket"} and b"upgrade" in tokens(headers, b"connection")
 
 
 def is_event_stream(headers: RawHeaders) -> bool:

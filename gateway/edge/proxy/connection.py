@@ -16,6 +16,7 @@ from aiohttp.base_protocol import BaseProtocol
 from aiohttp.http_parser import HttpResponseParser, RawResponseMessage
 from aiohttp.streams import StreamReader
 
+from gateway.edge.proxy.answer import MAX_INTERIM
 from gateway.edge.proxy.errors import BackendError, BackendTimeout
 from shared.errors import SunbeonError
 
@@ -158,6 +159,8 @@ class Connection(BaseProtocol):
     def switch(self, receiver: Receiver) -> None:
         """After 101: everything that comes goes to `receiver`, beginning with what has come already."""
         self._receiver = receiver
+        if self._buffer_paused:
+            self._resume_reading_for_buffer()
         if self._tail:
             tail, self._tail = self._tail, b""
             receiver.feed_data(tail)
@@ -179,6 +182,8 @@ class Connection(BaseProtocol):
             self._receiver.feed_data(data)
         elif self._upgraded:
             self._tail += data
+            if len(self._tail) > BUFFER_BYTES and not self._buffer_paused:
+                self._pause_reading_for_buffer()
         elif self._parser is not None:
             if self._failure is None:
                 self._parse(data)
@@ -188,7 +193,8 @@ class Connection(BaseProtocol):
             self.abort()
 
     def eof_received(self) -> None:
-        """Closed by the other side: `connection_lost` follows."""
+        """Closed by the other side. What it said has been read; what it has not taken it never will."""
+        self.abort()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         self._drop_timer()
@@ -218,6 +224,8 @@ class Connection(BaseProtocol):
         if messages:
             self._messages.extend(messages)
             self._wake()
+        if len(self._messages) > MAX_INTERIM:
+            self.fail(BackendError("the backend sends interim answers faster than anybody takes them"))
         if upgraded:
             self._upgraded = True
             self._tail += tail

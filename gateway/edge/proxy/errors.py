@@ -21,5 +21,9 @@ class BodyTimeout(SunbeonError):
     """The client fell silent amid the request's body, or sends it slower than the least rate."""
 
 
+class TooManyAtOnce(SunbeonError):
+    """The visitor's network holds as many connections to the backend as one may."""
+
+
 class BadFraming(SunbeonError):
     """The body's framing broke on its way: where this request ends, and another begins, cannot be known."""

@@ -89,9 +89,9 @@ class Forwarder:
         )
         connection.sending = upload is not None
         connection.last = upload is not None and request.method in BODY_MEANS_NOTHING
-        connection.allow_silence(None if upload else self._settings.response_timeout_s)
+        connection.allow_silence(None if upload and not upload.expects else self._settings.response_timeout_s)
         sending = asyncio.create_task(upload.send(connection, self._settings)) if upload else None
-        relay = Relay(errand, lease, self._streams, self._limits, self._settings)
+        relay = Relay(errand, lease, upload, self._streams, self._limits, self._settings)
         try:
             return await relay.run(websocket=websocket)
         finally:

@@ -31,30 +31,35 @@ HOP_BY_HOP: Final = frozenset(
     }
 )
 # Ours to say: whatever a client writes into these is dropped or replaced.
-# Among them those by which some frameworks would serve another page than the gate matched.
+# Some would have a backend see another scheme or address than the gate saw, others another page than it matched.
 FORWARDING: Final = frozenset(
     {
+        b"cf-connecting-ip",
+        b"fastly-client-ip",
         b"forwarded",
-        b"x-forwarded-for",
-        b"x-forwarded-host",
-        b"x-forwarded-port",
-        b"x-forwarded-prefix",
-        b"x-forwarded-proto",
-        b"x-forwarded-server",
+        b"front-end-https",
+        b"true-client-ip",
+        b"x-client-ip",
+        b"x-cluster-client-ip",
         b"x-original-host",
         b"x-original-url",
         b"x-real-ip",
         b"x-request-id",
         b"x-rewrite-url",
+        b"x-url-scheme",
     }
 )
+_FORWARDED: Final = b"x-forwarded-"
 # What a cache would heed more than `Cache-Control`, or where it knows no better (RFC 9111, 5.3 and RFC 9213).
-CACHING: Final = frozenset({b"cache-control", b"cdn-cache-control", b"expires", b"surrogate-control"})
+CACHING: Final = frozenset(
+    {b"cache-control", b"cdn-cache-control", b"expires", b"surrogate-control", b"x-accel-expires"}
+)
 # No recipient can do without these, so that no `Connection` may name them (RFC 9110, 7.6.1).
 _KEPT: Final = frozenset({b"content-length", b"host", b"cache-control", b"content-type"})
 _NOT_FROM_CLIENTS: Final = HOP_BY_HOP | FORWARDING | {b"host"}
 # To a CGI-like backend `Transfer_Encoding`, and to some even `Transfer.Encoding`, is `HTTP_TRANSFER_ENCODING`.
-_NOT_IN_DISGUISE: Final = _NOT_FROM_CLIENTS | {b"content-length", b"content-type"}
+_FRAMING: Final = frozenset({b"content-length", b"content-type"})
+_MOST_DIGITS: Final = 9
 _FOLDED: Final = bytes(code if chr(code).isalnum() and code < 128 else ord("-") for code in range(256))  # noqa: PLR2004
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
 # How long the phrases are that we write ourselves; a backend's own goes on as it came.
@@ -76,9 +81,20 @@ def is_ours(name: bytes) -> bool:
     return name.translate(_FOLDED).startswith(_PREFIX)
 
 
-def _is_disguised(name: bytes) -> bool:
+def is_for_us_to_say(name: bytes) -> bool:
+    """Whether a client's header (its name in lower case) must not reach the backend, in any such spelling."""
     folded = name.translate(_FOLDED)
-    return folded != name and folded in _NOT_IN_DISGUISE
+    return (
+        folded.startswith((_PREFIX, _FORWARDED))
+        or folded in _NOT_FROM_CLIENTS
+        or (folded != name and folded in _FRAMING)
+    )
+
+
+def hops_left(value: bytes) -> int | None:
+    """What `Max-Forwards` says (RFC 9110, 7.6.2); None for what is no number, or a huge one."""
+    digits = value.lstrip(b"0")
+    return int(digits or b"0") if value and len(digits) <= _MOST_DIGITS and value.isdigit() else None
 
 
 def request_head(
@@ -100,19 +116,19 @@ def request_head(
     told_host: the `Host` the backend is told in place of the visitor's. proof: the value of `Sunbeon-Pass`.
     expect: the client waits for a 100 before its body.
     """
-    dropped = _NOT_FROM_CLIENTS | (tokens(headers, b"connection") - _KEPT)
+    dropped = tokens(headers, b"connection") - _KEPT
     if not expect:
         dropped |= {b"expect"}
     lines = [f"{method} ".encode() + _raw(target) + b" HTTP/1.1", b"Host: " + _raw(told_host or host)]
     for name, value in headers:
         lowered = name.lower()
-        if lowered in dropped or is_ours(lowered) or _is_disguised(lowered):
+        if lowered in dropped or is_for_us_to_say(lowered):
             continue
         if lowered == b"cookie":
             kept = _raw(without_ours(_text(value)))
             lines += [name + b": " + kept] if kept else []
-        elif lowered == b"max-forwards" and method == "OPTIONS" and value.isdigit():
-            lines.append(name + b": %d" % max(0, int(value) - 1))  # RFC 9110, 7.6.2
+        elif lowered == b"max-forwards" and method == "OPTIONS" and (left := hops_left(value)):
+            lines.append(name + b": %d" % (left - 1))
         else:
             lines.append(name + b": " + value)
     if chunked:

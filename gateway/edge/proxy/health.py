@@ -27,10 +27,15 @@ class Verdict(Enum):
 
 @dataclass(slots=True)
 class Attempt:
-    """One request at a server. What came of one that began before the last rest says nothing about the server now."""
+    """One request at a server. What came of one that began before the last rest says nothing about the server now.
+
+    trial: number of the trial it is, 0 if it is none.
+    """
 
     era: int
-    trial: bool
+    trial: int
+    answered: bool = False
+    failed: bool = False
 
 
 class Health:
@@ -48,12 +53,17 @@ class Health:
         self._era = 0
         self._rest_s = 0.0
         self._rest_until_s: float | None = None
-        self._on_trial = False
+        # The trial under way (0: none), and until when others wait for what comes of it.
+        self._trial = 0
+        self._trials = 0
+        self._trial_until_s = 0.0
         self._recovered_s: float | None = None
 
     def resting(self, now_s: float) -> bool:
         """Whether it is to be spared, be it that its trial request is still under way."""
-        return self._rest_until_s is not None and (self._on_trial or now_s < self._rest_until_s)
+        if self._rest_until_s is None:
+            return False
+        return now_s < (self._trial_until_s if self._trial else self._rest_until_s)
 
     def standing(self, now_s: float) -> Standing:
         if self.resting(now_s):
@@ -73,29 +83,35 @@ class Health:
 
     def begin(self, now_s: float) -> Attempt:
         """A request begins. Give the attempt back by `end`, whatever comes of it."""
-        trial = self._rest_until_s is not None and not self.resting(now_s)
-        self._on_trial = self._on_trial or trial
-        return Attempt(self._era, trial)
+        if self._rest_until_s is None or self.resting(now_s):
+            return Attempt(self._era, 0)
+        # A visitor may take long over a body: that must not keep the server out for as long.
+        self._trials += 1
+        self._trial, self._trial_until_s = self._trials, now_s + LONGEST_REST_S
+        return Attempt(self._era, self._trial)
 
     def end(self, attempt: Attempt) -> None:
         """The request is over, perhaps without a word on the server: then the next one is the trial."""
-        if attempt.trial and attempt.era == self._era:
-            self._on_trial = False
+        if attempt.era != self._era:
+            return
+        if attempt.answered and not attempt.failed:
+            self.failures = 0
+        if attempt.trial == self._trial:
+            self._trial = 0
 
     def succeeded(self, attempt: Attempt, now_s: float) -> bool:
-        """The server answered; whether it is thereby recovered."""
-        if attempt.era != self._era:
-            return False
-        self.failures = 0
-        if self._rest_until_s is None:
+        """The server begins to answer; whether it recovers by that. `end` forgets its failures, if none follows."""
+        attempt.answered = True
+        if attempt.era != self._era or self._rest_until_s is None:
             return False
         self._rest_until_s = None
-        self._on_trial = False
+        self._trial = 0
         self._recovered_s = now_s
         return True
 
     def failed(self, attempt: Attempt, now_s: float, *, refused: bool = False) -> float | None:
         """The server failed a request, or `refused` the connection; how long it rests if that begins a rest."""
+        attempt.failed = True
         if attempt.era != self._era:
             return None
         self.failures += 1
@@ -109,7 +125,7 @@ class Health:
         else:
             return None
         self._rest_until_s = now_s + self._rest_s
-        self._on_trial = False
+        self._trial = 0
         self._era += 1
         return self._rest_s
 

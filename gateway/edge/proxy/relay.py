@@ -14,12 +14,12 @@ from multidict import CIMultiDictProxy
 
 from gateway.edge.client import Client
 from gateway.edge.line import Line
-from gateway.edge.proxy.answer import MAX_INTERIM, check, is_bodiless, is_event_stream
+from gateway.edge.proxy.answer import MAX_INTERIM, check, is_bodiless, is_event_stream, is_switch
 from gateway.edge.proxy.errors import BackendError
-from gateway.edge.proxy.headers import answer_head, tokens, values
+from gateway.edge.proxy.headers import answer_head, values
 from gateway.edge.proxy.servers import Lease
 from gateway.edge.proxy.tunnel import Tunnel
-from gateway.edge.proxy.visitor import Outlet
+from gateway.edge.proxy.visitor import Outlet, Upload
 from gateway.edge.streams import Stream, Streams
 from gateway.room.ticket import Pass
 from gateway.settings import Gateway, Upstream
@@ -81,22 +81,32 @@ class Answered(web.StreamResponse):
 class Relay:
     """One answer. `run` raises what `errors.py` has, until the final head has gone out; later failures cut it off."""
 
-    def __init__(self, errand: Errand, lease: Lease, streams: Streams, limits: Gateway, settings: Upstream) -> None:
+    def __init__(
+        self,
+        errand: Errand,
+        lease: Lease,
+        upload: Upload | None,
+        streams: Streams,
+        limits: Gateway,
+        settings: Upstream,
+    ) -> None:
         self._errand = errand
         self._request = errand.request
         self._modern = errand.request.version >= HttpVersion11
         self._lease = lease
+        self._upload = upload
         self._connection = lease.connection
         self._streams = streams
         self._settings = settings
         self._outlet = Outlet(errand.request, limits)
+        self._begun = False
 
     async def run(self, *, websocket: bool) -> web.StreamResponse:
         """Carry it. websocket: a switch was asked for."""
         message, body = await self._final_head()
         self._lease.succeeded()
         if message.code == HTTPStatus.SWITCHING_PROTOCOLS:
-            if not websocket or tokens(message.raw_headers, b"upgrade") != {b"websocket"}:
+            if not websocket or not is_switch(message.raw_headers):
                 raise BackendError("the backend switches to a protocol nobody asked for")
             answered = await self._switch(message)
         else:
@@ -111,8 +121,10 @@ class Relay:
             check(message)
             if message.code >= HTTPStatus.OK or message.code == HTTPStatus.SWITCHING_PROTOCOLS:
                 return message, body
+            if message.code == HTTPStatus.CONTINUE and self._upload is not None:
+                self._upload.go_ahead(self._connection)
             if self._modern:
-                await self._outlet.write(answer_head(message.code, message.reason, message.raw_headers))
+                await self._outlet.write_interim(answer_head(message.code, message.reason, message.raw_headers))
         raise BackendError("the backend sends interim answers without end")
 
     async def _answer(self, message: RawResponseMessage, body: StreamReader) -> Answered:
@@ -124,7 +136,7 @@ class Relay:
         answered = Answered(
             message.code,
             self._lease.server.name,
-            keep_alive=self._request.keep_alive and (chunked or not unsized) and not self._waits_for_100(),
+            keep_alive=self._may_go_on() and (chunked or not unsized),
         )
         more = [b"Transfer-Encoding: chunked"] if chunked else []
         if answered.keep_alive is not self._modern:
@@ -136,12 +148,14 @@ class Relay:
                 await self._body(head, None if bodiless else body, chunked=chunked)
             except StreamEnded:
                 answered.force_close()
-                if chunked:
-                    await self._outlet.write(_LAST_CHUNK)
+                await self._outlet.write(b"" if self._begun else head, _LAST_CHUNK if chunked else b"")
             except ConnectionError:
                 answered.force_close()  # the visitor is gone
                 self._outlet.cut(unsized=unsized)
-            except Exception as error:  # noqa: BLE001 - whatever broke it off, nothing must follow into it
+            except Exception as error:
+                if not self._begun:
+                    raise BackendError("the backend's answer broke off at its beginning") from error
+                # Whatever broke it off, nothing must follow into it.
                 _LOG.warning(
                     "the backend's answer broke off", extra={"server": self._lease.server.name, "why": str(error)}
                 )
@@ -153,9 +167,11 @@ class Relay:
 
     async def _body(self, head: bytes, body: StreamReader | None, *, chunked: bool) -> None:
         if body is None or not body.total_bytes:
+            self._begun = True
             await self._outlet.write(head)
             head = b""
         while body is not None and (data := await body.readany()):
+            self._begun = True
             await self._outlet.write(*((head, b"%x\r\n" % len(data), data, b"\r\n") if chunked else (head, data)))
             head = b""
         if chunked:
@@ -175,7 +191,9 @@ class Relay:
             self._errand.holder, lambda why: self._connection.fail(StreamEnded(f"the stream was ended: {why.value}"))
         )
 
-    def _waits_for_100(self) -> bool:
-        """Whether the visitor may still wait for leave to send a body that nobody wants any more."""
+    def _may_go_on(self) -> bool:
+        """Whether another request may follow, as far as this one and the worker say."""
         request = self._request
-        return request.body_exists and not request.content.is_eof() and "Expect" in request.headers
+        # The visitor may still wait for leave to send a body that nobody wants any more.
+        waits = request.body_exists and not request.content.is_eof() and "Expect" in request.headers
+        return request.keep_alive and not waits and not self._streams.stopping
