@@ -24,6 +24,8 @@ NOT_YET_MS: Final = 250
 
 # The gate's word on its waiting page.
 WAITING_PAGE: Final = "waiting"
+# Too many requests of one network are under way: the place and the pass are kept.
+TOO_MANY: Final = "too_many"
 
 # Pauses of someone who claims again and is told to wait.
 AGAIN_MS: Final = (100, 200, 400, 800)
@@ -241,7 +243,8 @@ class Visitor:
             if turn is not None:
                 turn.inside_until_ms = answer.sent_ms
             return True
-        if turn is not None and answer.status < 500:  # noqa: PLR2004 - HTTP
+        # What says "later" does not say that the pass is gone.
+        if turn is not None and answer.status < 500 and answer.gate != TOO_MANY:  # noqa: PLR2004 - HTTP
             turn.put_out_ms = answer.got_ms
         return False
 

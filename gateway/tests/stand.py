@@ -284,7 +284,7 @@ class Stand:
                 **(gateway or {}),
             },
             # Not known before the booking site has its port.
-            "upstream": {"servers": ["http://127.0.0.1:9"], **(upstream or {})},
+            "upstream": {"servers": ["http://127.0.0.1:9"], "max_requests_per_network": 512, **(upstream or {})},
             "booking": {
                 "listen": "127.0.0.1:0",
                 "database": f"sqlite+aiosqlite:///{self.folder}/booking.db",
