@@ -108,13 +108,18 @@ class Gate:
         if self._slips(request):
             return self._backend.answer("GET", "/booking")
         number = self._number(request)
-        if number is None and request.cookies.get(TICKET):
-            if self._line.open_seal("k", request.cookies[TICKET]) is None:
-                return _own("refused", 403)
-        elif number is not None:
+        knock_id = self._line.open_seal("k", request.cookies.get(TICKET))
+        if number is None and knock_id is not None:
+            number = self._line.knocks.get(knock_id)
+        if number is not None:
             return self._claim(request, number)
+        if request.cookies.get(TICKET) and knock_id is None:
+            return _own("refused", 403)
         if self._line.idle():
-            return self._claim(request, self._line.join())
+            number = self._line.join()
+            if knock_id is not None:
+                self._line.knocks[knock_id] = number
+            return self._claim(request, number)
         knock = request.cookies.get(TICKET) or self._line.seal("k", secrets.token_hex(8))
         answer = _own("waiting", 200 if "text/html" in request.headers.get("Accept", "") else 429)
         answer.set_cookie(TICKET, knock)
