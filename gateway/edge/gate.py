@@ -220,6 +220,8 @@ class Gate:
             holder = (line, held) if held is not None else None
             return await self._forward(request, address, client, proof=proof, holder=holder, inspect=inspect)
         except (BackendError, BadFraming, BodyTimeout, BodyTooLarge, TooManyAtOnce) as error:
+            if request.writer.output_size:
+                raise
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
             return self._failed(request, error, cookies=self._visitors.admission_cookies(line, standing))
 
@@ -297,7 +299,8 @@ def _exchange(request: web.BaseRequest, response: web.StreamResponse, began_s: f
 
 def _is_last_hop(request: web.BaseRequest) -> bool:
     """Whether an OPTIONS request says that it goes no further (RFC 9110, 7.6.2)."""
-    return request.method == "OPTIONS" and hops_left(request.headers.get("Max-Forwards", "").encode()) == 0
+    left = request.headers.get("Max-Forwards", "").encode("utf-8", "surrogateescape")
+    return request.method == "OPTIONS" and hops_left(left) == 0
 
 
 def request_id_of(request: web.BaseRequest, client: Client) -> str:

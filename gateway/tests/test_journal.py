@@ -1,7 +1,9 @@
 """Files of JSON lines: appended to by many, and followed when they are moved away."""
 
+import errno
 import json
 import logging
+import os
 
 import pytest
 
@@ -63,6 +65,24 @@ def test_a_disk_that_fails_stops_nobody(tmp_path, clock, caplog):
         journal.write({"n": 1})
     assert "the audit log cannot be written" in caplog.text
     journal.close()
+
+
+def test_a_full_disk_is_told_of_once_and_half_a_line_spoils_no_other(tmp_path, caplog, monkeypatch):
+    room, write = 0, os.write
+
+    def write_what_fits(descriptor, data):
+        if not room:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, data[:room])
+
+    journal = Journal(tmp_path / "log", "audit log")
+    monkeypatch.setattr(os, "write", write_what_fits)
+    with caplog.at_level(logging.WARNING):
+        for number, room in enumerate([99, 4, 0, 0, 99, 99, 0]):  # noqa: B007 - what is left on the disk
+            journal.write({"n": number})
+    journal.close()
+    assert (tmp_path / "log").read_text() == '{"n":0}\n{"n"\n{"n":4}\n{"n":5}\n'
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "ERROR"]
 
 
 def test_without_a_path_nothing_is_written(tmp_path):

@@ -12,8 +12,9 @@ import pytest
 from aiohttp import web
 
 from gateway.edge.client import NOWHERE, Client
+from gateway.edge.proxy.connection import Connection as Upstream
 from gateway.edge.proxy.forward import Forwarder
-from gateway.edge.proxy.relay import Errand
+from gateway.edge.proxy.relay import Errand, add_nothing
 from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.streams import Streams
 from gateway.edge.tests.backend import PATIENCE_S, Backend, answer, hang, running, until
@@ -50,7 +51,7 @@ def carrier(stack, backend):
     """Start a forwarder with nothing around it: what it raises is answered with 500 and the error's name."""
 
     @asynccontextmanager
-    async def carrying(*, edge=None, **upstream):
+    async def carrying(*, edge=None, inspect=add_nothing, **upstream):
         settings = Settings.model_validate(
             {
                 "gateway": {"max_body_bytes": MIB, **(edge or {})},
@@ -64,7 +65,8 @@ def carrier(stack, backend):
         async def handle(request):
             client = Client(NOWHERE, "192.0.2.1", "http")
             try:
-                return await forwarder.forward(Errand(request, request.raw_path, "site.test", client, "0"))
+                errand = Errand(request, request.raw_path, "site.test", client, "0", inspect=inspect)
+                return await forwarder.forward(errand)
             except SunbeonError as error:
                 return web.Response(status=500, text=type(error).__name__)
 
@@ -169,6 +171,41 @@ async def test_whoever_waits_for_a_100_is_told_to_go_on(site, backend):
     await connection.send(b"body")
     got = await connection.answer()
     assert (got.status, got.body, backend.last.body) == (200, b"hello", b"body")
+    await connection.close()
+
+
+async def test_a_backend_that_is_silent_to_whoever_waits_for_a_100_is_a_504(start, backend):
+    limits = {"edge": {"client_idle_timeout_s": 0.2}, "upstream": {"response_timeout_s": 0.6}}
+    site = await start(rooms=[OPEN], **limits)
+    backend.act, backend.early = hang, True
+    got = await exchange(site.port, request("PUT /x", "Content-Length: 4", "Expect: 100-continue"))
+    assert (got.status, got.gate) == (504, "gateway_timeout")
+
+
+async def test_whoever_was_told_to_go_on_and_does_not_is_a_408(start, backend):
+    site = await start(rooms=[OPEN], edge={"client_idle_timeout_s": 0.2}, upstream={"response_timeout_s": 60})
+
+    async def go_ahead(seen, writer):
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        await hang(seen, writer)
+
+    backend.act, backend.early = go_ahead, True
+    connection = await Connection.open(site.port)
+    await connection.send(request("PUT /x", "Content-Length: 4", "Expect: 100-continue"))
+    assert (await connection.answer()).status == 100
+    got = await connection.answer()
+    assert (got.status, got.gate) == (408, "too_slow")
+    await connection.close()
+
+
+async def test_whoever_asks_for_a_100_and_does_not_wait_for_it_has_the_time_a_body_has(start, backend):
+    site = await start(rooms=[OPEN], upstream={"response_timeout_s": 0.3})
+    connection = await Connection.open(site.port)
+    await connection.send(request("PUT /x", "Content-Length: 8", "Expect: 100-continue", body=b"half"))
+    await asyncio.sleep(0.6)
+    await connection.send(b"half")
+    assert (await connection.answer()).status == 200
+    assert (backend.last.body, backend.last.whole) == (b"halfhalf", True)
     await connection.close()
 
 
@@ -400,6 +437,25 @@ async def test_several_requests_share_a_connection_in_order(site, backend):
     await connection.close()
 
 
+async def test_a_worker_that_stops_says_so_with_the_answers_under_way(start, backend):
+    site = await start(rooms=[OPEN])
+    go_on = asyncio.Event()
+
+    async def act(_, writer):
+        await go_on.wait()
+        writer.write(answer())
+
+    backend.act = act
+    connection = await Connection.open(site.port)
+    await connection.send(request("GET /"))
+    await until(lambda: backend.requests, "it is under way")
+    site.streams.stop()
+    go_on.set()
+    got = await connection.answer()
+    assert (got.body, got.one("Connection"), await connection.rest()) == (b"hello", "close", b"")
+    await connection.close()
+
+
 # Failures
 
 
@@ -473,6 +529,53 @@ async def test_half_an_answer_cannot_be_taken_for_a_whole_one(site, backend, beg
     got = await exchange(site.port, request("GET /"))
     assert (got.status, got.clean) == (200, False)
     assert got.body in {b"", b"half"}
+
+
+async def test_an_answer_that_breaks_off_before_anything_of_it_was_sent_is_none(carrier, backend, monkeypatch):
+    lost = asyncio.Event()
+    connection_lost = Upstream.connection_lost
+
+    def note(connection, error):
+        connection_lost(connection, error)
+        lost.set()
+
+    async def wait(_status, _headers):
+        await lost.wait()
+        return ()
+
+    async def act(_, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf")
+        writer.close()
+
+    monkeypatch.setattr(Upstream, "connection_lost", note)
+    backend.act = act
+    _, port = await carrier(inspect=wait)
+    got = await exchange(port, request("GET /"))
+    assert (got.status, got.body) == (500, b"BackendError")
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+    ids=["half", "unasked 101"],
+)
+@pytest.mark.parametrize("whole_between", [False, True])
+async def test_a_server_whose_answers_never_come_whole_comes_to_rest(carrier, backend, reply, whole_between):
+    upstreams, port = await carrier(passive_fails=3, rest_s=60)
+
+    async def act(seen, writer):
+        writer.write(answer() if seen.target == "/whole" else reply)
+        await writer.drain()
+        writer.close()
+
+    backend.act = act
+    for target in ("/", "/", "/whole" if whole_between else "/", "/", "/"):
+        got = await exchange(port, request(f"GET {target}"))
+        assert (got.status == 200 and got.clean) is (target == "/whole")
+    assert [each.resting for each in upstreams.state()] == [not whole_between]
 
 
 async def test_an_answer_that_falls_silent_halfway_is_cut(site, backend):

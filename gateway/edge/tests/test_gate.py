@@ -1,15 +1,18 @@
 """The gate over real HTTP: a visitor's whole way, and what cannot change it."""
 
 import json
+import logging
 import re
 
 import pytest
 
 from gateway import keys
+from gateway.edge.proxy.errors import BackendError, BodyTimeout
+from gateway.edge.proxy.relay import Relay
 from gateway.edge.tests.backend import answer
-from gateway.edge.tests.front import Faulty, Visitor, exchange
+from gateway.edge.tests.front import Connection, Faulty, Visitor, exchange
 from gateway.room.model import Mode, QueueingMethod
-from gateway.store.base import StoreUnavailable
+from gateway.store.base import StoreError, StoreUnavailable
 from shared.passes import PassForged, read_keys, verify
 from shared.wire import How
 
@@ -606,6 +609,23 @@ async def test_a_store_that_fails_like_a_client_opens_no_door_either(start, back
     assert len(backend.requests) == 1
 
 
+@pytest.mark.parametrize("state", ["open", "passthrough"])
+@pytest.mark.parametrize("failure", [RuntimeError, StoreError, BackendError, BodyTimeout, ConnectionResetError])
+async def test_behind_the_head_of_an_answer_no_other_follows_whatever_fails(start, monkeypatch, state, failure):
+    site = await start(rooms=[{"state": state}])
+    half = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf"
+
+    async def fail(relay, _message, _body):
+        await relay._outlet.write(half)
+        raise failure("s3cret")
+
+    monkeypatch.setattr(Relay, "_answer", fail)
+    connection = await Connection.open(site.port)
+    await connection.send(2 * b"GET / HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n\r\n")
+    assert await connection.rest() == half
+    await connection.close()
+
+
 # Addresses
 
 
@@ -695,6 +715,25 @@ async def test_options_that_goes_no_further_is_answered_here(start, backend, hop
     assert backend.last.one("Max-Forwards") == "2"
     await exchange(site.port, b"GET / HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: 0\r\n\r\n")
     assert backend.last.one("Max-Forwards") == "0"
+
+
+@pytest.mark.parametrize(
+    ("hops", "told"),
+    [
+        (b"0000000001", b"0"),
+        (b"9" * 5000, b"9" * 5000),
+        (b"1e3", b"1e3"),
+        (b"-1", b"-1"),
+        (b"\xb2", b"\xb2"),
+        ("²".encode(), "²".encode()),
+    ],
+)
+async def test_whatever_max_forwards_says_is_a_number_or_goes_on_as_it_is(start, backend, caplog, hops, told):
+    site = await start(rooms=[{"state": "passthrough"}])
+    got = await exchange(site.port, b"OPTIONS / HTTP/1.1\r\nHost: a.test\r\nMax-Forwards: " + hops + b"\r\n\r\n")
+    assert (got.status, got.gate) == (200, None)
+    assert b"\r\nMax-Forwards: " + told + b"\r\n" in backend.last.head
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 async def test_a_request_has_an_id_and_only_a_trusted_proxy_may_give_it(start, backend):

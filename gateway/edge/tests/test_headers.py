@@ -138,12 +138,36 @@ def test_an_answer_with_our_cookies_is_for_one_visitor_and_keeps_the_backends_ow
     assert [value for name, value in found if name == "Set-Cookie"] == ["a=1", "b=2"]
 
 
+@pytest.mark.parametrize("mark", ["-", "_", ".", "~"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "X-Forwarded-Ssl",
+        "X-Forwarded-Scheme",
+        "X-Forwarded-Protocol",
+        "X-Forwarded-Uri",
+        "X-Forwarded-Whatever-Comes",
+        "X-Url-Scheme",
+        "Front-End-Https",
+        "X-Real-IP",
+        "X-Client-IP",
+        "X-Cluster-Client-IP",
+        "True-Client-IP",
+        "CF-Connecting-IP",
+        "Fastly-Client-IP",
+    ],
+)
+def test_a_client_cannot_say_by_which_scheme_or_from_where_it_came(name, mark):
+    assert out((name.replace("-", mark), "https")) == out()
+    assert out((name.replace("-", mark, 1).upper(), "https")) == out()
+
+
 @pytest.mark.parametrize("name", ["X-Original-URL", "X-Rewrite-URL", "X-Original-Host", "x_original_url"])
 def test_a_client_cannot_name_another_page_than_the_one_the_gate_matched(name):
     assert out((name, "/admin")) == out()
 
 
-@pytest.mark.parametrize("name", ["CDN-Cache-Control", "Surrogate-Control", "Expires", "expires"])
+@pytest.mark.parametrize("name", ["CDN-Cache-Control", "Surrogate-Control", "X-Accel-Expires", "Expires", "expires"])
 def test_no_cache_is_told_by_another_header_to_keep_an_answer_with_our_cookies(name):
     assert back((name, "max-age=600"), cookies=["b=2"]) == back(cookies=["b=2"])
     assert back((name, "max-age=600")) == [(name, "max-age=600")]

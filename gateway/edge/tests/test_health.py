@@ -45,6 +45,22 @@ def test_failures_in_a_row_send_it_to_rest_and_a_success_between_counts_anew():
     assert health.standing(5.0) is Standing.READY
 
 
+def break_off(health: Health, now_s: float) -> float | None:
+    """A request whose answer begins and never comes whole."""
+    attempt = health.begin(now_s)
+    health.succeeded(attempt, now_s)
+    rest_s = health.failed(attempt, now_s)
+    health.end(attempt)
+    return rest_s
+
+
+def test_answers_that_only_begin_are_failures_and_whole_ones_between_count_anew():
+    health = healthy(passive_fails=3, rest_s=5)
+    assert [break_off(health, 0), break_off(health, 0), succeed(health, 0)] == [None, None, False]
+    assert [break_off(health, 0) for _ in range(3)] == [None, None, 5]
+    assert health.standing(0) is Standing.RESTING
+
+
 def test_a_refused_connection_is_enough_to_rest():
     health = healthy(passive_fails=3)
     assert fail(health, 0, refused=True) == 5
@@ -61,6 +77,18 @@ def test_after_its_rest_it_is_tried_by_one_request_at_a_time():
     health.end(trial)
     assert health.standing(5) is Standing.READY
     assert health.begin(5).trial
+
+
+def test_a_trial_that_takes_for_ever_keeps_a_server_out_no_longer_than_the_longest_rest():
+    health = healthy(rest_s=5)
+    fail(health, 0, refused=True)
+    first = health.begin(5)
+    assert health.standing(4.9 + LONGEST_REST_S) is Standing.RESTING
+    now_s = 5 + LONGEST_REST_S
+    assert health.standing(now_s) is Standing.READY
+    assert health.begin(now_s).trial
+    health.end(first)
+    assert health.standing(now_s) is Standing.RESTING, "the trial was given back by the one before"
 
 
 def test_each_failed_trial_doubles_the_rest_up_to_a_minute():
@@ -151,13 +179,15 @@ def test_without_a_slow_start_its_share_is_whole_at_once():
     )
 )
 def test_there_is_never_more_than_one_trial_and_no_order_of_events_locks_a_server_out(steps):
-    health, now_s, open_attempts = healthy(passive_fails=2), 0.0, []
+    health, now_s, open_attempts, tried_s = healthy(passive_fails=2), 0.0, [], -LONGEST_REST_S
     for what, which, later_s in steps:
         now_s += later_s
         if what == "begin":
             resting = health.resting(now_s)
             attempt = health.begin(now_s)
             assert not (attempt.trial and resting)
+            if attempt.trial:
+                tried_s = now_s
             open_attempts.append(attempt)
         elif open_attempts:
             attempt = open_attempts.pop(which % len(open_attempts))
@@ -167,8 +197,9 @@ def test_there_is_never_more_than_one_trial_and_no_order_of_events_locks_a_serve
                 rest_s = health.failed(attempt, now_s, refused=what == "refuse")
                 assert rest_s is None or rest_s <= LONGEST_REST_S
             health.end(attempt)
-        if health.resting(now_s):
-            assert sum(each.trial and each.era == health._era for each in open_attempts) <= 1
+        if health.resting(now_s) and health._trial:
+            assert now_s < tried_s + LONGEST_REST_S
+            assert sum(each.trial == health._trial for each in open_attempts) == 1
     for attempt in open_attempts:
         health.end(attempt)
     assert health.standing(now_s + LONGEST_REST_S) is Standing.READY

@@ -212,6 +212,19 @@ async def test_a_large_body_waits_for_a_slow_reader_and_the_next_request_for_bot
     await connection.close()
 
 
+@pytest.mark.parametrize("chunks", [16_384, 16_385, 40_000])
+@pytest.mark.parametrize("later", [b"", b"5\r\nhello\r\n"])
+async def test_very_many_chunks_of_one_byte_are_a_body_like_any_other(serve, chunks, later):
+    _, port = await serve(echo)
+    connection = await Connection.open(port)
+    await connection.send(CHUNKED + b"1\r\na\r\n" * chunks)
+    await asyncio.sleep(0.05 if later else 0)
+    await connection.send(later + b"0\r\n\r\n" + GET)
+    assert (await connection.answer()).body == b"a" * chunks + later[3:8]
+    assert (await connection.answer()).status == 200
+    await connection.close()
+
+
 # Requests behind each other
 
 
@@ -262,6 +275,26 @@ async def test_a_client_that_closes_its_side_is_gone(serve):
     await asyncio.wait_for(gone.wait(), PATIENCE_S)
     assert await ended(connection) == b""
     await connection.close()
+
+
+@pytest.mark.parametrize("leave", ["close", "abort"])
+async def test_a_client_that_goes_away_while_it_is_not_read_is_gone_too(serve, leave):
+    gone = asyncio.Event()
+
+    async def handler(_):
+        try:
+            await asyncio.sleep(10 * PATIENCE_S)
+        finally:
+            gone.set()
+
+    server, port = await serve(handler)
+    connection = await Connection.open(port)
+    await connection.send(GET * 200)
+    (held,) = await until(lambda: server.connections, "it is there")
+    await until(lambda: not held.transport.is_reading(), "it is read no more")
+    getattr(connection.writer.transport, leave)()
+    await asyncio.wait_for(gone.wait(), PATIENCE_S)
+    await until(lambda: not server.open_connections, "its connection is gone")
 
 
 # Time

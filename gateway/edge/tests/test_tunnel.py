@@ -142,7 +142,13 @@ async def test_a_backend_may_refuse_and_the_connection_goes_on(site, backend):
 
 
 @pytest.mark.parametrize(
-    "reply", [SWITCH.replace(b"Upgrade: websocket", b"Upgrade: h2c"), b"HTTP/1.1 101 Switching Protocols\r\n\r\n"]
+    "reply",
+    [
+        SWITCH.replace(b"Upgrade: websocket", b"Upgrade: h2c"),
+        SWITCH.replace(b"Connection: Upgrade\r\n", b""),
+        SWITCH.replace(b"Connection: Upgrade", b"Connection: keep-alive"),
+        b"HTTP/1.1 101 Switching Protocols\r\n\r\n",
+    ],
 )
 async def test_a_switch_to_something_else_is_no_answer(site, backend, reply):
     visitor = await admitted(site, backend)
@@ -294,4 +300,63 @@ async def test_a_command_beside_the_switch_is_heeded(site, backend):
     got = await connection.head()
     assert (got.status, got.one(COMMAND_HEADER)) == (101, None)
     assert await connection.rest() == b"\x88\x02\x03\xf0"
+    await connection.close()
+
+
+async def test_a_stream_that_is_over_ends_nothing_that_its_connection_carries_next(start, backend, monkeypatch):
+    site = await start(rooms=[{"paths": ["/live"]}])
+    over, whole, asked, told = (asyncio.Event() for _ in range(4))
+
+    async def act(request, writer):
+        live = request.target == "/live"
+        kind = b"text/event-stream" if live else b"text/plain"
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: %b\r\nTransfer-Encoding: chunked\r\n\r\n"
+        writer.write(head % kind + b"5\r\nfirst\r\n")
+        await (over if live else whole).wait()
+        writer.write(b"4\r\nlast\r\n0\r\n\r\n")
+
+    async def look(passes):
+        """The store takes a moment to say that the pass has ended."""
+        asked.set()
+        await told.wait()
+        return [False for _ in passes]
+
+    backend.act = act
+    monkeypatch.setattr(site.line, "look", look)
+    first, second = [await Connection.open(site.port) for _ in range(2)]
+    await first.send(b"GET /live HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n\r\n")
+    await until(lambda: len(site.streams), "the stream is open")
+    looking = asyncio.create_task(site.streams.look())
+    await asked.wait()
+    over.set()
+    assert (await first.answer()).body == b"firstlast"
+    await until(lambda: site.upstreams.state()[0].idle, "its connection is free")
+    await second.send(b"GET /other HTTP/1.1\r\nHost: site.test\r\n\r\n")
+    await until(lambda: backend.targets == ["/live", "/other"], "another exchange is under way")
+    told.set()
+    await looking
+    whole.set()
+    got = await second.answer()
+    assert (got.body, got.clean, backend.connections) == (b"firstlast", True, 1)
+    for connection in (first, second):
+        await connection.close()
+
+
+async def test_events_that_begin_while_the_gateway_stops_end_in_good_order(start, backend):
+    site = await start(rooms=[{"state": "passthrough"}])
+    go_on = asyncio.Event()
+
+    async def late(_, writer):
+        await go_on.wait()
+        writer.write(EVENTS + b"data: 1\n\n")
+        await asyncio.sleep(PATIENCE_S)
+
+    backend.act = late
+    connection = await Connection.open(site.port)
+    await connection.send(b"GET /events HTTP/1.1\r\nHost: site.test\r\n\r\n")
+    await until(lambda: backend.requests, "the backend is at it")
+    site.streams.stop()
+    go_on.set()
+    got = await connection.answer()
+    assert (got.status, got.clean, await connection.rest()) == (200, True, b"")
     await connection.close()
