@@ -78,11 +78,11 @@ def test_a_full_disk_is_told_of_once_and_half_a_line_spoils_no_other(tmp_path, c
     journal = Journal(tmp_path / "log", "audit log")
     monkeypatch.setattr(os, "write", write_what_fits)
     with caplog.at_level(logging.WARNING):
-        for number, room in enumerate([99, 4, 0, 0, 99, 99, 0]):  # noqa: B007 - what is left on the disk
+        for number, room in enumerate([99, 4, 99, 99, 3, 0, 0, 99]):  # noqa: B007 - what is left on the disk
             journal.write({"n": number})
     journal.close()
-    assert (tmp_path / "log").read_text() == '{"n":0}\n{"n"\n{"n":4}\n{"n":5}\n'
-    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING", "ERROR"]
+    assert (tmp_path / "log").read_text() == '{"n":0}\n{"n"\n{"n":2}\n{"n":3}\n{"n\n{"n":7}\n'
+    assert [record.levelname for record in caplog.records] == ["ERROR", "WARNING"] * 2
 
 
 def test_without_a_path_nothing_is_written(tmp_path):

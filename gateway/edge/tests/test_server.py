@@ -12,7 +12,7 @@ from gateway.console.api import create_app
 from gateway.edge import server as listener
 from gateway.edge.crowd import Crowd
 from gateway.edge.proxy.errors import BadFraming
-from gateway.edge.server import LINGER_BYTES, AppRunner, Server
+from gateway.edge.server import BUFFER_BYTES, LINGER_BYTES, AppRunner, Server
 from gateway.edge.tests.backend import PATIENCE_S, until
 from gateway.edge.tests.front import Connection, exchange
 from gateway.settings import Gateway
@@ -212,16 +212,22 @@ async def test_a_large_body_waits_for_a_slow_reader_and_the_next_request_for_bot
     await connection.close()
 
 
-@pytest.mark.parametrize("chunks", [16_384, 16_385, 40_000])
-@pytest.mark.parametrize("later", [b"", b"5\r\nhello\r\n"])
-async def test_very_many_chunks_of_one_byte_are_a_body_like_any_other(serve, chunks, later):
-    _, port = await serve(echo)
-    connection = await Connection.open(port)
+@pytest.mark.parametrize("chunks", [BUFFER_BYTES // 16 + more for more in (0, 1, 2)] + [40_000])
+@pytest.mark.parametrize("pause_s", [0, 0.05])
+async def test_very_many_chunks_of_one_byte_are_a_body_like_any_other(start, backend, chunks, pause_s):
+    """So many make aiohttp ask its parser to pause, which does so at its next piece, be it of the next request."""
+    site = await start(rooms=[{"state": "passthrough"}])
+    connection = await Connection.open(site.port)
     await connection.send(CHUNKED + b"1\r\na\r\n" * chunks)
-    await asyncio.sleep(0.05 if later else 0)
-    await connection.send(later + b"0\r\n\r\n" + GET)
-    assert (await connection.answer()).body == b"a" * chunks + later[3:8]
+    await asyncio.sleep(pause_s)
+    await connection.send(b"5\r\nhello\r\n0\r\n\r\n")
     assert (await connection.answer()).status == 200
+    await connection.send(CHUNKED + b"1\r\na\r\n" * chunks + b"0\r\n\r\n")
+    assert (await connection.answer()).status == 200
+    await connection.send(b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello" + GET)
+    assert [(await connection.answer()).status for _ in range(2)] == [200, 200]
+    many = b"a" * chunks
+    assert [request.body for request in backend.requests] == [many + b"hello", many, b"hello", b""]
     await connection.close()
 
 
