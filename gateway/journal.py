@@ -25,7 +25,8 @@ class Journal:
         self._name = name
         self._clock = clock
         self._second = int(clock())
-        # A line was not written whole: said once, and the next one begins anew.
+        self._failing = False
+        # Half a line is there: the next one begins behind an end of line.
         self._torn = False
         self._descriptor: int | None = None
         if path is not None:
@@ -41,16 +42,18 @@ class Journal:
                 self._second = second
                 self._follow(self._path, self._descriptor)
             data = (b"\n" if self._torn else b"") + orjson.dumps(line) + b"\n"
-            if os.write(self._descriptor, data) < len(data):
+            written = os.write(self._descriptor, data)
+            self._torn = written < len(data)
+            if self._torn:
                 raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301 - as the next write would say
         except OSError as error:
-            if not self._torn:
+            if not self._failing:
                 _LOG.error(f"the {self._name} cannot be written", extra={"why": error.strerror})
-            self._torn = True
+            self._failing = True
         else:
-            if self._torn:
+            if self._failing:
                 _LOG.warning(f"the {self._name} is written again")
-            self._torn = False
+            self._failing = False
 
     def close(self) -> None:
         if self._descriptor is not None:
