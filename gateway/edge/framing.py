@@ -33,6 +33,9 @@ _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
 _CHUNK: Final = re.compile(rb"(0?[0-9A-Fa-f]{1,15})((?:;[\t\x20-\x7e\x80-\xff]*)?)\r\n")
 _TRAILER: Final = re.compile(_TOKEN + rb"+:[\t\x20-\x7e\x80-\xff]*\r\n")
+# A chunk costs work, however small: a body of more than so many must have so many bytes in each on the average.
+CHUNKS: Final = 1024
+CHUNK_BYTES: Final = 64
 # All chunk extensions of one body together. Nobody uses them; without a bound they are a body that counts as none.
 EXTENSION_BYTES: Final = 4 * 1024
 _CHUNK_LINE_BYTES: Final = 16 + EXTENSION_BYTES + len(_CRLF)
@@ -199,14 +202,25 @@ class Sized:
 class Chunked:
     """A chunked body (RFC 9112, 7.1), read to the letter: no sign, space or bare LF, sizes of at most 60 bits."""
 
-    __slots__ = ("_extensions", "_left", "_limits", "_line", "_trailer_bytes", "_trailers", "done", "trailing")
+    __slots__ = (
+        "_bytes",
+        "_chunks",
+        "_extensions",
+        "_left",
+        "_limits",
+        "_line",
+        "_trailer_bytes",
+        "_trailers",
+        "done",
+        "trailing",
+    )
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._left = 0  # of the chunk under way and the line end behind it
         self._line = b""  # what has come of a chunk's first line, or of a trailer
         self.trailing = False
-        self._extensions = 0
+        self._extensions = self._chunks = self._bytes = 0
         self._trailers = self._trailer_bytes = 0
         self.done = False
 
@@ -252,6 +266,10 @@ class Chunked:
         if self._extensions > EXTENSION_BYTES:
             raise BadFraming("the chunk extensions are too long")
         size = int(found[1], 16)
+        self._chunks += bool(size)
+        self._bytes += size
+        if self._chunks > CHUNKS and self._bytes < self._chunks * CHUNK_BYTES:
+            raise BadFraming("the chunks are too small")
         self._left = size + len(_CRLF) if size else 0
         self.trailing = not size
 

@@ -31,7 +31,7 @@ from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
 from gateway.edge.newcomers import Newcomers
 from gateway.edge.proofs import Proofs
-from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge, TooManyAtOnce
+from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge, PassEnded, TooManyAtOnce
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.headers import REQUEST_ID, hops_left
 from gateway.edge.proxy.relay import Answered, Errand, Inspect, add_nothing
@@ -62,6 +62,7 @@ _KINDS: Final[Mapping[type[Exception], str]] = {
     BadFraming: "bad_request",
     BodyTimeout: "too_slow",
     BodyTooLarge: "too_large",
+    PassEnded: "too_slow",
     TooManyAtOnce: "too_many",
 }
 
@@ -153,7 +154,15 @@ class Gate:
         reference = secrets.token_hex(4)
         where = {"room": line.name if line else None, "reference": reference}
         match error:
-            case AmbiguousTarget() | Misdirected() | BodyTooLarge() | BodyTimeout() | BadFraming() | TooManyAtOnce():
+            case (
+                AmbiguousTarget()
+                | Misdirected()
+                | BodyTooLarge()
+                | BodyTimeout()
+                | BadFraming()
+                | PassEnded()
+                | TooManyAtOnce()
+            ):
                 kind, detail = _KINDS[type(error)], str(error)
             case BackendError():
                 kind, detail = error.kind, str(error)
@@ -219,7 +228,7 @@ class Gate:
         try:
             holder = (line, held) if held is not None else None
             return await self._forward(request, address, client, proof=proof, holder=holder, inspect=inspect)
-        except (BackendError, BadFraming, BodyTimeout, BodyTooLarge, TooManyAtOnce) as error:
+        except (BackendError, BadFraming, BodyTimeout, BodyTooLarge, PassEnded, TooManyAtOnce) as error:
             if request.writer.output_size:
                 raise
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.

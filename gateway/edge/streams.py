@@ -1,9 +1,12 @@
-"""Answers without an end of their own: WebSockets and server-sent events. They end with the pass they came in by.
+"""What goes on between a visitor and the backend, and what becomes of it when its pass ends.
 
-Once a second every one of them is looked at, all of a room in one call to the store: a pass that was revoked, completed
-or has expired ends it within `LOOK_S` and the time of that call. What a visitor sends through a WebSocket counts as a
-sign of life, as a request would; what the backend sends does not. While the store is away nothing is ended: clocks
-stand still then. A worker that stops ends all of them at once, so that it need not wait for what has no end.
+WebSockets and server-sent events have no end of their own: they end with the pass they came in by. Any other exchange
+is given `FINISH_S` more to come to its end.
+
+Once a second those that last are looked at, all of a room in one call to the store. What a visitor sends through a
+WebSocket counts as a sign of life, as a request would, and so does an upload or a download under way; what the backend
+sends through a stream does not. While the store is away nothing is ended: clocks stand still then. A worker that stops
+ends the streams at once, so that it need not wait for what has no end.
 """
 
 import asyncio
@@ -20,10 +23,13 @@ from gateway.store.base import StoreError
 _LOG: Final = logging.getLogger(__name__)
 
 LOOK_S: Final = 1.0
+# Exchanges that are over sooner, nearly all of them, cost no look.
+LASTING_S: Final = 5.0
+FINISH_S: Final = 60.0
 
 
 class Why(Enum):
-    """Why a stream was ended from our side."""
+    """Why something was ended from our side."""
 
     PASS_ENDED = "its pass has ended"
     IDLE = "nothing was sent for too long"
@@ -31,12 +37,18 @@ class Why(Enum):
 
 
 class Stream:
-    """One of them. on_end: called once, in the event loop, when it has to end."""
+    """One exchange. on_end: called at most once, in the event loop, when it has to end.
 
-    def __init__(self, holder: tuple[Line, Pass] | None, on_end: Callable[[Why], None]) -> None:
+    endless: it has no end of its own. doomed_s: since when its pass is known to have ended.
+    """
+
+    def __init__(self, holder: tuple[Line, Pass] | None, on_end: Callable[[Why], None], now_s: float) -> None:
         self.holder = holder
+        self.began_s = now_s
+        self.endless = False
+        self.doomed_s: float | None = None
         self.ended: Why | None = None
-        self._on_end = on_end
+        self.on_end = on_end
         self._touched = False
 
     def touch(self) -> None:
@@ -44,18 +56,18 @@ class Stream:
         self._touched = True
 
     def take_touch(self) -> bool:
-        """Whether the visitor has sent something since this was last asked."""
-        touched, self._touched = self._touched, False
+        """Whether the visitor has shown life since this was last asked."""
+        touched, self._touched = self._touched or not self.endless, False
         return touched
 
     def end(self, why: Why) -> None:
         if self.ended is None:
             self.ended = why
-            self._on_end(why)
+            self.on_end(why)
 
     def forget(self) -> None:
         """It is over: what carried it may carry something else by now, which must not be ended in its place."""
-        self._on_end = _ignore
+        self.on_end = _ignore
 
 
 def _ignore(_why: Why) -> None: ...
@@ -64,31 +76,40 @@ def _ignore(_why: Why) -> None: ...
 class Streams:
     """All of one worker. stopping: it takes no more, and connections end with the answers under way."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, monotonic: Callable[[], float] | None = None) -> None:
+        self._monotonic = monotonic or asyncio.get_running_loop().time
         self._open: set[Stream] = set()
         self.stopping = False
 
     def __len__(self) -> int:
-        return len(self._open)
+        """How many WebSockets and event streams are open."""
+        return sum(stream.endless for stream in self._open)
 
     @contextmanager
     def hold(self, holder: tuple[Line, Pass] | None, on_end: Callable[[Why], None]) -> Iterator[Stream]:
-        """Watch a stream while the context lasts. holder: the pass it came in by, None where it needed none."""
-        stream = Stream(holder, on_end)
+        """Watch an exchange while the context lasts. holder: the pass it came in by, None where it needed none."""
+        stream = Stream(holder, on_end, self._monotonic())
         self._open.add(stream)
         try:
-            if self.stopping:
-                stream.end(Why.STOPPING)
             yield stream
         finally:
             stream.forget()
             self._open.discard(stream)
 
+    def turn_endless(self, stream: Stream, on_end: Callable[[Why], None] | None = None) -> None:
+        """It has turned out to be a WebSocket or an event stream, and ends in its own way."""
+        stream.endless = True
+        if on_end is not None:
+            stream.on_end = on_end
+        if self.stopping:
+            stream.end(Why.STOPPING)
+
     def stop(self) -> None:
-        """End all there are, and at once all that come."""
+        """End all that have no end, and at once all that come."""
         self.stopping = True
         for stream in list(self._open):
-            stream.end(Why.STOPPING)
+            if stream.endless:
+                stream.end(Why.STOPPING)
 
     async def run(self) -> None:
         """Look after them until cancelled."""
@@ -101,10 +122,12 @@ class Streams:
                 _LOG.exception("looking after open streams failed through a fault of the gateway's")
 
     async def look(self) -> None:
-        """End those whose pass has ended; keep alive those whose visitor has sent something."""
+        """End those whose pass has ended; keep alive those whose visitor shows life."""
+        now_s = self._monotonic()
         rooms: dict[Line, list[tuple[Stream, Pass]]] = {}
         for stream in self._open:
-            if stream.holder is not None and stream.ended is None:
+            lasts = stream.endless or now_s - stream.began_s >= LASTING_S
+            if stream.holder is not None and stream.ended is None and lasts:
                 line, visitor_pass = stream.holder
                 rooms.setdefault(line, []).append((stream, visitor_pass))
         for line, held in rooms.items():
@@ -117,6 +140,13 @@ class Streams:
                     living = await ask([visitor_pass for _, visitor_pass in pairs]) if pairs else ()
                     for (stream, _), lives in zip(pairs, living, strict=True):
                         if not lives:
-                            stream.end(Why.PASS_ENDED)
+                            _doom(stream, now_s)
             except StoreError as error:
                 _LOG.debug("the store did not say which passes live", extra={"room": line.name, "why": error})
+
+
+def _doom(stream: Stream, now_s: float) -> None:
+    if stream.doomed_s is None:
+        stream.doomed_s = now_s
+    if stream.endless or now_s - stream.doomed_s >= FINISH_S:
+        stream.end(Why.PASS_ENDED)

@@ -21,6 +21,10 @@ class BodyTimeout(SunbeonError):
     """The client fell silent amid the request's body, or sends it slower than the least rate."""
 
 
+class PassEnded(SunbeonError):
+    """The pass an exchange came in by has ended, and with it the exchange."""
+
+
 class TooManyAtOnce(SunbeonError):
     """The visitor's network holds as many connections to the backend as one may."""
 

@@ -31,22 +31,42 @@ HOP_BY_HOP: Final = frozenset(
     }
 )
 # Ours to say: whatever a client writes into these is dropped or replaced.
-# Some would have a backend see another scheme or address than the gate saw, others another page than it matched.
+# Some would have a backend see another scheme or address than the gate saw, others another page than it matched:
+# gunicorn takes `SCRIPT_NAME` off the path.
 FORWARDING: Final = frozenset(
     {
         b"cf-connecting-ip",
+        b"client-ip",
         b"fastly-client-ip",
         b"forwarded",
         b"front-end-https",
+        b"path-info",
+        b"proxy",
+        b"request-uri",
+        b"script-name",
         b"true-client-ip",
+        b"unencoded-url",
         b"x-client-ip",
         b"x-cluster-client-ip",
+        b"x-envoy-original-path",
+        b"x-host",
+        b"x-http-destinationurl",
+        b"x-http-host-override",
+        b"x-original-forwarded-for",
         b"x-original-host",
+        b"x-original-path",
+        b"x-original-uri",
         b"x-original-url",
+        b"x-override-url",
+        b"x-proxy-url",
         b"x-real-ip",
         b"x-request-id",
+        b"x-request-uri",
+        b"x-rewrite-uri",
         b"x-rewrite-url",
+        b"x-script-name",
         b"x-url-scheme",
+        b"x-waws-unencoded-url",
     }
 )
 _FORWARDED: Final = b"x-forwarded-"

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Final
@@ -15,12 +14,12 @@ from multidict import CIMultiDictProxy
 from gateway.edge.client import Client
 from gateway.edge.line import Line
 from gateway.edge.proxy.answer import MAX_INTERIM, check, is_bodiless, is_event_stream, is_switch
-from gateway.edge.proxy.errors import BackendError
+from gateway.edge.proxy.errors import BackendError, PassEnded
 from gateway.edge.proxy.headers import answer_head, values
 from gateway.edge.proxy.servers import Lease
 from gateway.edge.proxy.tunnel import Tunnel
 from gateway.edge.proxy.visitor import Outlet, Upload
-from gateway.edge.streams import Stream, Streams
+from gateway.edge.streams import Streams, Why
 from gateway.room.ticket import Pass
 from gateway.settings import Gateway, Upstream
 from shared.errors import SunbeonError
@@ -103,14 +102,15 @@ class Relay:
 
     async def run(self, *, websocket: bool) -> web.StreamResponse:
         """Carry it. websocket: a switch was asked for."""
-        message, body = await self._final_head()
-        self._lease.succeeded()
-        if message.code == HTTPStatus.SWITCHING_PROTOCOLS:
-            if not websocket or not is_switch(message.raw_headers):
-                raise BackendError("the backend switches to a protocol nobody asked for")
-            answered = await self._switch(message)
-        else:
-            answered = await self._answer(message, body)
+        with self._streams.hold(self._errand.holder, self._end) as self._stream:
+            message, body = await self._final_head()
+            self._lease.succeeded()
+            if message.code == HTTPStatus.SWITCHING_PROTOCOLS:
+                if not websocket or not is_switch(message.raw_headers):
+                    raise BackendError("the backend switches to a protocol nobody asked for")
+                answered = await self._switch(message)
+            else:
+                answered = await self._answer(message, body)
         answered.size = self._outlet.size
         return answered
 
@@ -143,24 +143,25 @@ class Relay:
             more.append(b"Connection: keep-alive" if answered.keep_alive else b"Connection: close")
         head = answer_head(message.code, message.reason, headers, more, cookies)
         self._connection.allow_silence(self._settings.idle_timeout_s)
-        with self._held() if is_event_stream(headers) else nullcontext():
-            try:
-                await self._body(head, None if bodiless else body, chunked=chunked)
-            except StreamEnded:
-                answered.force_close()
-                await self._outlet.write(b"" if self._begun else head, _LAST_CHUNK if chunked else b"")
-            except ConnectionError:
-                answered.force_close()  # the visitor is gone
-                self._outlet.cut(unsized=unsized)
-            except Exception as error:
-                if not self._begun:
-                    raise BackendError("the backend's answer broke off at its beginning") from error
-                # Whatever broke it off, nothing must follow into it.
-                _LOG.warning(
-                    "the backend's answer broke off", extra={"server": self._lease.server.name, "why": str(error)}
-                )
+        if is_event_stream(headers):
+            self._streams.turn_endless(self._stream)
+        try:
+            await self._body(head, None if bodiless else body, chunked=chunked)
+        except StreamEnded:
+            answered.force_close()
+            await self._outlet.write(b"" if self._begun else head, _LAST_CHUNK if chunked else b"")
+        except ConnectionError:
+            answered.force_close()  # the visitor is gone
+            self._outlet.cut(unsized=unsized)
+        except Exception as error:
+            if not self._begun:
+                raise
+            # Whatever broke it off, nothing must follow into it.
+            self._outlet.cut(unsized=unsized)
+            if not isinstance(error, PassEnded):
                 self._lease.failed()
-                self._outlet.cut(unsized=unsized)
+                why = {"server": self._lease.server.name, "why": str(error)}
+                _LOG.warning("the backend's answer broke off", extra=why)
         if self._request.body_exists and not self._request.content.is_eof():
             answered.force_close()  # where the next request begins, nobody knows
         return answered
@@ -182,14 +183,14 @@ class Relay:
         switch = (b"Connection: Upgrade", b"Upgrade: websocket")
         await self._outlet.write(answer_head(message.code, message.reason, message.raw_headers, switch, cookies))
         tunnel = Tunnel(self._request, self._connection, idle_s=self._settings.idle_timeout_s)
-        with self._streams.hold(self._errand.holder, tunnel.end) as stream:
-            await tunnel.run(stream)
+        self._streams.turn_endless(self._stream, tunnel.end)
+        await tunnel.run(self._stream)
         return Answered(message.code, self._lease.server.name, keep_alive=False)
 
-    def _held(self) -> AbstractContextManager[Stream]:
-        return self._streams.hold(
-            self._errand.holder, lambda why: self._connection.fail(StreamEnded(f"the stream was ended: {why.value}"))
-        )
+    def _end(self, why: Why) -> None:
+        """Break off: an event stream has an end wherever it is, anything else is cut off."""
+        ended = StreamEnded if self._stream.endless else PassEnded
+        self._connection.fail(ended(f"ended from our side: {why.value}"))
 
     def _may_go_on(self) -> bool:
         """Whether another request may follow, as far as this one and the worker say."""

@@ -162,7 +162,21 @@ def test_a_client_cannot_say_by_which_scheme_or_from_where_it_came(name, mark):
     assert out((name.replace("-", mark, 1).upper(), "https")) == out()
 
 
-@pytest.mark.parametrize("name", ["X-Original-URL", "X-Rewrite-URL", "X-Original-Host", "x_original_url"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(
+            "X-Original-URL",
+            "X-Rewrite-URL",
+            "X-Original-Host",
+            "x_original_url",
+            "X-Original-URI",
+            "X-Envoy-Original-Path",
+        ),
+        *("SCRIPT_NAME", "Script-Name", "script.name", "X-Script-Name", "PATH_INFO", "REQUEST_URI", "UNENCODED_URL"),
+        *("X-Host", "X-HTTP-Host-Override", "X-HTTP-DestinationURL", "X-Waws-Unencoded-Url", "Proxy"),
+    ],
+)
 def test_a_client_cannot_name_another_page_than_the_one_the_gate_matched(name):
     assert out((name, "/admin")) == out()
 

@@ -9,6 +9,7 @@ import pytest
 from aiohttp import web
 
 from gateway.console.api import create_app
+from gateway.edge import framing
 from gateway.edge import server as listener
 from gateway.edge.crowd import Crowd
 from gateway.edge.proxy.errors import BadFraming
@@ -214,8 +215,9 @@ async def test_a_large_body_waits_for_a_slow_reader_and_the_next_request_for_bot
 
 @pytest.mark.parametrize("chunks", [BUFFER_BYTES // 16 + more for more in (0, 1, 2)] + [40_000])
 @pytest.mark.parametrize("pause_s", [0, 0.05])
-async def test_very_many_chunks_of_one_byte_are_a_body_like_any_other(start, backend, chunks, pause_s):
+async def test_very_many_chunks_are_a_body_like_any_other(start, backend, chunks, pause_s, monkeypatch):
     """So many make aiohttp ask its parser to pause, which does so at its next piece, be it of the next request."""
+    monkeypatch.setattr(framing, "CHUNK_BYTES", 0)
     site = await start(rooms=[{"state": "passthrough"}])
     connection = await Connection.open(site.port)
     await connection.send(CHUNKED + b"1\r\na\r\n" * chunks)
@@ -229,6 +231,19 @@ async def test_very_many_chunks_of_one_byte_are_a_body_like_any_other(start, bac
     many = b"a" * chunks
     assert [request.body for request in backend.requests] == [many + b"hello", many, b"hello", b""]
     await connection.close()
+
+
+async def test_a_body_of_very_many_tiny_chunks_is_refused(start, backend):
+    """Each costs work: a few megabits of them would keep the worker from everybody else."""
+    site = await start(rooms=[{"state": "passthrough"}])
+    tiny, ordinary = b"1\r\na\r\n" * (framing.CHUNKS + 1), b"40\r\n" + b"a" * 64 + b"\r\n"
+    for body, status in (
+        (tiny + b"0\r\n\r\n", 400),
+        (tiny[:-6] + b"0\r\n\r\n", 200),
+        (ordinary * 3000 + b"0\r\n\r\n", 200),
+    ):
+        assert (await exchange(site.port, CHUNKED + body)).status == status
+    assert [request.whole for request in backend.requests] == [False, True, True]
 
 
 # Requests behind each other

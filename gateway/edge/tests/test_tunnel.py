@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from gateway.edge.streams import LOOK_S
+from gateway.edge.streams import FINISH_S, LASTING_S, LOOK_S
 from gateway.edge.tests.backend import PATIENCE_S, until
 from gateway.edge.tests.front import Connection, Visitor
 from gateway.edge.tests.test_frames import frame
@@ -359,4 +359,87 @@ async def test_events_that_begin_while_the_gateway_stops_end_in_good_order(start
     go_on.set()
     got = await connection.answer()
     assert (got.status, got.clean, await connection.rest()) == (200, True, b"")
+    await connection.close()
+
+
+async def lasting(site, backend, reply: bytes) -> tuple[Connection, asyncio.Event]:
+    """A download under way by a pass; `go_on` lets the backend end it."""
+    visitor = await admitted(site, backend)
+    go_on = asyncio.Event()
+
+    async def slow(_, writer):
+        writer.write(reply)
+        await go_on.wait()
+        writer.write(b"end")
+
+    backend.act = slow
+    connection = await Connection.open(site.port)
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    await connection.send(f"GET /file HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n".encode())
+    assert (await connection.head()).status == 200
+    return connection, go_on
+
+
+FILE = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nbegin"
+
+
+async def test_a_download_may_come_to_its_end_when_its_pass_has_ended_but_not_for_ever(site, backend):
+    now = asyncio.get_running_loop().time()
+    site.streams._monotonic = lambda: now
+    for late_s, whole in ((FINISH_S - 1, True), (FINISH_S, False)):
+        connection, go_on = await lasting(site, backend, FILE)
+        await site.store.complete("vaccine", [ref(site.proof(backend.last))], reason="revoked")
+        now += LASTING_S
+        await site.streams.look()
+        now += late_s
+        await site.streams.look()
+        go_on.set()
+        assert (await connection.rest() if not whole else await read(connection, 8)) == (
+            b"beginend" if whole else b"begin"
+        )
+        await connection.close()
+    assert all(server.failures == 0 for server in site.upstreams.state())
+
+
+async def test_a_download_under_way_keeps_its_pass_alive_and_a_short_one_costs_no_look(site, backend):
+    now = asyncio.get_running_loop().time()
+    site.streams._monotonic = lambda: now
+    connection, go_on = await lasting(site, backend, FILE)
+    await site.pass_time(200_000)
+    await site.streams.look()
+    await site.pass_time(90_000)
+    now += LASTING_S
+    await site.streams.look()
+    await site.pass_time(200_000)
+    assert (await site.room()).live == 1
+    go_on.set()
+    assert await read(connection, 8) == b"beginend"
+    await connection.close()
+    # The first look came too early to count: without the second the pass would be over.
+    connection, go_on = await lasting(site, backend, FILE)
+    await site.pass_time(200_000)
+    await site.streams.look()
+    await site.pass_time(110_000)
+    assert (await site.room()).live == 0
+    go_on.set()
+    await connection.close()
+
+
+async def test_an_upload_that_outlives_its_pass_for_too_long_is_ended_with_a_reason(site, backend):
+    now = asyncio.get_running_loop().time()
+    site.streams._monotonic = lambda: now
+    visitor = await admitted(site, backend)
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    connection = await Connection.open(site.port)
+    head = f"POST /file HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\nContent-Length: 9\r\n\r\n"
+    backend.act = None
+    await connection.send(head.encode() + b"begin")
+    await until(lambda: backend.last.body == b"begin", "the body has begun")
+    await site.store.complete("vaccine", [ref(site.proof(backend.last))], reason="revoked")
+    for step_s in (LASTING_S, FINISH_S):
+        now += step_s
+        await site.streams.look()
+    assert (await connection.answer()).status == 408
+    await until(lambda: backend.last.closed, "the backend sees it cut")
+    assert not backend.last.whole
     await connection.close()
