@@ -133,7 +133,11 @@ class Gate(Stand):
         sections: dict[str, dict[str, Any]] = {
             "room": {"state": "passthrough"},
             "gateway": {"max_body_bytes": 2**31, "max_connections_per_network": 0},
-            "upstream": {"servers": [f"http://127.0.0.1:{backend_port}"], "max_connections": 4096},
+            "upstream": {
+                "servers": [f"http://127.0.0.1:{backend_port}"],
+                "max_connections": 4096,
+                "max_requests_per_network": 4096,
+            },
         }
         for name, values in sections.items():
             more[name] = {**values, **more.get(name, {})}
