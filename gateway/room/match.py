@@ -1,13 +1,17 @@
 r"""Which room a request belongs to, however its address is spelled.
 
-A backend may read `/Booking`, `/%62ooking`, `/x/../booking`, `//booking`, `/booking;v=1` and `\booking` as one page.
+A backend may read `/Booking`, `/%62ooking`, `/x/../booking`, `//booking`, `/booking;v=1` and `\booking` as one page;
+one that folds letters beyond ASCII, `/boo%E2%84%AAing` (a Kelvin sign) too; Windows `/booking.` and `/booking::$DATA`.
 The gate cannot know which of these its backend folds together, so it takes every reading: a request is in a room if
 *any* reading is, and is exempt by a path rule only if *every* reading is and the path as it came is too, capitals and
-all: a backend that tells `/STATIC` from `/static` may serve something else there. Readings that fall into two different
-rooms are refused rather than guessed at. The target itself is forwarded as it came.
+all: a backend that tells `/STATIC` from `/static` may serve something else there. Readings that fall into two
+different rooms are refused rather than guessed at. The target itself is forwarded as it came.
+
+Left aside is what decodes bytes that are no UTF-8 (`%c0%af` for a slash): older Korean encodings use these bytes.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,8 +26,16 @@ MAX_READINGS: Final = 64
 _ESCAPE: Final = re.compile(r"%([0-9A-Fa-f]{2})")
 _BROKEN_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
-# Nothing here has a second reading: no escape, no empty or dotted segment, no parameter, no capital.
-_PLAIN: Final = re.compile(r"/|(?:/[a-z0-9_-][a-z0-9_.~-]*)+/?")
+# Nothing here has a second reading: no escape, no empty or dotted segment, no dot at an end, no parameter, no capital.
+_PLAIN: Final = re.compile(r"/|(?:/[a-z0-9_-][a-z0-9_~-]*(?:\.+[a-z0-9_~-]+)*)+/?")
+# Beyond ASCII an escape is the only way to write a byte, so it is the byte.
+_HIGH_ESCAPE: Final = re.compile(r"%([89A-Fa-f][0-9A-Fa-f])")
+# Nobody honest writes so many without a space or a slash, and their marks take time in squares to be put in order.
+_ENDLESS: Final = re.compile(r"[^\x00-\x7f]{512}")
+# What makes a path what it is, beside its letters.
+_MARKS: Final = re.compile(r"[/\\.;:?#% ]")
+# Python's re.IGNORECASE, and whoever goes by capitals, takes both for an i; `casefold` keeps them apart.
+_DOTLESS_AND_DOTTED: Final = str.maketrans("\u0131\u0130", "ii")
 # All of ASCII that may stand in a path: it is sent as it was written.
 _UNESCAPED: Final = "/!$&'()*+,=:@"
 _PORT: Final = re.compile(r":\d*$")
@@ -91,17 +103,43 @@ def read_target(host: str, path: str) -> Target:
         raise AmbiguousTarget("the path holds a space or a % that escapes nothing")
     readings: dict[str, None] = {}
     # Bytes as characters, so that a byte escaped and the same byte raw read alike, whatever the encoding.
-    frontier = _unrooted(path.encode("utf-8", "surrogateescape").decode("latin-1"))
+    frontier = _unrooted(_unescape(_HIGH_ESCAPE, _as_bytes(path)))
     for _ in range(MAX_DECODINGS + 1):
+        frontier = {wide for text in frontier for wide in _widened(text)}
         texts = {folded for text in frontier for folded in _foldings(text)}
         readings.update(dict.fromkeys(sorted(texts)))
         if len(readings) > MAX_READINGS or any(_CONTROL.search(text) for text in texts):
             raise AmbiguousTarget("the path holds a control character or has too many readings")
-        decoded = {_ESCAPE.sub(lambda match: chr(int(match[1], 16)), text) for text in frontier | texts}
+        decoded = {_unescape(_ESCAPE, text) for text in frontier | texts}
         frontier = decoded - frontier - texts
         if not frontier:
             return Target(canonical_host(host), path, tuple(readings))
     raise AmbiguousTarget("the path is escaped too many times over")
+
+
+def _as_bytes(text: str) -> str:
+    return text.encode("utf-8", "surrogateescape").decode("latin-1")
+
+
+def _unescape(escape: re.Pattern[str], text: str) -> str:
+    return escape.sub(lambda match: chr(int(match[1], 16)), text)
+
+
+def _widened(text: str) -> set[str]:
+    """The path as read by who folds all of Unicode; and as it is, if that finds other slashes, dots and the like."""
+    if text.isascii():
+        return {text}
+    decoded = text.encode("latin-1").decode("utf-8", "surrogateescape")
+    if _ENDLESS.search(decoded):
+        raise AmbiguousTarget("the path holds too many characters beyond ASCII in a row")
+    wide = _as_bytes(_fold(decoded))
+    return {wide} if _MARKS.findall(wide) == _MARKS.findall(text) else {text, wide}
+
+
+def _fold(text: str) -> str:
+    """One form for all that any folding of letters takes for the same; bytes that are no UTF-8 stay."""
+    composed = unicodedata.normalize("NFKC", text).translate(_DOTLESS_AND_DOTTED)
+    return unicodedata.normalize("NFKC", composed.casefold())
 
 
 def _unrooted(text: str) -> set[str]:
@@ -111,15 +149,27 @@ def _unrooted(text: str) -> set[str]:
 
 
 def _foldings(text: str) -> Iterator[str]:
-    """The path with and without its dot segments resolved, its parameters cut, its slashes made one."""
-    lowered = text.lower().replace("\\", "/")
+    """The path with and without its dot segments resolved, its parameters and endings cut, its slashes made one."""
+    lowered = _lower(text).replace("\\", "/")
     for cut in (lowered, lowered.partition("#")[0].partition("?")[0]):
         segments = [segment.partition(";")[0] for segment in cut.split("/")[1:]]
-        full = [segment for segment in segments if segment]
-        yield "/" + "/".join(full)
-        yield _resolve(full)
-        # A server that keeps empty segments lets `..` take one of them back.
-        yield _resolve(segments)
+        for read in (segments, [_without_ending(segment) for segment in segments]):
+            full = [segment for segment in read if segment]
+            yield "/" + "/".join(full)
+            yield _resolve(full)
+            # A server that keeps empty segments lets `..` take one of them back.
+            yield _resolve(read)
+
+
+def _lower(text: str) -> str:
+    """ASCII in lower case. Other bytes stay: they are parts of characters."""
+    return text.encode("latin-1").lower().decode("latin-1")
+
+
+def _without_ending(segment: str) -> str:
+    """The file Windows opens by this name: without its stream (`a::$DATA`), without dots and spaces at its end."""
+    name = segment.partition(":")[0].rstrip(" ")
+    return name if name in {".", ".."} else name.rstrip(". ")
 
 
 def _resolve(segments: Iterable[str]) -> str:
@@ -138,7 +188,7 @@ def _under(reading: str, prefixes: Iterable[str]) -> bool:
 
 def fold_prefix(path: str) -> str:
     """A path of the settings in the form that readings have."""
-    text = path.encode().decode("latin-1").lower()
+    text = _lower(_as_bytes(_fold(path)))
     return "/" + "/".join(segment for segment in text.split("/") if segment)
 
 

@@ -1,3 +1,5 @@
+import re
+import unicodedata
 from ipaddress import ip_address, ip_network
 from urllib.parse import quote
 
@@ -67,6 +69,34 @@ def found(path, areas=(BOOKING,), host="h"):
         "/booking%5cslots",
         "/%2f/booking",
         "/booking%20/../booking",
+        "/boo%E2%84%AAing/pay",
+        "/boo\u212aing",
+        "/boo\u212a%49NG",
+        "/book%C4%B1ng",
+        "/book%C4%B0NG",
+        "/bookI\u0307ng",
+        "/%EF%BD%82ooking",
+        "/%25EF%25BD%2582ooking",
+        "/%EF%BC%8562ooking",
+        "/\uff0fbooking",
+        "/x/%EF%BC%8E%EF%BC%8E/booking",
+        "/x/\u2025/booking",
+        "/booking/\uff0e\uff0e/public",
+        "/booking/%ff",
+        "/%ff/../boo\u212aing",
+        "/booking.",
+        "/booking...",
+        "/booking./pay",
+        "/booking%2e",
+        "/booking%20",
+        "/booking%20.%20/pay",
+        "/booking.;x",
+        "/booking;x.",
+        "/x./../booking",
+        "/x/..%20/booking",
+        "/booking::$DATA",
+        "/booking:$I30:$INDEX_ALLOCATION/pay",
+        "/booking%3a%3a$data",
     ],
 )
 def test_no_spelling_of_a_rooms_path_slips_past_it(path):
@@ -82,7 +112,26 @@ def test_empty_segments_are_taken_back_by_dots_in_every_way_a_server_might(path)
     assert found(path, (DEEP,)) == "deep"
 
 
-@pytest.mark.parametrize("path", ["/", "/bookings", "/book", "/public", "/public/booking", "/x;booking", "/bookin%67s"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/bookings",
+        "/book",
+        "/public",
+        "/public/booking",
+        "/x;booking",
+        "/bookin%67s",
+        "/x.booking",
+        "/x:/booking",
+        "/.booking",
+        "/b\u00f6oking",
+        "/book\u00ef ng".replace(" ", ""),
+        "/...",
+        "/a.b/c.",
+        "/%ff",
+    ],
+)
 def test_what_is_not_in_the_room_is_left_alone(path):
     assert found(path) is None
 
@@ -129,13 +178,43 @@ def test_an_ipv6_host_keeps_its_address():
     assert canonical_host("[::1]") == "[::1]"
 
 
-def test_korean_paths_match_raw_and_escaped():
-    area = Area("r", (), (fold_prefix("/예약"),))
-    assert find_area(read_target("h", "/예약/목록"), (area,)) == area
-    assert find_area(read_target("h", "/" + quote("예약")), (area,)) == area
+@pytest.mark.parametrize("set_as", ["NFC", "NFD"])
+@pytest.mark.parametrize("sent_as", ["NFC", "NFD"])
+def test_korean_paths_match_raw_and_escaped_composed_and_not(set_as, sent_as):
+    area = Area("r", (), (fold_prefix(unicodedata.normalize(set_as, "/공지/예약")),))
+    everything = Area("all", (), ("/",))
+    path = unicodedata.normalize(sent_as, "/공지/예약/목록.html")
+    for spelled in (path, quote(path), quote(path).lower(), quote(quote(path)), path[:4] + quote(path[4:])):
+        assert find_area(read_target("h", spelled), (area,)) == area
+    # The honest spellings have one meaning, also where rooms lie within each other.
+    for spelled in (path, quote(path), path[:4] + quote(path[4:])):
+        assert find_area(read_target("h", spelled), (everything, area)) == area
 
 
-@given(st.text("ab/.;%25eE2fF\\", max_size=30))
+def test_every_letter_that_some_folding_takes_for_one_of_ascii_is_read_as_that():
+    for letter in map(chr, range(0x80, 0x20000)):
+        composed = unicodedata.normalize("NFKC", letter)
+        forms = {letter.lower(), letter.upper().lower(), letter.casefold(), composed.lower(), composed.casefold()}
+        forms |= {plain for plain in "isk" if re.fullmatch(plain, letter, re.IGNORECASE)}
+        for form in forms:
+            if form.isascii() and form.isalnum():
+                assert found("/" + quote(f"x{letter}y"), (Area("r", (), (f"/x{form}y",)),)) == "r", (letter, form)
+
+
+def test_a_path_of_very_many_marks_in_a_row_is_refused_before_they_are_sorted():
+    marks = "\u0301\u0334"
+    assert found("/booking/a" + marks * 255) == "booking"
+    for path in ("/a" + marks * 256, "/a" + quote(marks * 256), "/" + quote(quote("\uff9e\u0334" * 256))):
+        with pytest.raises(AmbiguousTarget):
+            read_target("h", path)
+
+
+def test_a_path_of_too_many_readings_is_refused():
+    with pytest.raises(AmbiguousTarget):
+        read_target("h", "//%23%2525253b%3f/.%25252f//\uff0e;a%2f%23/..%20%253f/b%2520;a%3f//../%3f%20%2525253b")
+
+
+@given(st.text("ab/.: ;%25eE2fF\\\uff0e\u212a", max_size=30))
 def test_reading_never_fails_in_any_other_way(text):
     try:
         target = read_target("h", "/" + text)
@@ -151,6 +230,34 @@ NOISE = st.lists(st.sampled_from(["", ".", "..", ";x", "%2e", "%2E%2e", "..;y", 
 def test_no_noise_before_a_disguised_name_hides_it(noise, slash, letter):
     path = "/" + slash.join([*noise, letter + "ooking"])
     assert find_area(read_target("h", path), (BOOKING,)) == BOOKING
+
+
+LOOKALIKES = {
+    "b": "bB\uff42\uff22\u24b7\U0001d41b",
+    "o": "oO\uff4f\uff2f\u24de\u2134",
+    "k": "kK\uff4b\u212a\U0001d55c",
+    "i": "iI\u0131\u0130\uff49\u2170",
+    "n": "nN\uff4e\u207f",
+    "g": "gG\uff47\u210a",
+    "s": "sS\u017f\uff53",
+    "t": "tT\uff54",
+    "a": "aA\uff41\u00aa",
+    "c": "cC\uff43\u216d",
+}
+ENDINGS = ("", ".", "...", "%20", "%2e", "%20.", "\uff0e", ";x.", ".;x", "::$DATA", ":x", "%3a%3a$data", "%2520")
+ESCAPES = (str, quote, lambda text: quote(text).lower(), lambda text: quote(quote(text)))
+
+
+@st.composite
+def disguises(draw, name, letters=LOOKALIKES):
+    """A name as a backend may read it, its letters and its end in any of these ways."""
+    text = "".join(draw(st.sampled_from(ESCAPES))(draw(st.sampled_from(letters[letter]))) for letter in name)
+    return text + draw(st.sampled_from(ENDINGS))
+
+
+@given(NOISE, disguises("booking"), st.sampled_from(["", "/", "/pay", "/%ff", "/예약", "/.%20"]))
+def test_no_disguise_of_a_rooms_name_hides_it(noise, name, rest):
+    assert found("/" + "/".join([*noise, name]) + rest) == "booking"
 
 
 STATIC = BypassRule("static", paths=("/static",))
@@ -201,6 +308,26 @@ def test_a_path_rule_does_not_hold_for_another_spelling_that_a_backend_may_take_
     assert bypass(path) is None
 
 
+@given(disguises("static"), st.sampled_from(["", "/x"]))
+def test_a_path_rule_gains_nothing_by_a_disguise_of_its_name(name, rest):
+    assert (bypass("/" + name + rest) == "static") is (name == "static")
+
+
+@given(
+    st.sampled_from(["..", "\uff0e\uff0e", "\u2025", "..%20", "%EF%BC%8E.", "..;x", "..:x", "x/..%20/.."]),
+    disguises("booking"),
+)
+def test_a_path_rule_gains_nothing_by_climbing_in_disguise(up, name):
+    assert bypass(f"/static/{up}/{name}") is None
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/a.", "/static/a%20", "/static/a:b", "/static/\u212a.css", "/static/사진.jpg"]
+)
+def test_a_path_rule_holds_for_odd_names_beneath_it(path):
+    assert bypass(path) == "static"
+
+
 def test_a_path_rule_keeps_the_capitals_it_was_written_with():
     rules = (BypassRule("assets", paths=("/Assets/v1/",)),)
     assert bypass("/Assets/v1", rules=rules) == "assets"
@@ -209,11 +336,14 @@ def test_a_path_rule_keeps_the_capitals_it_was_written_with():
     assert bypass("/Assets/v10", rules=rules) is None
 
 
-def test_a_korean_path_rule_holds_raw_and_escaped():
-    rules = (BypassRule("notice", paths=("/공지",)),)
-    assert bypass("/공지/1", rules=rules) == "notice"
-    assert bypass("/" + quote("공지") + "/1", rules=rules) == "notice"
-    assert bypass("/" + quote("예약"), rules=rules) is None
+@pytest.mark.parametrize("form", ["NFC", "NFD"])
+def test_a_korean_path_rule_holds_raw_and_escaped_as_it_was_composed(form):
+    notice, other = (unicodedata.normalize(form, text) for text in ("/공지/새", "/예약"))
+    rules = (BypassRule("notice", paths=(notice,)),)
+    assert bypass(notice + "/1", rules=rules) == "notice"
+    assert bypass(quote(notice) + "/" + quote("글"), rules=rules) == "notice"
+    assert bypass(quote(other), rules=rules) is None
+    assert bypass(unicodedata.normalize("NFD" if form == "NFC" else "NFC", notice), rules=rules) is None
 
 
 def test_a_path_rule_for_everything_holds_for_everything():
