@@ -26,9 +26,16 @@ def manner_of(method: str, headers: Mapping[str, str]) -> Manner:
         return Manner.STRANGER
     if "Sec-Fetch-Site" not in headers and not looking and not _is_from_here(headers):
         return Manner.STRANGER
-    if method in {"OPTIONS", "HEAD", "TRACE"} or "Sec-Purpose" in headers or mode not in {None, "navigate"}:
+    if method in {"OPTIONS", "HEAD", "TRACE"} or _is_ahead_of_time(headers) or mode not in {None, "navigate"}:
         return Manner.KNOCK
     return Manner.AT_ONCE
+
+
+def _is_ahead_of_time(headers: Mapping[str, str]) -> bool:
+    """Whether nobody has asked for the page yet: a prefetch or a preview, as browsers say now and as older ones did."""
+    return "Sec-Purpose" in headers or any(
+        headers.get(name, "").strip().lower() in {"prefetch", "preview"} for name in ("Purpose", "X-Purpose", "X-Moz")
+    )
 
 
 def is_same_origin(headers: Mapping[str, str]) -> bool:
