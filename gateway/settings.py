@@ -151,6 +151,14 @@ class Gateway(_Section):
         "Those of `trusted_proxies` are not counted: there, the front server must limit.",
     )
 
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_not_everybody(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        for network in networks:
+            if ip_network(network).prefixlen == 0:
+                raise ValueError(f"{network!r} believes everybody about who they are: name the front servers' networks")
+        return networks
+
     @model_validator(mode="after")
     def _certificate_has_a_key(self) -> Self:
         if (self.tls_certificate is None) != (self.tls_key is None):

@@ -201,6 +201,16 @@ def test_a_network_that_is_none_is_told(problems, network):
     assert problems(LEAST + f'[gateway]\ntrusted_proxies = ["{network}"]\n')[0].startswith("gateway.trusted_proxies")
 
 
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "::/0"])
+def test_trusting_everybody_is_an_error_that_says_why(problems, network):
+    found = problems(LEAST + f'[gateway]\ntrusted_proxies = ["10.0.0.0/8", "{network}"]\n')
+    why = (
+        f"gateway.trusted_proxies: {network!r} believes everybody about who they are: name the front servers' networks"
+    )
+    assert len(found) == 1
+    assert found[0].startswith(why)
+
+
 @pytest.mark.parametrize("server", ["127.0.0.1:1", "ftp://a", "http://a/path", "http://u:p@a", "http://a?x", "http://"])
 def test_a_server_is_an_origin_without_secrets(problems, server):
     found = problems(LEAST.replace("http://127.0.0.1:8090", server))
