@@ -62,6 +62,7 @@ def create_app(
     app[_ROOMS] = {room.name: room for room in rooms}
     app[_TOKEN] = _digest(token)
     app[_FACTS] = facts
+    app.on_response_prepare.append(_sign)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
     app.router.add_get("/metrics", _metrics)
@@ -106,6 +107,11 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         return _problem(412, "the settings were changed by someone else", current=describe(conflict.snapshot))
     except StoreError as error:
         return _problem(503, str(error))
+
+
+async def _sign(_: web.Request, response: web.StreamResponse) -> None:
+    """Name the program, and not which versions of libraries it runs on."""
+    response.headers["Server"] = "sunbeon"
 
 
 @web.middleware

@@ -268,3 +268,31 @@ async def test_a_reset_wants_the_version_that_was_seen_and_starts_the_line_anew(
     got = await ask(site, "POST", "/api/rooms/north/reset", headers={"If-Match": '"1"'})
     assert (got.status, got.json()["epoch"], got.json()["tail"], got.json()["live"]) == (200, 2, 0, 0)
     assert (await visitor.get("/n")).gate == "old_epoch"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "token", "status"),
+    [
+        ("GET", "/healthz", None, 200),
+        ("GET", "/metrics", BEARER, 200),
+        ("GET", "/api/rooms", BEARER, 200),
+        ("GET", "/api/rooms", None, 401),
+        ("GET", "/anything", BEARER, 404),
+        ("DELETE", "/api/rooms", BEARER, 405),
+        ("PATCH", "/api/rooms/north", BEARER, 422),
+    ],
+)
+async def test_no_answer_names_libraries_and_their_versions(site, method, path, token, status):
+    got = await ask(site, method, path, {"total_active_users": -1}, token=token)
+    assert (got.status, got.all("Server")) == (status, ["sunbeon"])
+
+
+async def test_an_answer_to_a_fault_of_ours_names_no_library_either(site, monkeypatch):
+    monkeypatch.delattr("gateway.console.api.describe")
+    got = await ask(site, "GET", "/api/rooms")
+    assert (got.status, got.all("Server")) == (500, ["sunbeon"])
+
+
+async def test_a_body_too_long_is_refused_without_naming_a_library(site):
+    got = await patch(site, b" " * (64 * 1024 + 1))
+    assert (got.status, got.all("Server")) == (413, ["sunbeon"])
