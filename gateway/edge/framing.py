@@ -27,7 +27,8 @@ _REQUEST_LINE: Final = re.compile(rb"(" + _TOKEN + rb"+) ([^ \t]+) HTTP/([0-9]\.
 _NO_TARGET: Final = len(b" " + b" HTTP/1.1") + _LONGEST_METHOD
 # What says how long a body is and whose request it is. The parser refuses these names in any spelling but a plain one.
 _FRAMING: Final = re.compile(rb"\r\n(content-length|transfer-encoding|host):([^\r]*)", re.IGNORECASE)
-_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=%-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
+# No escapes: a backend that decodes `h%2fbooking` or `h%0d%0aX` has more than a host.
+_HOST: Final = re.compile(rb"(?:[A-Za-z0-9._~!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{0,5})?")
 # Far below where anybody's integers overflow.
 _LENGTH: Final = re.compile(rb"[0-9]{1,18}")
 
