@@ -315,7 +315,9 @@ class Bypass(_Section):
         (), description="Parts of the user agent; only beside paths or networks."
     )
     methods: tuple[Annotated[str, Field(pattern=r"^[A-Z-]{1,32}$")], ...] = Field(
-        (), description='Methods, as `["OPTIONS"]` for preflights; only beside paths or networks.'
+        (),
+        description='Methods, as `["OPTIONS"]` for preflights; only beside paths or networks. '
+        "Not for a request that overrides its method by a header.",
     )
 
     @model_validator(mode="after")

@@ -45,6 +45,8 @@ from shared.wire import COMMAND_HEADER, GATE_HEADER, OWN_PATH, Command
 _LOG: Final = logging.getLogger(__name__)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
+# X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override, with any mark for the hyphen: to CGI they are the same.
+_METHOD_OVERRIDE: Final = re.compile(r"x[\W_](?:http[\W_])?method(?:[\W_]override)?", re.IGNORECASE | re.ASCII)
 _OWN: Final = OWN_PATH.rstrip("/")
 # What a request remembers: its id, and its room for the case that it fails.
 _REQUEST_ID: Final = web.RequestKey("request_id", str)
@@ -189,7 +191,9 @@ class Gate:
 
     async def _room(self, request: web.BaseRequest, address: Address, client: Client, line: Line) -> web.StreamResponse:
         agent = request.headers.get("User-Agent", "")
-        bypass = find_bypass(request.method, address.target, client.address, agent, line.rules)
+        # A backend may heed such a header, and then its method is not the one a rule was made for.
+        rules = [rule for rule in line.rules if not rule.methods] if _overrides_method(request) else line.rules
+        bypass = find_bypass(request.method, address.target, client.address, agent, rules)
         brought = self._visitors.read(request, line)
         manner = manner_of(request.method, request.headers) if brought.empty else Manner.AT_ONCE
         if brought.empty and manner is Manner.AT_ONCE and not self._newcomers.may_enter(client.address):
@@ -306,6 +310,10 @@ def _exchange(request: web.BaseRequest, response: web.StreamResponse, began_s: f
     )
 
 
+def _overrides_method(request: web.BaseRequest) -> bool:
+    return any(_METHOD_OVERRIDE.fullmatch(name) for name in request.headers)
+
+
 def _is_last_hop(request: web.BaseRequest) -> bool:
     """Whether an OPTIONS request says that it goes no further (RFC 9110, 7.6.2)."""
     left = request.headers.get("Max-Forwards", "").encode("utf-8", "surrogateescape")
@@ -335,7 +343,7 @@ def read_address(request: web.BaseRequest) -> Address:
         if not raw.startswith("/"):
             # Without a path, it is the server as a whole that is asked for its options (RFC 9112, 3.2.4).
             raw = "*" if not raw and request.method == "OPTIONS" else "/" + raw
-    if any(mark in host for mark in "/\\?#@ \t"):
+    if any(mark in host for mark in "/\\?#@% \t"):
         raise AmbiguousTarget("the host holds a character no host has")
     if raw == "*" and request.method == "OPTIONS":
         # Of the server as a whole (RFC 9112, 3.2.4): its root stands for it.

@@ -467,6 +467,19 @@ async def test_a_bypass_by_path_is_no_way_round(start, backend, target):
     assert backend.requests == []
 
 
+@pytest.mark.parametrize(
+    "name", ["X-HTTP-Method-Override", "x-http-method", "X-Method-Override", "X_HTTP_Method_Override", "X.Http-Method"]
+)
+async def test_a_bypass_by_method_does_not_hold_where_a_header_names_another(start, backend, name):
+    preflight = {"name": "preflight", "reason": "CORS", "paths": ["/api"], "methods": ["OPTIONS"]}
+    health = {"name": "health", "reason": "monitoring", "paths": ["/healthz"]}
+    site = await start(rooms=[{"bypass": [preflight, health], "total_active_users": 0}])
+    assert (await site.visitor().ask("OPTIONS", "/api/x", headers={name: "POST"})).gate is not None
+    assert backend.requests == []
+    assert (await site.visitor().ask("OPTIONS", "/api/x", headers={"X-Methods": "POST"})).gate is None
+    assert (await site.visitor().ask("GET", "/healthz", headers={name: "POST"})).gate is None
+
+
 async def test_a_bypass_by_network_believes_only_trusted_proxies(start, backend):
     rule = {"name": "office", "reason": "staff", "networks": ["10.1.0.0/16"]}
     room = {"bypass": [rule], "total_active_users": 0}
@@ -659,6 +672,16 @@ async def test_a_host_nobody_named_is_not_forwarded(start, backend):
 async def test_a_host_is_the_same_host_in_every_spelling(start, backend, host):
     site = await start(rooms=[{"hosts": ["site.test"], "total_active_users": 0}], edge={"open_hosts": ["static.test"]})
     assert (await site.visitor(host=host).get()).gate == "waiting"
+    assert backend.requests == []
+
+
+@pytest.mark.parametrize(
+    "target", ["http://h%2fbooking/x", "http://h%0d%0aX/", "HTTP://site.test%00", "https://%73ite.test"]
+)
+async def test_an_absolute_target_names_no_escaped_host(start, backend, target):
+    site = await start(rooms=[{"state": "passthrough"}])
+    got = await site.visitor().get(target)
+    assert (got.status, got.gate) == (400, "bad_request")
     assert backend.requests == []
 
 
