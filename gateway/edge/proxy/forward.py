@@ -109,4 +109,5 @@ def wants_websocket(request: web.BaseRequest) -> bool:
         and not request.body_exists
         and [value.lower() for value in values(headers, b"upgrade")] == [b"websocket"]
         and b"upgrade" in tokens(headers, b"connection")
+        and len(values(headers, b"sec-websocket-key")) == 1
     )

@@ -274,11 +274,13 @@ DIFFERENCES: Final = (
         ),
     ),
     Difference(
-        "forwards an upgrade whatever the method, the version or Connection say",
+        "forwards an upgrade whatever the method, the version, Connection or the key say",
         "RFC 9110 7.8 and RFC 6455 4.1: that is no handshake; it goes on as a plain request",
         _all(
             "upgrades",
             "an Upgrade the connection does not name is none",
+            "a handshake without a key is none",
+            "a handshake with two keys is none",
             "a handshake by POST is none",
             "a handshake of an HTTP/1.0 client is none",
         ),

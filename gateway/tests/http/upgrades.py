@@ -202,6 +202,8 @@ CASES: Final = (
     ),
     _plain("an Upgrade the connection does not name is none", "RFC 9110 7.8", shake(*HAND[1:]), *MORE),
     _plain("an option to upgrade without Upgrade is none", "RFC 9110 7.8", shake(HAND[0], *MORE), *MORE),
+    _plain("a handshake without a key is none", "RFC 6455 4.1", shake(*HAND[:2], *MORE[1:]), *MORE[1:]),
+    _plain("a handshake with two keys is none", "RFC 6455 4.1", shake(*HAND, KEY), *MORE, KEY),
     _plain(
         "a handshake by POST is none",
         "RFC 6455 4.1",
