@@ -15,6 +15,7 @@ from gateway.app import gateway
 from gateway.console.api import _ROOMS
 from gateway.edge.line import Line
 from gateway.edge.proxy.servers import Upstreams
+from gateway.edge.server import AppRunner
 from gateway.edge.streams import Streams
 from gateway.edge.tests.backend import PATIENCE_S, Backend, Recorded
 from gateway.room.model import MAX_STEP_MS, Snapshot
@@ -324,7 +325,10 @@ async def front(
         lines: Any = console[_ROOMS]
         for line in lines.values():
             line._monotonic, line._seen_s = clock.seconds, clock.seconds()
-        runners = [web.ServerRunner(server, shutdown_timeout=0.1), web.AppRunner(console, shutdown_timeout=0.1)]
+        runners = [
+            web.ServerRunner(server, shutdown_timeout=0.1),
+            AppRunner(console, settings.gateway, shutdown_timeout=0.1),
+        ]
         ports = []
         for runner in runners:
             await runner.setup()
