@@ -13,20 +13,20 @@ from booking.request_log import RequestLog
 from booking.routes import api, gate, headers, html, origin, problems
 from booking.routes.context import (
     CLOCK,
+    HEALTH_PATH,
     PAGES,
     PERSON_SECRET,
     REFUSED,
     REQUEST_LOG,
     SETTINGS,
     STORE,
-    VERIFIER,
 )
 from booking.routes.pages import Pages
 from booking.secret_key import load_secret
 from booking.settings import Settings
 from booking.store import BookingStore
+from shared.admission import require_pass
 from shared.clock import Clock, now_ms
-from shared.passes import PassVerifier
 
 _log = logging.getLogger("booking")
 
@@ -44,11 +44,18 @@ def create_app(settings: Settings, *, clock: Clock = now_ms, secret: str | None 
     # From the outside in: the log sees every answer, and nothing is looked at before the pass.
     app = web.Application(
         client_max_size=MAX_BODY_BYTES,
-        middlewares=[gate.record, headers.secure, problems.tell_errors, gate.require_pass, origin.same_origin],
+        middlewares=[
+            gate.record,
+            headers.secure,
+            problems.tell_errors,
+            require_pass(
+                mine.backend_keys, rooms=mine.rooms, open_paths=(HEALTH_PATH,), refuse=gate.refuse, clock=clock
+            ),
+            origin.same_origin,
+        ],
     )
     app[SETTINGS] = mine
     app[CLOCK] = clock
-    app[VERIFIER] = PassVerifier(mine.backend_keys)
     app[PERSON_SECRET] = load_secret(mine.secret_file, secret)
     app[PAGES] = Pages()
     app[REFUSED] = Counter()

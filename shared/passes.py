@@ -54,6 +54,16 @@ class PassExpired(PassError):
         self.claims = claims
 
 
+class PassWrongRoom(PassError):
+    """A good pass, for another waiting room."""
+
+    kind = "wrong_room"
+
+    def __init__(self, message: str, claims: "PassClaims") -> None:
+        super().__init__(message)
+        self.claims = claims
+
+
 class KeyFileError(SunbeonError):
     """The file of verification keys is missing or damaged."""
 

@@ -11,8 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from booking import person, schedule
 from booking.errors import BadBody, InvalidFields, WrongContentType
 from booking.model import BookingCard, Slot
-from booking.routes.context import CLAIMS, HEALTH_ROUTE, STORE, now_of
+from booking.routes.context import HEALTH_PATH, STORE, now_of
 from booking.routes.journey import COMPLETE, make_hold, today
+from shared.admission import CLAIMS
 from shared.wire import COMMAND_HEADER
 
 _DAY: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -42,7 +43,7 @@ class CancelBody(BaseModel):
 
 def routes() -> list[web.RouteDef]:
     return [
-        web.get("/healthz", healthz, name=HEALTH_ROUTE),
+        web.get(HEALTH_PATH, healthz),
         web.get("/api/centres", centres),
         web.get("/api/slots", slots),
         web.post("/api/holds", hold),

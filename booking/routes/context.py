@@ -11,12 +11,10 @@ from booking.routes.pages import Pages
 from booking.settings import Booking, Language
 from booking.store import BookingStore
 from shared.clock import Clock
-from shared.passes import PassClaims, PassVerifier
 
 SETTINGS: Final = web.AppKey("settings", Booking)
 # No type at run time: it is a callable's.
 CLOCK: Final[web.AppKey[Clock]] = web.AppKey("clock")
-VERIFIER: Final = web.AppKey("verifier", PassVerifier)
 STORE: Final = web.AppKey("store", BookingStore)
 PERSON_SECRET: Final = web.AppKey("person_secret", bytes)
 PAGES: Final = web.AppKey("pages", Pages)
@@ -24,11 +22,8 @@ REQUEST_LOG: Final = web.AppKey("request_log", RequestLog)
 # How many requests were turned away at the gate, by kind of `PassError`.
 REFUSED: Final = web.AppKey("refused", Counter[str])
 
-CLAIMS: Final = web.RequestKey("claims", PassClaims)
-VERDICT: Final = web.RequestKey("verdict", str)
-
-# The one route without a pass.
-HEALTH_ROUTE: Final = "healthz"
+# The one path without a pass.
+HEALTH_PATH: Final = "/healthz"
 
 
 def language_of(request: web.Request) -> Language:

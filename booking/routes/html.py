@@ -10,10 +10,11 @@ from yarl import URL
 from booking import schedule
 from booking.errors import InvalidFields, NoSuchBooking, SoldOut, StoreUnavailable
 from booking.model import BookingCard, Slot
-from booking.routes.context import CLAIMS, PAGES, SETTINGS, STORE, language_of, now_of
+from booking.routes.context import PAGES, SETTINGS, STORE, language_of, now_of
 from booking.routes.forms import check_find, iso_date, read_form
 from booking.routes.journey import COMPLETE, make_hold, today
 from booking.routes.problems import RETRY_AFTER_S, STATUS
+from shared.admission import CLAIMS
 from shared.wire import COMMAND_HEADER
 
 PERSON_FIELDS: Final = ("name", "birth_date", "phone")

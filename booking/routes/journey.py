@@ -8,7 +8,8 @@ from aiohttp import web
 
 from booking import person, schedule
 from booking.model import Hold
-from booking.routes.context import CLAIMS, PERSON_SECRET, STORE, now_of
+from booking.routes.context import PERSON_SECRET, STORE, now_of
+from shared.admission import CLAIMS
 from shared.wire import Command
 
 # Said to the gateway with a confirmed booking: this visitor is done, the seat inside is free.
