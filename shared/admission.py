@@ -38,7 +38,7 @@ def require_pass(
 
     keys: the gateway's verification keys, a JWK Set file; read again whenever it changes.
     rooms: the waiting rooms whose passes count here; empty: every room of these keys.
-    open_paths: answered without a pass, for probes. Exactly these, as decoded; keep private things out of them.
+    open_paths: a GET of exactly these is answered without a pass: for probes.
     refuse: makes the answer to a bad pass (or raises); the default is a 403 problem+json that names only the kind.
     Raises `KeyFileError`: a backend that cannot verify must not start.
     """
@@ -48,7 +48,7 @@ def require_pass(
 
     @web.middleware
     async def admit(request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.path in unguarded:
+        if request.method in {"GET", "HEAD"} and request.path in unguarded:
             return await handler(request)
         try:
             claims = _claims(request, verifier, wanted, clock() / 1000)

@@ -6,7 +6,7 @@ from typing import Final, NoReturn
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from booking.routes.context import HEALTH_PATH, REFUSED, REQUEST_LOG, now_of
+from booking.routes.context import REFUSED, REQUEST_LOG, now_of
 from shared.admission import CLAIMS, VERDICT
 from shared.passes import PassError
 
@@ -19,22 +19,22 @@ _SECRET_PARTS: Final = ("code", "hold_id")
 @web.middleware
 async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Write the request's line once its status is known."""
-    if _is_probe(request):
-        return await handler(request)
     status = web.HTTPInternalServerError.status_code
     try:
         response = await handler(request)
         status = response.status
         return response
     finally:
-        request.app[REQUEST_LOG].write(
-            now_ms=now_of(request),
-            method=request.method,
-            path=_path(request),
-            verdict=request.get(VERDICT, "missing"),
-            claims=request.get(CLAIMS),
-            status=status,
-        )
+        # Without a verdict it was a probe, which needs no pass and is no visitor.
+        if VERDICT in request:
+            request.app[REQUEST_LOG].write(
+                now_ms=now_of(request),
+                method=request.method,
+                path=_path(request),
+                verdict=request[VERDICT],
+                claims=request.get(CLAIMS),
+                status=status,
+            )
 
 
 async def refuse(request: web.Request, error: PassError) -> NoReturn:
@@ -45,10 +45,6 @@ async def refuse(request: web.Request, error: PassError) -> NoReturn:
     if str(refused[error.kind]).strip("0") == "1":
         _log.warning("refused without a good pass", extra={"kind": error.kind, "so_far": refused[error.kind]})
     raise error
-
-
-def _is_probe(request: web.Request) -> bool:
-    return request.path == HEALTH_PATH
 
 
 def _path(request: web.Request) -> str:

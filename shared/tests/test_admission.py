@@ -88,6 +88,8 @@ async def test_of_two_passes_none_counts(client):
 async def test_only_the_open_path_needs_no_pass(client):
     async with client.get("/healthz") as answer:
         assert (answer.status, await answer.json()) == (200, {})
+    async with client.post("/healthz") as answer:
+        assert answer.status == 403
 
 
 async def test_new_keys_count_without_a_restart(client, keys):
