@@ -5,6 +5,7 @@ The HTTP status of each is chosen in one place: `booking.routes.problems`.
 
 from collections.abc import Mapping
 
+from booking.rules.model import Verdict
 from shared.errors import SunbeonError
 
 
@@ -91,6 +92,41 @@ class InvalidFields(BookingError):
         self.problems = dict(problems)
         # Codes, never the values: this text may end up in a log.
         super().__init__(", ".join(f"{field}: {code}" for field, code in self.problems.items()))
+
+
+class NotIdentified(BookingError):
+    """No identity comes with the request, or it was proved too long ago."""
+
+    code = "not_identified"
+
+
+class IdentityRefused(BookingError):
+    """The provider says: this is not that person."""
+
+    code = "identity_refused"
+
+
+class IdentityUnavailable(BookingError):
+    """The provider failed, or was too busy to answer in time. The person may well be who they say."""
+
+    code = "identity_unavailable"
+
+
+class TooManyAttempts(BookingError):
+    """This pass has asked for as many identity checks as it may."""
+
+    code = "too_many_attempts"
+
+
+class NotEligible(BookingError):
+    """The calendar does not let this person book now. `verdict` says why, and when it will."""
+
+    code = "not_eligible"
+
+    def __init__(self, verdict: Verdict) -> None:
+        self.verdict = verdict
+        # The kind and the rule: of the person nothing.
+        super().__init__(f"{verdict.kind.value}, rule {verdict.rule_name or 'none'}")
 
 
 class StoreUnavailable(BookingError):

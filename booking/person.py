@@ -84,11 +84,17 @@ def mask_name(name: str) -> str:
     return " ".join(_mask_word(word) for word in name.split())
 
 
-def person_keys(person: Person, secret: bytes) -> PersonKeys:
-    """What may be kept of this person."""
-    # Spaces and case are typed differently each time; they must not make a second person.
-    name = "".join(person.name.split()).casefold()
-    key = _keyed(secret, "person", name, person.birth_date.isoformat(), person.phone)
+def same_person(person: Person) -> str:
+    """Equal for two spellings of one person: name without spaces and case, birth date, phone number."""
+    return "\0".join(("".join(person.name.split()).casefold(), person.birth_date.isoformat(), person.phone))
+
+
+def person_keys(person: Person, secret: bytes, *, subject: str | None = None) -> PersonKeys:
+    """What may be kept of this person.
+
+    subject: the identity provider's name for them; None goes by name, birth date and phone number.
+    """
+    key = _keyed(secret, "person", same_person(person) if subject is None else subject)
     return PersonKeys(key, birth_check(person.birth_date, key, secret), mask_name(person.name))
 
 

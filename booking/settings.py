@@ -34,6 +34,34 @@ def _check_database(text: str) -> str:
     return text
 
 
+class SimulatedMethod(BaseModel):
+    """One way to prove oneself, as slow and unreliable as a rehearsal wants it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The middle of a range from half to one and a half of it.
+    latency_ms: int = Field(default=300, ge=0, le=60_000)
+    # Checks that end without an answer, and those that say "this is not that person".
+    failure_percent: float = Field(default=0, ge=0, le=100)
+    refusal_percent: float = Field(default=0, ge=0, le=100)
+    # Checks at once; more wait their turn, up to `timeout_s`.
+    capacity: int = Field(default=200, ge=1, le=100_000)
+
+
+class Identity(BaseModel):
+    """The identity check: a provider of this program's own, which invents its answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    provider: Literal["simulated"] = "simulated"
+    carrier: SimulatedMethod = SimulatedMethod()
+    certificate: SimulatedMethod = SimulatedMethod()
+    # The longest a visitor waits for one check.
+    timeout_s: float = Field(default=10, gt=0, le=60)
+    # Checks one pass may ask for: they cost money, and a guesser must not have many.
+    attempts_per_pass: int = Field(default=10, ge=1, le=1_000)
+
+
 class Booking(BaseModel):
     """Relative paths are taken from the directory the program is started in."""
 
@@ -51,6 +79,13 @@ class Booking(BaseModel):
     rooms: tuple[str, ...] = ()
     hold_s: int = Field(default=300, ge=30, le=3_600)
     slot_capacity: int = Field(default=60, ge=1, le=100_000)
+    # Who may book when: a calendar file, or the name of one that comes with the program. Read again when it changes.
+    rules: str = "everyone"
+    # Live bookings one person may have made for others.
+    proxy_limit: int = Field(default=4, ge=0, le=100)
+    # How long a visitor's proven identity and what they typed count, in a sealed cookie of their own.
+    session_s: int = Field(default=1_800, ge=60, le=86_400)
+    identity: Identity = Identity()
     # For visitors whose browser asks for neither Korean nor English.
     language: Language = "ko"
 
