@@ -106,7 +106,8 @@ async def gateway(
         )
 
         def facts() -> WorkerFacts:
-            return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state())
+            stock = {line.name: line.stock for line in lines if line.stock is not None}
+            return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state(), stock)
 
         yield Worker(server, create_console(lines, operator_token, facts), streams, upstreams)
 

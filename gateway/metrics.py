@@ -46,13 +46,14 @@ class ServerFacts(Protocol):
 class WorkerFacts:
     """connections: of visitors, open now. refused: requests and connections that never reached the gate, by kind.
 
-    streams: WebSockets and event streams open now.
+    streams: WebSockets and event streams open now. stock: room -> what its backend last said it has left.
     """
 
     connections: int
     refused: Mapping[str, int]
     streams: int
     servers: Sequence[ServerFacts]
+    stock: Mapping[str, int]
 
 
 _SERVER_GAUGES: Final[Sequence[tuple[str, str, Callable[[ServerFacts], int]]]] = (
@@ -88,6 +89,10 @@ class WorkerCollector:
         for kind, number in sorted(facts.refused.items()):
             refused.add_metric([self._worker, kind], number)
         yield refused
+        stock = GaugeMetricFamily("sunbeon_stock", "Left, as the backend last said.", labels=["worker", "room"])
+        for room, left in sorted(facts.stock.items()):
+            stock.add_metric([self._worker, room], left)
+        yield stock
         for name, text, read in _SERVER_GAUGES:
             gauge = GaugeMetricFamily(name, text, labels=["worker", "server"])
             for server in facts.servers:

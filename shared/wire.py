@@ -15,7 +15,10 @@ JWKS_PATH: Final = "/_sunbeon/jwks.json"
 # Headers. A client's own `Sunbeon-*` headers are dropped at the gate, a backend's before the client sees them.
 HEADER_PREFIX: Final = "Sunbeon-"
 PASS_HEADER: Final = "Sunbeon-Pass"
+# Commands, separated by commas where there are several.
 COMMAND_HEADER: Final = "Sunbeon-Command"
+# From the backend: how many can still be sold or booked, a whole number.
+STOCK_HEADER: Final = "Sunbeon-Stock"
 # The waiting page's script sends its own copy of the ticket, so that losing the cookie loses no place.
 TICKET_HEADER: Final = "Sunbeon-Ticket"
 # On every answer the gate itself gives (a word: waiting, refused, ...). None on what comes from the backend.

@@ -40,10 +40,12 @@ from gateway.edge.visitors import Visitors
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
 from gateway.room.ticket import Pass
 from gateway.store.base import StoreError
-from shared.wire import COMMAND_HEADER, GATE_HEADER, OWN_PATH, Command
+from shared.wire import COMMAND_HEADER, GATE_HEADER, OWN_PATH, STOCK_HEADER, Command
 
 _LOG: Final = logging.getLogger(__name__)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
+# Longer than any stock, and no number to spend time on.
+_STOCK_DIGITS: Final = 15
 _SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 # X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override, with any mark for the hyphen: to CGI they are the same.
 _METHOD_OVERRIDE: Final = re.compile(r"x[\W_](?:http[\W_])?method(?:[\W_]override)?", re.IGNORECASE | re.ASCII)
@@ -223,8 +225,10 @@ class Gate:
 
         async def inspect(_status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
             """Heed the backend's command, and say which cookies to set."""
-            ended = await self._obey(line, held, headers.get(COMMAND_HEADER, ""))
-            if ended:
+            self._take_stock(line, headers.get(STOCK_HEADER))
+            words = [word.strip().lower() for word in ",".join(headers.getall(COMMAND_HEADER, ())).split(",")]
+            ended = [await self._obey(line, held, word) for word in words if word]
+            if any(ended):
                 names = (line.cookies.visitor_pass, line.cookies.ticket)
                 return [cookies.drop_cookie(name, secure=line.cookies.secure) for name in names]
             return self._visitors.admission_cookies(line, standing)
@@ -238,11 +242,17 @@ class Gate:
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
             return self._failed(request, error, cookies=self._visitors.admission_cookies(line, standing))
 
-    async def _obey(self, line: Line, held: Pass | None, command: str) -> bool:
-        """Carry out `Sunbeon-Command`; True if it ended the pass. An unknown one is logged and ignored."""
-        word = command.strip().lower()
-        if not word:
-            return False
+    @staticmethod
+    def _take_stock(line: Line, sent: str | None) -> None:
+        if sent is None:
+            return
+        if sent.isascii() and sent.isdigit() and len(sent) <= _STOCK_DIGITS:
+            line.stock = int(sent)
+        else:
+            _LOG.warning("the backend sent a Sunbeon-Stock that is no number", extra={"room": line.name})
+
+    async def _obey(self, line: Line, held: Pass | None, word: str) -> bool:
+        """Carry out one command of the backend's; True if it ended the pass. An unknown one is logged and ignored."""
         try:
             match Command(word):
                 case Command.COMPLETE:
@@ -250,8 +260,8 @@ class Gate:
                 case Command.REVOKE:
                     return held is not None and await line.end(held, "revoked")
                 case Command.SOLD_OUT:
-                    await line.sell_out()
-                    self._audit.note("sold_out", line.name, line.snapshot.now_ms, by="backend")
+                    if await line.sell_out():
+                        self._audit.note("sold_out", line.name, line.snapshot.now_ms, by="backend")
                     return False
                 case _ as unreachable:
                     assert_never(unreachable)

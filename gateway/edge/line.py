@@ -64,6 +64,8 @@ class Line:
         self._away = False
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
         self.joined_ahead = 0
+        # What the backend last said it has left, to this worker; None: it never did.
+        self.stock: int | None = None
 
     async def start(self) -> None:
         """Make the room known to the store. Raises `StoreError`."""
@@ -162,11 +164,16 @@ class Line:
         """Change live settings and let a tick act on them at once. Raises `VersionConflict`."""
         return await self._alter(self._store.store.update_settings(self.name, patch, expected_version=expected_version))
 
-    async def sell_out(self) -> None:
-        """The backend says that nothing is left: stop an open room. An operator's own state is left alone."""
+    async def sell_out(self) -> bool:
+        """The backend says that nothing is left: stop an open room. An operator's own state is left alone.
+
+        True if this stopped it.
+        """
         while self.snapshot.limits.mode is Mode.OPEN:
             with suppress(VersionConflict):  # an operator was faster: look at what the room is now
                 await self.change({"mode": Mode.SOLD_OUT}, expected_version=self.snapshot.limits.version)
+                return True
+        return False
 
     async def reset(self, *, expected_version: int | None) -> Snapshot:
         """Start the line anew: a new epoch, in which no earlier ticket or pass counts. Raises `VersionConflict`."""

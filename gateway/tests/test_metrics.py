@@ -64,11 +64,14 @@ def test_two_readings_do_not_add_up(snapshot):
 
 def test_a_worker_tells_of_its_connections_and_of_the_servers_behind_it(snapshot):
     servers = [ServerState("http://a", True, False, 3, 2, 0), ServerState("http://b", True, True, 0, 0, 3)]
-    facts = metrics.WorkerFacts(connections=7, refused={"crowded": 2}, streams=1, servers=servers)
+    facts = metrics.WorkerFacts(
+        connections=7, refused={"crowded": 2}, streams=1, servers=servers, stock={"vaccine": 12}
+    )
     text = metrics.render(lambda: [snapshot], lambda: facts, "42").decode()
     for line in (
         'sunbeon_open_connections{worker="42"} 7.0',
         'sunbeon_open_streams{worker="42"} 1.0',
+        'sunbeon_stock{room="vaccine",worker="42"} 12.0',
         'sunbeon_refused_at_listener_total{kind="crowded",worker="42"} 2.0',
         'sunbeon_backend_up{server="http://a",worker="42"} 1.0',
         'sunbeon_backend_up{server="http://b",worker="42"} 0.0',

@@ -247,6 +247,43 @@ async def test_sold_out_does_not_undo_what_an_operator_set(site, backend):
     assert (await site.room()).limits.mode is Mode.PAUSED
 
 
+async def test_one_answer_may_carry_several_commands(site, backend):
+    visitor = await enter(site)
+    backend.reply = answer(b"the last one is yours", "Sunbeon-Command: complete, Sold-Out")
+    got = await visitor.get("/confirm")
+    assert (got.body, got.all("Sunbeon-Command")) == (b"the last one is yours", [])
+    assert got.set_cookies["sunbeon_pass_vaccine"] == ""
+    room = await site.room()
+    assert (room.live, room.counters["completed"], room.limits.mode) == (0, 1, Mode.SOLD_OUT)
+
+
+async def test_commands_may_come_in_several_lines_and_an_unknown_one_hinders_no_other(site, backend):
+    visitor = await enter(site)
+    backend.reply = answer(b"done", "Sunbeon-Command: sold-out", "Sunbeon-Command: dance,, complete")
+    assert (await visitor.get("/confirm")).body == b"done"
+    room = await site.room()
+    assert (room.live, room.limits.mode) == (0, Mode.SOLD_OUT)
+
+
+async def test_sold_out_is_noted_once_however_often_it_is_said(site, backend):
+    visitor = await enter(site)
+    backend.reply = answer(b"none", "Sunbeon-Command: sold-out")
+    for _ in range(3):
+        await visitor.get()
+    notes = [line for line in site.audit() if line["event"] == "sold_out"]
+    assert [line["by"] for line in notes] == ["backend"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "known"), [("12", 12), ("0", 0), ("-1", None), ("1e9", None), ("\u00b2", None), ("9" * 20, None)]
+)
+async def test_the_stock_is_the_gates_to_know_and_only_a_number(site, backend, sent, known):
+    backend.reply = answer(b"hello", f"Sunbeon-Stock: {sent}")
+    got = await site.visitor().get()
+    assert (got.body, got.all("Sunbeon-Stock")) == (b"hello", [])
+    assert site.line.stock == known
+
+
 async def test_a_command_nobody_knows_changes_nothing(site, backend):
     backend.reply = answer(b"hello", "Sunbeon-Command: self-destruct")
     got = await site.visitor().get()
