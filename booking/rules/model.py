@@ -139,7 +139,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Something wrong with a calendar file. where: the rule, cohort or other part (`rule 53-54`); "" is the file itself.
+    """Something wrong with a calendar file. where: the part it is in (`rule 53-54`, `cohort 50-54`); "": the file.
 
     kind: a word of `docs/eligibility.md`: syntax, unknown, type, missing, duplicate, overlap, gap, ...
     """
