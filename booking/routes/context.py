@@ -6,8 +6,10 @@ from typing import Final
 from aiohttp import web
 
 from booking import texts
+from booking.identity.base import IdentityProvider
 from booking.request_log import RequestLog
 from booking.routes.pages import Pages
+from booking.sealed import Sealer
 from booking.settings import Booking, Language
 from booking.store import BookingStore
 from shared.clock import Clock
@@ -17,6 +19,9 @@ SETTINGS: Final = web.AppKey("settings", Booking)
 CLOCK: Final[web.AppKey[Clock]] = web.AppKey("clock")
 STORE: Final = web.AppKey("store", BookingStore)
 PERSON_SECRET: Final = web.AppKey("person_secret", bytes)
+SEALER: Final = web.AppKey("sealer", Sealer)
+# No type at run time: a Protocol.
+IDENTITY: Final[web.AppKey[IdentityProvider]] = web.AppKey("identity")
 PAGES: Final = web.AppKey("pages", Pages)
 REQUEST_LOG: Final = web.AppKey("request_log", RequestLog)
 # How many requests were turned away at the gate, by kind of `PassError`.
