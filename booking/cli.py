@@ -1,4 +1,4 @@
-"""`python -m booking run`: the booking site as a program."""
+"""`python -m booking`: the booking site as a program, and what its operators ask and order beside it."""
 
 import argparse
 import asyncio
@@ -12,6 +12,7 @@ from typing import Final
 from aiohttp import web
 
 from booking.app import create_app
+from booking.commands import rules
 from booking.settings import Settings, split_listen
 from shared import logs
 from shared.errors import SettingsError, SunbeonError
@@ -24,8 +25,14 @@ SHUTDOWN_S: Final = 5
 
 
 def main(argv: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.environ) -> int:
-    """Run until SIGINT or SIGTERM. Returns the exit code: 0 stopped, 1 could not start, 2 wrong settings."""
+    """`run`: until SIGINT or SIGTERM. Returns the exit code: 0 stopped, 1 could not start, 2 wrong settings.
+
+    Every other command has its own codes, told where it is added.
+    """
     arguments = _parser().parse_args(argv)
+    if "handle" in arguments:
+        code: int = arguments.handle(arguments)
+        return code
     path = arguments.config or environ.get("SUNBEON_CONFIG")
     try:
         settings = load(
@@ -50,10 +57,13 @@ def main(argv: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.e
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="booking", description="A vaccination booking site to stand behind Sunbeon.")
-    run = parser.add_subparsers(dest="command", required=True).add_parser("run", help="serve until stopped")
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="serve until stopped")
     run.add_argument("--config", help="settings file (default: SUNBEON_CONFIG, else built-in settings)")
     run.add_argument("--listen", help="host:port, over what the settings say")
     run.add_argument("--log-json", action="store_true", help="one JSON object per log line")
+    # Each module of commands adds its own, with the function that does it as `handle`.
+    rules.add_parsers(commands)
     return parser
 
 

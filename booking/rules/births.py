@@ -26,13 +26,6 @@ class BirthClass:
     year_digit: int | None = None
     day_digit: int | None = None
 
-    def contains(self, birth: date) -> bool:
-        return (
-            self.first <= birth < self.before
-            and self.year_digit in {None, birth.year % _DIGITS}
-            and self.day_digit in {None, birth.day % _DIGITS}
-        )
-
 
 class BirthIndex:
     """Tells of a birth date in which of several sets it is: bit i of the mask stands for the i-th set."""

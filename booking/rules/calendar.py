@@ -34,6 +34,10 @@ class Lookup:
     def timeline(self, birth_date: date, attributes: Mapping[str, AttributeValue]) -> Timeline:
         return self._timelines[self._attributes.narrow(self._births.mask(birth_date), attributes)]
 
+    def of(self, mask: int) -> Timeline:
+        """Of those who are in these cohorts: bit i stands for the calendar's i-th."""
+        return self._timelines[mask]
+
     def people(self) -> Iterator[People]:
         """Everybody, each kind of person once."""
         for births, attributes, mask in self._classes():

@@ -141,6 +141,7 @@ class Verdict:
 class Problem:
     """Something wrong with a calendar file. where: the part it is in (`rule 53-54`, `cohort 50-54`); "": the file.
 
+    line: from 1; 0 if it is about the file as a whole.
     kind: a word of `docs/eligibility.md`: syntax, unknown, type, missing, duplicate, overlap, gap, ...
     """
 
@@ -152,7 +153,8 @@ class Problem:
 
     def __str__(self) -> str:
         where = f"{self.where}: " if self.where else ""
-        return f"{self.file}:{self.line}: {where}{self.message} ({self.kind})"
+        line = f":{self.line}" if self.line else ""
+        return f"{self.file}{line}: {where}{self.message} ({self.kind})"
 
 
 class BadCalendar(SunbeonError):
