@@ -22,7 +22,7 @@ class Lines:
         table: Path = ()
         for line, source, parsed in _statements(text):
             if source.lstrip().startswith("["):
-                table = self._open(parsed, is_array=source.lstrip().startswith("[["))
+                table = self._open(parsed, line, is_array=source.lstrip().startswith("[["))
                 self._found.setdefault(table, line)
             else:
                 self._note(table, parsed, line, source)
@@ -33,7 +33,7 @@ class Lines:
             path = path[:-1]
         return self._found.get(path, 1)
 
-    def _open(self, parsed: dict[str, Any], *, is_array: bool) -> Path:
+    def _open(self, parsed: dict[str, Any], line: int, *, is_array: bool) -> Path:
         """The path of the table a header opens."""
         names = []
         inner: Any = parsed
@@ -43,6 +43,7 @@ class Lines:
         path: Path = ()
         for position, name in enumerate(names, start=1):
             path = (*path, name)
+            self._found.setdefault(path, line)
             if is_array and position == len(names):
                 self._arrays[path] = self._arrays.get(path, 0) + 1
             if path in self._arrays:

@@ -14,7 +14,7 @@ from booking.rules.attributes import MOST_COMBINATIONS, AttributeIndex
 from booking.rules.births import ALWAYS, intersect
 from booking.rules.calendar import Calendar
 from booking.rules.check import Parts, check
-from booking.rules.lines import Lines, Path, unfinished
+from booking.rules.lines import Lines, unfinished
 from booking.rules.model import BadCalendar, Births, Cohort, Earlier, Hole, Pause, Problem, Rule, Text
 from booking.rules.table import Notes, Table, Wrong
 from booking.rules.times import find_zone, to_ms
@@ -34,15 +34,21 @@ def load(text: str, *, file: str) -> Calendar:
     try:
         lines = Lines(text)
     except tomllib.TOMLDecodeError as error:
-        found = _LINE.search(str(error))
-        line = int(found[1]) if found else unfinished(text)
-        raise BadCalendar((Problem(file, line, "syntax", "", f"is not TOML: {error}"),)) from None
+        raise BadCalendar((_syntax(text, error, file),)) from None
     notes = Notes(file, lines)
     calendar = _Reader(notes, Table(notes, (), "", tomllib.loads(text))).read()
     problems = notes.all()
     if problems or calendar is None:
         raise BadCalendar(problems)
     return calendar
+
+
+def _syntax(text: str, error: tomllib.TOMLDecodeError, file: str) -> Problem:
+    found, begun = _LINE.search(str(error)), unfinished(text)
+    line = int(found[1]) if found else begun
+    # A bracket that is never closed is noticed only where something else begins.
+    hint = f", in what begins on line {begun}" if begun < line else ""
+    return Problem(file, line, "syntax", "", f"is not TOML: {error}{hint}")
 
 
 @dataclass
@@ -172,13 +178,15 @@ class _Reader:
 
     def _rising(self, table: Table, version: int | None, earlier: tuple[Earlier, ...]) -> None:
         for position, (one, other) in enumerate(pairwise(earlier), start=1):
-            at: Path = ("earlier", position)
             if other.version <= one.version:
-                table.problem("version", f"version {other.version} stands behind version {one.version}", at)
+                message = f"version {other.version} stands behind version {one.version}"
+                table.problem("version", message, ("earlier", position, "version"))
             if other.replaced_ms <= one.replaced_ms:
-                table.problem("version", f"version {other.version} was not replaced after the one before it", at)
+                message = f"version {other.version} was not replaced after the one before it"
+                table.problem("version", message, ("earlier", position, "replaced_at"))
         if version is not None and earlier and version <= earlier[-1].version:
-            table.problem("version", f"version {version} is not higher than {earlier[-1].version}, an earlier one's")
+            message = f"version {version} is not higher than {earlier[-1].version}, an earlier one's"
+            table.problem("version", message, ("version",))
 
     def _pause(self, table: Table) -> None:
         cohorts = self._cohorts(table)
@@ -203,7 +211,11 @@ class _Reader:
         if first is None or last is None:
             return None
         if last <= first:
-            kind, message = ("empty", "has no length") if first == last else ("reversed", f"{end} is before {start}")
+            kind, message = (
+                ("empty", f"{start} and {end} are the same moment")
+                if first == last
+                else ("reversed", f"{end} is before {start}")
+            )
             table.problem(kind, message, (end,))
             return None
         return first, last
