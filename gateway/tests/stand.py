@@ -21,6 +21,7 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlsplit
 
 from gateway import keys
+from shared.tests.personal import traces_in_files
 from shared.wire import GATE_HEADER, OWN_PATH
 
 # Far more than anything takes: a machine under load must not fail a test.
@@ -303,8 +304,12 @@ class Stand:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self.stop()
+        # Whatever a test does: what the programs wrote about it names nobody.
+        told = traces_in_files(self.folder, "*.log", "*.out")
+        if error is None and told:
+            raise AssertionError(f"people's data in logs: {told}")
 
     @property
     def name(self) -> str:
