@@ -24,7 +24,7 @@ class Lines:
             if source.lstrip().startswith("["):
                 table = self._open(parsed, line, is_array=source.lstrip().startswith("[["))
                 self._found.setdefault(table, line)
-            else:
+            elif parsed:
                 self._note(table, parsed, line, source)
 
     def of(self, path: Path) -> int:
@@ -70,15 +70,14 @@ def unfinished(text: str) -> int:
 
 
 def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """First line, source and value of each statement. The line is that of its key, not of comments above."""
+    """First line, source and value of each statement; of comments and empty lines too, their value is {}."""
     source, start = "", 1
     for line, content in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         source += content + "\n"
         parsed = _parse(source)
         if parsed is None:
             continue
-        if parsed:
-            yield start, source, parsed
+        yield start, source, parsed
         source, start = "", line + 1
 
 

@@ -211,12 +211,10 @@ class _Reader:
         if first is None or last is None:
             return None
         if last <= first:
-            kind, message = (
-                ("empty", f"{start} and {end} are the same moment")
-                if first == last
-                else ("reversed", f"{end} is before {start}")
-            )
-            table.problem(kind, message, (end,))
+            if first == last:
+                table.problem("empty", f"{start} and {end} are the same moment", (end,))
+            else:
+                table.problem("reversed", f"{end} is before {start}", (end,))
             return None
         return first, last
 
