@@ -39,13 +39,12 @@ class SimulatedMethod(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    # The middle of a range from half to one and a half of it.
-    latency_ms: int = Field(default=300, ge=0, le=60_000)
-    # Checks that end without an answer, and those that say "this is not that person".
-    failure_percent: float = Field(default=0, ge=0, le=100)
-    refusal_percent: float = Field(default=0, ge=0, le=100)
-    # Checks at once; more wait their turn, up to `timeout_s`.
-    capacity: int = Field(default=200, ge=1, le=100_000)
+    latency_ms: int = Field(
+        default=300, ge=0, le=60_000, description="A check takes from half to one and a half of it."
+    )
+    failure_percent: float = Field(default=0, ge=0, le=100, description="Checks that end without an answer.")
+    refusal_percent: float = Field(default=0, ge=0, le=100, description='Checks that say "this is not that person".')
+    capacity: int = Field(default=200, ge=1, le=100_000, description="Checks at once; more wait for their turn.")
 
 
 class Identity(BaseModel):
@@ -53,13 +52,13 @@ class Identity(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    provider: Literal["simulated"] = "simulated"
-    carrier: SimulatedMethod = SimulatedMethod()
-    certificate: SimulatedMethod = SimulatedMethod()
-    # The longest a visitor waits for one check.
-    timeout_s: float = Field(default=10, gt=0, le=60)
-    # Checks one pass may ask for: they cost money, and a guesser must not have many.
-    attempts_per_pass: int = Field(default=10, ge=1, le=1_000)
+    provider: Literal["simulated"] = Field(default="simulated", description="The only one that comes with the program.")
+    carrier: SimulatedMethod = Field(default=SimulatedMethod(), description="By mobile carrier; see below.")
+    certificate: SimulatedMethod = Field(default=SimulatedMethod(), description="By certificate; see below.")
+    timeout_s: float = Field(default=10, gt=0, le=60, description="The longest a visitor waits for one check.")
+    attempts_per_pass: int = Field(
+        default=10, ge=1, le=1_000, description="Checks one pass may ask for: they cost money, and guessers need many."
+    )
 
 
 class Booking(BaseModel):
@@ -67,27 +66,43 @@ class Booking(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    listen: Annotated[str, AfterValidator(_check_listen)] = "127.0.0.1:8090"
-    database: Annotated[str, AfterValidator(_check_database)] = "sqlite+aiosqlite:///var/booking.db"
-    # The gateway's verification keys, a JWK Set. Read again whenever the file changes.
-    backend_keys: Path = Path("var/backend-keys.json")
-    # Key of the persons' hashes; made on the first start. `SUNBEON_BOOKING_SECRET` takes its place.
-    secret_file: Path = Path("var/booking.secret")
-    # One JSON line per request, with how it got in; "" writes none.
-    request_log: str = ""
-    # Rooms whose passes are good here; empty: any room whose keys we hold.
-    rooms: tuple[str, ...] = ()
-    hold_s: int = Field(default=300, ge=30, le=3_600)
-    slot_capacity: int = Field(default=60, ge=1, le=100_000)
-    # Who may book when: a calendar file, or the name of one that comes with the program. Read again when it changes.
-    rules: str = "everyone"
-    # Live bookings one person may have made for others.
-    proxy_limit: int = Field(default=4, ge=0, le=100)
-    # How long a visitor's proven identity and what they typed count, in a sealed cookie of their own.
-    session_s: int = Field(default=1_800, ge=60, le=86_400)
-    identity: Identity = Identity()
-    # For visitors whose browser asks for neither Korean nor English.
-    language: Language = "ko"
+    listen: Annotated[str, AfterValidator(_check_listen)] = Field(
+        default="127.0.0.1:8090", description="Host and port. Only the gateway should reach it."
+    )
+    database: Annotated[str, AfterValidator(_check_database)] = Field(
+        default="sqlite+aiosqlite:///var/booking.db",
+        description="`sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER@HOST/NAME`.",
+    )
+    backend_keys: Path = Field(
+        default=Path("var/backend-keys.json"),
+        description="The gateway's verification keys, a JWK Set. Read again whenever the file changes.",
+    )
+    secret_file: Path = Field(
+        default=Path("var/booking.secret"),
+        description="Key of the persons' hashes and of all seals; made on the first start. Keep a copy: without it no "
+        "phone number can be read and people could book twice. `SUNBEON_BOOKING_SECRET` takes its place.",
+    )
+    request_log: str = Field(default="", description="One JSON line per request, with how it got in; empty: none.")
+    rooms: tuple[str, ...] = Field(
+        default=(), description="Rooms whose passes are good here; empty: any room whose keys we hold."
+    )
+    rules: str = Field(
+        default="everyone",
+        description="Who may book when: a calendar file, or the name of one that comes with the program "
+        "(`everyone`, `july-2021`). Read again when it changes.",
+    )
+    hold_s: int = Field(default=300, ge=30, le=3_600, description="How long a seat is kept for who chose it.")
+    sweep_s: float = Field(default=5, ge=0.1, le=300, description="How often seats of ended holds are given on.")
+    slot_capacity: int = Field(default=60, ge=1, le=100_000, description="Seats of each of the demo's appointments.")
+    proxy_limit: int = Field(default=4, ge=0, le=100, description="Live bookings one person may have made for others.")
+    session_s: int = Field(
+        default=1_800,
+        ge=60,
+        le=86_400,
+        description="How long a proven identity counts, in a sealed cookie of the visitor's own.",
+    )
+    identity: Identity = Field(default=Identity(), description="See below.")
+    language: Language = Field(default="ko", description="For visitors whose browser asks for neither of ours.")
 
 
 class Settings(BaseModel):
