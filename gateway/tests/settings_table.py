@@ -1,12 +1,9 @@
 """Writes docs/settings.md from the settings themselves: `python -m gateway.tests.settings_table > docs/settings.md`."""
 
-from enum import Enum
-from pathlib import Path
-from typing import Any
-
 from pydantic import BaseModel
 
 from gateway.settings import Bypass, Gateway, Live, Room, Upstream
+from shared.tests.settings_rows import rows
 
 HEAD = """# Settings
 
@@ -19,7 +16,7 @@ an unknown key is one. Relative paths are taken from the directory the program i
 `secret_file`).
 
 Rooms are lists and have no variables; set them in the file. The booking site's own section, `[booking]`, is described
-in `booking/settings.py`.
+in [booking.md](booking.md).
 """
 
 LIVE_TEXT = """In the same table. These can be changed while the room runs (`PATCH /api/rooms/{room}`); the store keeps
@@ -43,33 +40,8 @@ def render() -> str:
     parts = [HEAD]
     for title, text, model, left_out in SECTIONS:
         parts.append(f"## {title}\n\n{text}\n")
-        rows = ["| setting | default | |", "|---|---|---|"]
-        for name, info in model.model_fields.items():
-            if name not in left_out:
-                default = (
-                    "required" if info.is_required() else f"`{_toml(info.get_default(call_default_factory=True))}`"
-                )
-                rows.append(f"| `{name}` | {default} | {info.description or ''} |")
-        parts.append("\n".join(rows) + "\n")
+        parts.append(rows(model, left_out=left_out))
     return "\n".join(parts)
-
-
-def _toml(value: Any) -> str:
-    match value:
-        case None:
-            return "none"
-        case bool():
-            return str(value).lower()
-        case Enum():
-            return f'"{value.value}"'
-        case str() | Path():
-            return f'"{value}"'
-        case tuple() | list():
-            return "[" + ", ".join(_toml(each) for each in value) + "]"
-        case dict():
-            return "{}"
-        case _:
-            return str(value)
 
 
 if __name__ == "__main__":
