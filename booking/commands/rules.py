@@ -15,8 +15,7 @@ from booking.rules.data import change_data, problem_data, verdict_data
 from booking.rules.diff import changes
 from booking.rules.edits import edits, not_versioned
 from booking.rules.model import AttributeValue, BadCalendar
-from booking.rules.times import find_zone, to_local, to_ms
-from booking.schedule import to_ms as aware_to_ms
+from booking.rules.times import find_zone, instant_ms, to_local, to_ms
 from shared.clock import now_ms
 
 SAME: Final = 0
@@ -61,7 +60,7 @@ def _explain(arguments: argparse.Namespace) -> int:
     zone = find_zone(calendar.zone)
     at: datetime | None = arguments.at
     try:
-        at_ms = now_ms() if at is None else aware_to_ms(at) if at.tzinfo else to_ms(at, zone)
+        at_ms = now_ms() if at is None else instant_ms(at) if at.tzinfo else to_ms(at, zone)
         asked = to_local(at_ms, zone)
     except (ValueError, OverflowError) as error:
         print(f"booking: --at: {error}", file=sys.stderr)

@@ -46,6 +46,11 @@ def to_ms(moment: datetime, zone: ZoneInfo) -> int:
     elif moment.utcoffset() != moment.astimezone(zone).utcoffset():
         right = _show(moment.astimezone(zone))
         raise ValueError(f"{_show(moment)} has not the offset of {zone.key} at that moment: write {right}")
+    return instant_ms(moment)
+
+
+def instant_ms(moment: datetime) -> int:
+    """Milliseconds since 1970 of a time with an offset, whatever zone that is of."""
     return (moment - _EPOCH) // _MS
 
 
