@@ -11,9 +11,13 @@ from markupsafe import Markup
 from yarl import URL
 
 from booking import codes, texts
+from booking.routes.ways import retry_by, ways_on
 from booking.settings import Language
 
 TEMPLATES: Final = Path(__file__).parent.parent / "templates"
+SCRIPTS: Final = ("countdown", "draft", "print")
+# What a page may leave out. visit: who books for whom; forget: drafts the browser need not keep any longer.
+_DEFAULTS: Final[dict[str, Any]] = {"visit": None, "forget": "", "problems": {}, "note": "", "retry": None}
 
 
 class Pages:
@@ -21,7 +25,7 @@ class Pages:
 
     def __init__(self) -> None:
         style = (TEMPLATES / "style.css").read_text(encoding="utf-8")
-        script = (TEMPLATES / "countdown.js").read_text(encoding="utf-8")
+        scripts = {name: (TEMPLATES / f"{name}.js").read_text(encoding="utf-8") for name in SCRIPTS}
         self._environment = Environment(
             loader=FileSystemLoader(TEMPLATES),
             autoescape=True,
@@ -30,18 +34,33 @@ class Pages:
             lstrip_blocks=True,
         )
         # Our own files, written into the page as they are: the hashes below are of exactly this text.
-        self._environment.globals.update(style=Markup(style), script=Markup(script))  # noqa: S704
+        self._environment.globals.update(
+            style=Markup(style),  # noqa: S704
+            scripts={name: Markup(text) for name, text in scripts.items()},  # noqa: S704
+            ways_on=ways_on,
+            retry_by=retry_by,
+        )
         self._environment.filters["grouped"] = codes.grouped
         # `data:` is the empty icon, which keeps browsers from asking for /favicon.ico.
         self.policy: Final = (
-            f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; img-src data:; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+            f"default-src 'none'; style-src {_hash(style)}; script-src {' '.join(map(_hash, scripts.values()))}; "
+            "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
         )
 
     def render(
-        self, request: web.Request, language: Language, template: str, *, status: int = 200, **values: Any
+        self,
+        request: web.Request,
+        language: Language,
+        template: str,
+        *,
+        now_ms: int = 0,
+        status: int = 200,
+        **values: Any,
     ) -> web.Response:
-        """The page in this language. Links made with `url` keep the language the visitor switched to."""
+        """The page in this language. Links made with `url` keep the language the visitor switched to.
+
+        now_ms: where the page tells years from this one.
+        """
         chosen = request.query.get("lang")
         keep = {"lang": language} if chosen == language else {}
         other = texts.LANGUAGES[1 - texts.LANGUAGES.index(language)]
@@ -53,12 +72,17 @@ class Pages:
             say=say,
             say_day=lambda moment_ms: texts.say_day(moment_ms, language),
             say_time=lambda moment_ms: texts.say_time(moment_ms, language),
+            say_moment=lambda moment_ms: texts.say_moment(moment_ms, language, now_ms=now_ms),
+            say_date=lambda day: texts.say_date(day, language),
             url=lambda path: str(URL(path).update_query(keep)),
             language=language,
+            lang=keep.get("lang"),
             other_language=other,
             # A page that answers a form has no address of its own to be shown at in the other language.
             other_url=str(request.rel_url.update_query(lang=other)) if request.method == "GET" else None,
-            **values,
+            now_ms=now_ms,
+            method=request.method,
+            **_DEFAULTS | values,
         )
         return web.Response(text=html, status=status, content_type="text/html")
 

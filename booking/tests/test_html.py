@@ -1,78 +1,35 @@
-"""The journey through the pages, as a browser without JavaScript makes it."""
+"""What holds for every page: headers, problems, and which requests are heard at all."""
 
 import hashlib
 import html
 import re
-import sqlite3
 from base64 import b64encode
+from datetime import date
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
-from booking.tests.conftest import PERSON
+from booking import errors, texts
+from booking.calendar_file import find_calendar, read_calendar
+from booking.routes import problems
+from booking.routes.html.table import routes
+from booking.rules.calendar import judge
+from booking.tests.conftest import START_MS
+from booking.tests.structure import Page, faults_of
+from booking.tests.visitor import Visitor
 from shared.wire import PASS_HEADER
 
-FORM = {**PERSON, "birth_date": "1968. 03. 02."}
-
-
-def links(page, start):
-    return [html.unescape(link) for link in re.findall(r'(?:href|formaction|action)="([^"]+)"', page) if start in link]
+FIND = {"code": "AAAAA-BBBBB", "birth_date": "19680302"}
 
 
 @pytest.fixture
 def korean(site):
-    return site.passes.header(number=200_123) | {"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}
+    return site.passes.header() | {"Accept-Language": "ko-KR,ko;q=0.9,en;q=0.8"}
 
 
-async def test_a_visitor_books_page_by_page(site, korean):
-    _, _, page = await site.get("/", headers=korean)
-    assert "<h1>예방접종 사전예약</h1>" in page
-    assert "실제 예방접종 예약이 아니니" in page
-    assert links(page, "/booking/centres/seoul")
-    assert links((await site.get("/booking", headers=korean))[2], "/booking/centres/jeju")
-    _, _, page = await site.get(links(page, "/booking/centres/seoul")[0], headers=korean)
-    assert len(links(page, "?day=")) == 7
-    _, _, page = await site.get(links(page, "?day=2021-07-21")[0], headers=korean)
-    assert "7월 21일(수) 예약 가능 시간" in page
-    assert "60명 가능" in page
-    slot = links(page, "/booking/slots/")[0]
-    _, _, page = await site.get(slot, headers=korean)
-    assert "7월 21일(수) 오전 9:00" in page
-
-    status, answered, _ = await site.post(slot, headers=korean, data=FORM)
-    assert status == 303
-    review = answered["Location"]
-    _, answered, page = await site.get(review, headers=korean)
-    assert "Sunbeon-Command" not in answered
-    assert "아직 예약이 확정되지 않았습니다." in page
-    assert "오후 8:05까지" in page
-    assert 'data-left-s="300"' in page
-    status, answered, card = await site.post(review, headers=korean)
-
-    assert status == 200
-    assert answered["Sunbeon-Command"] == "complete"
-    (code,) = re.findall(r'class="code">(\w{5}-\w{5})<', card)
-    for shown in ("예약이 완료되었습니다", "홍*동", "서울 가온 예방접종센터", "200,123"):
-        assert shown in card
-    assert "홍길동" not in card
-    assert code in (await site.post(review, headers=korean))[2]
-
-    find = {"code": code.lower(), "birth_date": "19680302"}
-    _, _, page = await site.post("/booking/find", headers=korean, data=find)
-    assert "예약됨" in page
-    _, answered, page = await site.post("/booking/cancel", headers=korean, data=find)
-    assert "예약이 취소되었습니다" in page
-
-
-async def test_the_card_page_needs_no_further_request(site, korean):
-    slot = await site.first_slot()
-    _, answered, _ = await site.post(f"/booking/slots/{slot['id']}", headers=korean, data=FORM)
-    _, _, card = await site.post(answered["Location"], headers=korean)
-
-    assert not re.search(r"<(img|script|iframe|object|embed|video)\b|@import|url\(", card)
-    assert re.findall(r"<link[^>]+>", card) == ['<link rel="icon" href="data:,">']
-
-
-@pytest.mark.parametrize("path", ["/", "/booking/holds/none", "/booking/find"])
+@pytest.mark.parametrize(
+    "path", ["/", "/booking/holds/none", "/booking/find", "/booking/identify", "/booking/eligibility"]
+)
 async def test_pages_carry_headers_that_let_nothing_in(site, korean, path):
     _, answered, page = await site.get(path, headers=korean)
 
@@ -88,91 +45,22 @@ async def test_pages_carry_headers_that_let_nothing_in(site, korean, path):
     assert not re.search(r" on\w+=", page)
 
 
-async def test_the_switch_changes_the_language_and_links_keep_it(site, korean):
-    _, _, page = await site.get("/booking", headers=korean)
-    (switch,) = links(page, "lang=en")
-    _, _, page = await site.get(switch, headers=korean)
-    assert '<html lang="en">' in page
-    assert "Choose a centre" in page
-    (centre,) = links(page, "/booking/centres/busan")
-    _, _, page = await site.get(centre, headers=korean)
-    assert all("lang=en" in link for link in links(page, "?day="))
-    _, answered, _ = await site.post(links(page, "/booking/slots/")[0], headers=korean, data=FORM)
-    assert answered["Location"].endswith("?lang=en")
-
-
-async def test_a_form_with_errors_names_them_and_keeps_what_was_typed(site, korean):
-    slot = (await site.first_slot())["id"]
-    typed = {"name": '"><script>', "birth_date": "1968", "phone": "01x"}
-
-    status, _, page = await site.post(f"/booking/slots/{slot}", headers=korean, data=typed)
-
-    assert status == 422
-    assert page.count('aria-invalid="true"') == 2
-    for value in typed.values():
-        assert f'value="{html.escape(value)}"'.replace("&quot;", "&#34;") in page
-    assert "<script>" not in page
-    assert page.count('href="#') == 3
-
-
-async def test_a_slot_that_just_filled_up_offers_others_and_keeps_what_was_typed(start):
-    site = await start(slot_capacity=1)
-    slot = await site.first_slot()
-    await site.hold(site.passes.header(), slot["id"])
-    headers = site.passes.header()
-
-    status, _, page = await site.post(f"/booking/slots/{slot['id']}", headers=headers, data=FORM | {"name": "김철수"})
-
-    assert status == 409
-    assert 'value="김철수"' in page
-    others = re.findall(r'formaction="([^"]+)"', page)
-    assert len(others) == 6
-    assert (await site.post(others[0], headers=headers, data=FORM | {"name": "김철수"}))[0] == 303
-
-
-async def test_look_up_says_no_without_saying_which_part_was_wrong(site, korean):
-    status, _, page = await site.post("/booking/find", headers=korean, data={"code": "", "birth_date": "x"})
-    assert (status, page.count('aria-invalid="true"')) == (422, 2)
-    form = {"code": "AAAAA-BBBBB", "birth_date": "19680302"}
-    status, _, page = await site.post("/booking/find", headers=korean, data=form)
-    assert status == 404
-    assert 'value="AAAAA-BBBBB"' in page
-    assert "예약을 찾을 수 없습니다" in page
-
-
-async def test_a_broken_database_is_said_plainly_and_what_was_typed_goes_on(site, korean, tmp_path):
-    slot = (await site.first_slot())["id"]
-    with sqlite3.connect(tmp_path / "booking.db") as connection:
-        connection.execute("ALTER TABLE holds RENAME TO lost")
-    connection.close()
-
-    status, answered, page = await site.post(f"/booking/slots/{slot}", headers=korean, data=FORM)
-
-    assert (status, answered["Retry-After"]) == (503, "3")
-    assert 'name="phone" value="010-1234-5678"' in page
-    assert "Traceback" not in page
-    assert "holds" not in page
-    status, _, problem = await site.get("/api/slots", headers=korean)
-    assert (status, problem["code"]) == (503, "unavailable")
-
-
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({"Sec-Fetch-Site": "same-origin"}, 303),
-        ({"Sec-Fetch-Site": "none"}, 303),
+        ({"Sec-Fetch-Site": "same-origin"}, 404),
+        ({"Sec-Fetch-Site": "none"}, 404),
         ({"Sec-Fetch-Site": "cross-site"}, 403),
         ({"Sec-Fetch-Site": "same-site"}, 403),
         ({"Origin": "https://evil.example"}, 403),
         ({"Origin": "null"}, 403),
-        ({"Origin": "https://booking.example", "Host": "booking.example"}, 303),
-        ({"Origin": "https://booking.example", "X-Forwarded-Host": "booking.example"}, 303),
-        ({}, 303),
+        ({"Origin": "https://booking.example", "Host": "booking.example"}, 404),
+        ({"Origin": "https://booking.example", "X-Forwarded-Host": "booking.example"}, 404),
+        ({}, 404),
     ],
 )
 async def test_a_form_counts_only_from_our_own_pages(site, korean, headers, status):
-    slot = (await site.first_slot())["id"]
-    assert (await site.post(f"/booking/slots/{slot}", headers=korean | headers, data=FORM))[0] == status
+    assert (await site.post("/booking/find", headers=korean | headers, data=FIND))[0] == status
 
 
 @pytest.mark.parametrize(
@@ -185,9 +73,8 @@ async def test_a_form_counts_only_from_our_own_pages(site, korean, headers, stat
     ],
 )
 async def test_a_form_no_browser_of_ours_sends_is_refused(site, korean, content_type, body, status):
-    slot = (await site.first_slot())["id"]
     headers = korean | {"Content-Type": content_type}
-    assert (await site.post(f"/booking/slots/{slot}", headers=headers, data=body))[0] == status
+    assert (await site.post("/booking/find", headers=headers, data=body))[0] == status
 
 
 async def test_errors_are_pages_for_people_and_problems_for_programs(site, korean):
@@ -198,3 +85,69 @@ async def test_errors_are_pages_for_people_and_problems_for_programs(site, korea
     assert (status, answered["Content-Type"]) == (404, "application/problem+json")
     status, answered, _ = await site.request("DELETE", "/booking", headers={PASS_HEADER: korean[PASS_HEADER]})
     assert (status, answered["Allow"]) == (405, "GET,HEAD")
+
+
+def example(kind):
+    if kind is errors.NotEligible:
+        calendar = read_calendar(find_calendar("july-2021"))
+        return kind(judge(calendar, date(1968, 3, 2), {}, START_MS))
+    return kind({"name": "name_missing"} if kind is errors.InvalidFields else "said to nobody")
+
+
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("kind", problems.STATUS, ids=lambda kind: kind.__name__)
+def test_every_problem_says_what_happened_and_where_to_go_on(site, kind, language):
+    headers = {"Accept-Language": language}
+    request = make_mocked_request("POST", "/booking/slots/1", headers=headers, app=site.server.app)
+    told = problems.answer(request, example(kind)).text or ""
+    assert faults_of(told, language) == []
+    page = Page()
+    page.feed(told)
+    assert page.all("h1")[0].text == texts.say(kind.code, language)
+    assert texts.say(f"{kind.code}_do", language) in html.unescape(told)
+    assert any("go" in (each.attributes.get("class") or "").split() for each in page.all("a", "button"))
+    assert "said to nobody" not in told
+
+
+def test_every_address_a_form_is_sent_to_can_be_opened():
+    """The waiting page may take the place of any answer, and then brings its visitor to that address."""
+    found = {method: {route.path for route in routes() if route.method == method} for method in ("GET", "POST")}
+    assert found["POST"] <= found["GET"]
+    assert len(found["POST"]) > 8
+
+
+async def test_those_addresses_lead_somewhere_sensible_without_a_session(site):
+    visitor = Visitor(site, site.passes.header())
+    slot = (await site.first_slot())["id"]
+    for path, heading in {
+        f"/booking/slots/{slot}": "선택하신 시간",
+        "/booking/cancel": "예약 조회·변경·취소",
+        "/booking/change": "예약 조회·변경·취소",
+        f"/booking/change/slots/{slot}": "예약 조회·변경·취소",
+        "/booking/waitlist/leave": "예약 조회·변경·취소",
+        "/booking/finish": "예방접종을 예약합니다",
+        "/booking/start-over": "예방접종을 예약합니다",
+    }.items():
+        await visitor.get(path)
+        assert (visitor.status, visitor.heading) == (200, heading), path
+    for path in ("/booking/cancel", "/booking/waitlist/leave", f"/booking/change/slots/{slot}"):
+        await visitor.post(path, {})
+        assert visitor.heading == "예약 조회·변경·취소"
+        assert "먼저 예약을 조회해 주세요." in visitor.text
+
+
+async def test_a_sold_out_site_says_so_before_anyone_types_a_thing(start, clock):
+    site = await start(slot_capacity=1)
+    visitor = Visitor(site, site.passes.header())
+    _, _, found = await site.get("/api/slots", headers=site.passes.header())
+    slots = [slot["id"] for slot in found["slots"]]
+    for n, slot in enumerate(slots):
+        who = {"name": f"시험{n:04}", "birth_date": "1968-05-05", "phone": f"0109000{n:04}"}
+        assert (await site.hold(site.passes.header(), slot, **who))[0] == 201
+    await visitor.get("/")
+    assert "지금 남은 자리가 없습니다" in visitor.text
+    assert f"{len(slots)}자리가 아직 확정되지 않았습니다." in visitor.text
+    clock.forward(seconds=site.settings.booking.hold_s + 2)
+    visitor.pass_header = site.passes.header()
+    await visitor.get("/")
+    assert "남은 자리가 없습니다" not in visitor.text

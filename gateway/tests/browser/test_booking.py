@@ -1,0 +1,190 @@
+"""The booking site behind the gate, as families use it: by phone, without scripts, by keyboard, in large print."""
+
+import pytest
+from playwright.sync_api import expect
+
+from gateway.tests.browser import booking_site as site
+from gateway.tests.browser.scene import NETWORK_NOISE, PATIENCE_MS
+from gateway.tests.stand import until
+
+PHONE = {"viewport": {"width": 360, "height": 740}, "is_mobile": True, "has_touch": True, "locale": "ko-KR"}
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["with scripts", "without scripts"])
+def test_a_child_books_the_mother_then_cancels_and_books_again(scene, scripts):
+    child = scene.person(java_script_enabled=scripts, **PHONE)
+    page = child.page
+    assert child.go() is None
+    first_number = scene.admissions()[-1].number
+    site.identify_for_mother(page)
+    assert "김*자 님의 예약을 이*늘 님이 대신 진행하고 있습니다." in page.locator("main").inner_text()
+    site.hold(page)
+    expect(page.locator("dl").first).to_contain_text("김*자")
+    code = site.confirm(page)
+    expect(page.locator("h1")).to_have_text("예약이 완료되었습니다")
+    card = page.locator(".ticket").inner_text()
+    for shown in ("김*자", "이*늘", f"{first_number:,}"):
+        assert shown in card
+    until(lambda: scene.stand.room()["live"] == 0, "the turn ended with the booking")
+
+    # A turn makes one booking: for whatever follows, the child waits for another.
+    assert child.go() is None
+    site.find(page, code, site.MOTHER_BIRTH)
+    expect(page.locator(".ticket")).to_contain_text("예약됨")
+    site.cancel(page)
+    expect(page.locator("h1")).to_have_text("예약이 취소되었습니다")
+    page.get_by_role("link", name="처음 화면").first.click()
+    site.identify_for_mother(page)
+    site.hold(page, centre=1, time=1)
+    again = site.confirm(page)
+    assert again != code
+    assert len(scene.admissions()) == 2
+    assert site.CHILD["name"] not in page.content()
+    _nothing_personal_was_said(scene)
+
+
+def _nothing_personal_was_said(scene):
+    """Neither in an address nor in anything the site logs."""
+    told = scene.stand.logs() + "".join(each.path for each in scene.requests())
+    for word in (*site.CHILD.values(), *site.MOTHER.values()):
+        assert word not in told
+
+
+def test_what_was_typed_outlives_a_turn_that_ends_meanwhile(scene):
+    child = scene.person(noise=NETWORK_NOISE, **PHONE)
+    page = child.page
+    scene.stand.patch(idle_limit_s=1)
+    try:
+        child.go("/booking/identify?for=family")
+        site.fill(page, site.CHILD | site.MOTHER)
+        page.locator("#method-certificate").check()
+        page.locator("#consent").check()
+        until(lambda: scene.stand.room()["live"] == 0, "the turn has ended")
+    finally:
+        scene.stand.patch(idle_limit_s=300)
+    scene.take_seat()
+    page.locator("main .stick button").click()
+    assert child.number > scene.holder_number, "the form was answered by the waiting page"
+    scene.free_seat()
+    child.enters()
+
+    expect(page.get_by_text("이 창에 입력하셨던 내용을 되살렸습니다.")).to_be_visible(timeout=PATIENCE_MS)
+    for name, value in (site.CHILD | site.MOTHER).items():
+        expect(page.locator(f"#{name}")).to_have_value(value)
+    expect(page.locator("#method-certificate")).to_be_checked()
+    expect(page.locator("#consent")).not_to_be_checked()
+    page.locator("#consent").check()
+    page.locator("main .stick button").click()
+    page.wait_for_selector("ul.list")
+    assert page.evaluate("JSON.stringify(sessionStorage)").count("010-") == 0, "what got through is kept no longer"
+
+
+def test_starting_over_leaves_nothing_behind(scene):
+    child = scene.person(**PHONE)
+    page = child.page
+    child.go()
+    site.identify_for_mother(page)
+    assert any(each["name"] == "booking_session" for each in child.context.cookies())
+    page.locator('form[action^="/booking/start-over"] button').click()
+    page.wait_for_selector(".doors")
+    assert not any(each["name"] == "booking_session" for each in child.context.cookies())
+    assert "booking:draft" not in page.evaluate("JSON.stringify(sessionStorage)")
+    page.locator('.doors a[href*="for=family"]').click()
+    for name in site.CHILD | site.MOTHER:
+        expect(page.locator(f"#{name}")).to_have_value("")
+
+
+def test_the_keyboard_alone_is_enough(scene):
+    person = scene.person()
+    page = person.page
+    person.go()
+    keys = page.keyboard
+    keys.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    keys.press("Enter")
+    _tab_to(page, "Book for myself")
+    keys.press("Enter")
+    page.wait_for_selector("#name")
+    _tab_to(page, "carrier")
+    keys.press("ArrowDown")
+    expect(page.locator("#method-certificate")).to_be_checked()
+    for value in site.MINJI.values():
+        keys.press("Tab")
+        keys.type(value)
+    keys.press("Enter")
+    page.wait_for_selector("ul.list")
+    _tab_to(page, "Seoul Gaon")
+    keys.press("Enter")
+    page.wait_for_selector("ul.slots")
+    _tab_to(page, "10:00")
+    keys.press("Enter")
+    page.wait_for_selector(".early")
+    _tab_to(page, "Confirm booking")
+    keys.press("Enter")
+    expect(page.locator("h1")).to_have_text("You are booked", timeout=PATIENCE_MS)
+
+
+def _tab_to(page, text):
+    """Press Tab until the focus is on what says so, or has that value; it must be seen there."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        focus = page.evaluate("[document.activeElement.textContent, document.activeElement.value || '']")
+        if any(text in each for each in focus):
+            outline = page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            assert outline != "none", f"{text}: the focus cannot be seen"
+            return
+    raise AssertionError(f"Tab does not lead to {text!r} on {page.url}")
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"viewport": {"width": 320, "height": 640}},
+        {"viewport": {"width": 320, "height": 640}, "color_scheme": "dark", "locale": "ko-KR"},
+        # 200 % on a phone of 640 device pixels' width.
+        {"viewport": {"width": 320, "height": 640}, "reduced_motion": "reduce"},
+    ],
+    ids=["small", "small, dark, Korean", "small, large print"],
+)
+def test_every_page_fits_a_small_phone_and_large_print(scene, look, request):
+    large = "large print" in request.node.name
+    person = scene.person(**look)
+    page = person.page
+    person.go()
+
+    def fits(what):
+        if large:
+            # As the setting for large text does it: the root's size, everything else is relative.
+            page.evaluate("document.documentElement.style.fontSize = '200%'")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 320, f"{what}: {wide} px"
+        small = page.evaluate(SMALL_TARGETS)
+        assert small == [], f"{what}: too small to touch"
+
+    fits("start")
+    for path in ("eligibility", "identify", "identify?for=family", "find", ""):
+        person.go(f"/booking/{path}".rstrip("/"))
+        fits(path)
+    person.go("/booking/eligibility")
+    site.fill(page, {"birth_date": "19680302"})
+    page.locator("main form button").first.click()
+    page.wait_for_selector(".answer")
+    fits("answer")
+    person.go()
+    site.identify(page, site.MINJI)
+    fits("centres")
+    page.locator("ul.list a").first.click()
+    page.wait_for_selector("ul.slots")
+    fits("times")
+    page.locator("ul.slots button").first.click()
+    page.wait_for_selector(".early")
+    fits("review")
+    site.confirm(page)
+    fits("card")
+
+
+# Controls of less than 44 CSS pixels in height, but for links inside a sentence (WCAG 2.5.8 excepts them).
+SMALL_TARGETS = """() => [...document.querySelectorAll("button, input, .go, .list a, .links a, .days a, label.choice")]
+  .filter((it) => it.getClientRects().length && !it.closest("label.choice:not(:scope)"))
+  .filter((it) => it.getBoundingClientRect().height < 44)
+  .map((it) => it.outerHTML.slice(0, 80))"""
