@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from datetime import date, datetime
+from pathlib import Path
 
 import pytest
 
@@ -174,3 +175,12 @@ def test_attributes_that_can_be_combined_in_too_many_ways_are_refused():
     (problem,) = problems_of(GOOD.replace("birth_years = [1965, 1966]", f"attributes = {{ {names} }}"))
 
     assert problem.kind == "attributes"
+
+
+def test_the_file_shown_in_the_documentation_is_one():
+    text = (Path(__file__).parents[3] / "docs" / "eligibility.md").read_text(encoding="utf-8")
+    shown = text.split("```toml\n")[1].split("```")[0]
+
+    calendar = load(shown, file="eligibility.md")
+
+    assert [rule.name for rule in calendar.rules] == ["53-54/2"]
