@@ -1,5 +1,6 @@
 """The composition root: what the booking site consists of, and what is opened and closed with it."""
 
+import asyncio
 import logging
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -8,7 +9,6 @@ from typing import Final
 from aiohttp import web
 
 from booking import schedule
-from booking.database import Database
 from booking.request_log import RequestLog
 from booking.routes import api, gate, headers, html, origin, problems
 from booking.routes.context import (
@@ -24,7 +24,8 @@ from booking.routes.context import (
 from booking.routes.pages import Pages
 from booking.secret_key import load_secret
 from booking.settings import Settings
-from booking.store import BookingStore
+from booking.store import BookingStore, database_at
+from booking.store.sweeper import sweep_for_ever
 from shared.admission import require_pass
 from shared.clock import Clock, now_ms
 
@@ -76,14 +77,19 @@ async def _request_log(app: web.Application) -> AsyncIterator[None]:
 
 async def _store(app: web.Application) -> AsyncIterator[None]:
     mine = app[SETTINGS]
-    database = Database(mine.database)
+    database = database_at(mine.database)
     try:
         await database.open()
-        store = BookingStore(database, secret=app[PERSON_SECRET], hold_ms=mine.hold_s * 1000)
+        store = BookingStore(
+            database, secret=app[PERSON_SECRET], hold_ms=mine.hold_s * 1000, proxy_limit=mine.proxy_limit
+        )
         # On every start, so that a demo started a week later has days to book.
-        slots = schedule.demo_slots(app[CLOCK]())
-        await store.prepare(schedule.DEMO_CENTRES, slots, capacity=mine.slot_capacity)
+        slots = schedule.demo_slots(app[CLOCK](), capacity=mine.slot_capacity)
+        await store.prepare(schedule.DEMO_CENTRES, schedule.DEMO_VACCINES, slots)
         app[STORE] = store
+        sweeping = asyncio.create_task(sweep_for_ever(store, app[CLOCK]))
         yield
+        sweeping.cancel()
+        await asyncio.wait([sweeping])
     finally:
         await database.close()

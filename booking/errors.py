@@ -26,9 +26,25 @@ class SlotClosed(BookingError):
 
 
 class AlreadyBooked(BookingError):
-    """This person has a live booking."""
+    """This person has a live booking. by_proxy: somebody else made it for them."""
 
     code = "already_booked"
+
+    def __init__(self, message: str, *, by_proxy: bool = False) -> None:
+        self.by_proxy = by_proxy
+        super().__init__(message)
+
+
+class AlreadyWaiting(BookingError):
+    """This person is on another waitlist, or somebody else put them on this one."""
+
+    code = "already_waiting"
+
+
+class ProxyLimitReached(BookingError):
+    """This booker has booked for as many others as one may."""
+
+    code = "proxy_limit"
 
 
 class PassUsed(BookingError):
@@ -53,8 +69,28 @@ class TooLateToCancel(BookingError):
     code = "too_late"
 
 
+class TooLateToChange(BookingError):
+    code = "too_late"
+
+
+class BookingCancelled(BookingError):
+    """A cancelled booking cannot be changed any more."""
+
+    code = "booking_cancelled"
+
+
+class SeatsLeft(BookingError):
+    """Nobody need wait for this day: it has a seat to book."""
+
+    code = "seats_left"
+
+
 class NoSuchCentre(BookingError):
     code = "no_such_centre"
+
+
+class NoSuchVaccine(BookingError):
+    code = "no_such_vaccine"
 
 
 class NoSuchSlot(BookingError):
@@ -130,6 +166,10 @@ class NotEligible(BookingError):
 
 
 class StoreUnavailable(BookingError):
-    """The database is locked, full, damaged or gone. What was asked for was not done, not even half."""
+    """The database is locked, full, damaged or gone. What was asked for was not done, not even half.
+
+    One case cannot be told from here: the connection may break after the database was told to keep it all. Then all of
+    it was done, and asking again says so.
+    """
 
     code = "unavailable"

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 Language = Literal["ko", "en"]
 
 DATABASE_PREFIX: Final = "sqlite+aiosqlite:///"
+POSTGRES_PREFIX: Final = "postgresql+asyncpg://"
 _HIGHEST_PORT: Final = 65_535
 
 
@@ -28,9 +29,15 @@ def _check_listen(text: str) -> str:
 
 
 def _check_database(text: str) -> str:
+    if text.startswith(POSTGRES_PREFIX):
+        return text
     name = text.removeprefix(DATABASE_PREFIX)
     if name in {text, "", ":memory:"} or "?" in name:
-        raise ValueError(f'write "{DATABASE_PREFIX}PATH"; a database in memory would lose every booking')
+        # Never the text itself: it may hold a password.
+        raise ValueError(
+            f'write "{DATABASE_PREFIX}PATH" or "{POSTGRES_PREFIX}USER@HOST/NAME"; a database in memory would lose '
+            "every booking"
+        )
     return text
 
 
@@ -71,6 +78,7 @@ class Booking(BaseModel):
     )
     database: Annotated[str, AfterValidator(_check_database)] = Field(
         default="sqlite+aiosqlite:///var/booking.db",
+        repr=False,
         description="`sqlite+aiosqlite:///PATH` or `postgresql+asyncpg://USER@HOST/NAME`.",
     )
     backend_keys: Path = Field(
