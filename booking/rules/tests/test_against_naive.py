@@ -142,3 +142,9 @@ def test_who_was_born_on_29_february_is_a_year_older_on_1_march_of_common_years(
     assert first <= birth < before
     ((first, before),) = age_span({"on": on, "from": years + 1, "to": years + 1})
     assert not first <= birth < before
+
+
+def test_on_29_february_those_born_on_1_march_are_still_a_year_younger():
+    for birth, years in ((date(2001, 2, 28), 3), (date(2001, 3, 1), 2)):
+        ((first, before),) = age_span({"on": date(2004, 2, 29), "from": years, "to": years})
+        assert first <= birth < before
