@@ -9,21 +9,31 @@ from typing import Final
 from aiohttp import web
 
 from booking import schedule
+from booking.calendar_file import CalendarFile, find_calendar
+from booking.identity.attempts import Attempts
+from booking.identity.base import IdentityProvider
+from booking.identity.simulated import SimulatedIdentity
 from booking.request_log import RequestLog
-from booking.routes import api, gate, headers, html, origin, problems
+from booking.routes import api, gate, headers, html, origin, problems, stock
 from booking.routes.context import (
+    ATTEMPTS,
+    CALENDAR,
     CLOCK,
     HEALTH_PATH,
+    IDENTITY,
     PAGES,
     PERSON_SECRET,
     REFUSED,
     REQUEST_LOG,
+    SEALER,
     SETTINGS,
+    STOCK,
     STORE,
 )
 from booking.routes.pages import Pages
+from booking.sealed import Sealer
 from booking.secret_key import load_secret
-from booking.settings import Settings
+from booking.settings import Identity, Settings
 from booking.store import BookingStore, database_at
 from booking.store.sweeper import sweep_for_ever
 from shared.admission import require_pass
@@ -35,11 +45,18 @@ _log = logging.getLogger("booking")
 MAX_BODY_BYTES: Final = 16 * 1024
 
 
-def create_app(settings: Settings, *, clock: Clock = now_ms, secret: str | None = None) -> web.Application:
+def create_app(
+    settings: Settings,
+    *,
+    clock: Clock = now_ms,
+    secret: str | None = None,
+    identity: IdentityProvider | None = None,
+) -> web.Application:
     """The site, not started yet.
 
-    secret: what `SUNBEON_BOOKING_SECRET` says; None takes `secret_file`.
-    Raises `KeyFileError`, `SecretError`, `LogUnwritable`; starting it may raise `StoreUnavailable`, `WrongSecret`.
+    secret: what `SUNBEON_BOOKING_SECRET` says; None takes `secret_file`. identity: None takes the one of the settings.
+    Raises `KeyFileError`, `SecretError`, `LogUnwritable`, `BadCalendar`; starting it may raise `StoreUnavailable`,
+    `WrongSecret`.
     """
     mine = settings.booking
     # From the outside in: the log sees every answer, and nothing is looked at before the pass.
@@ -48,6 +65,7 @@ def create_app(settings: Settings, *, clock: Clock = now_ms, secret: str | None 
         middlewares=[
             gate.record,
             headers.secure,
+            stock.tell,
             problems.tell_errors,
             require_pass(
                 mine.backend_keys, rooms=mine.rooms, open_paths=(HEALTH_PATH,), refuse=gate.refuse, clock=clock
@@ -58,11 +76,21 @@ def create_app(settings: Settings, *, clock: Clock = now_ms, secret: str | None 
     app[SETTINGS] = mine
     app[CLOCK] = clock
     app[PERSON_SECRET] = load_secret(mine.secret_file, secret)
+    app[SEALER] = Sealer(app[PERSON_SECRET])
+    app[CALENDAR] = CalendarFile(find_calendar(mine.rules))
+    app[IDENTITY] = identity or _provider(mine.identity)
+    app[STOCK] = stock.StockWatch()
+    app[ATTEMPTS] = Attempts(mine.identity.attempts_per_pass)
     app[PAGES] = Pages()
     app[REFUSED] = Counter()
     app.add_routes([*api.routes(), *html.routes()])
     app.cleanup_ctx.extend((_request_log, _store))
     return app
+
+
+def _provider(settings: Identity) -> IdentityProvider:
+    methods = {"carrier": settings.carrier, "certificate": settings.certificate}
+    return SimulatedIdentity(methods, timeout_s=settings.timeout_s)
 
 
 async def _request_log(app: web.Application) -> AsyncIterator[None]:

@@ -36,9 +36,12 @@ async def _book(visitor: Visitor) -> Ending:
     free = [slot["id"] for slot in (slots or {}).get("slots", ()) if slot["left"] > 0]
     visitor.rng.shuffle(free)
     await _pause(visitor, 1 / 3)
-    person = _person(visitor)
+    who = await _ask(visitor, "POST", "/api/identity", {"method": "carrier", **_person(visitor)})
+    if who.status >= 400:  # noqa: PLR2004 - HTTP
+        visitor.client.tally.errors[f"identity {(who.json() or {}).get('code', who.status)}"] += 1
+        free = []
     for slot in free[:MOST_SLOTS_TRIED]:
-        hold = await _ask(visitor, "POST", "/api/holds", {"slot_id": slot, **person})
+        hold = await _ask(visitor, "POST", "/api/holds", {"slot_id": slot, "identity": who.json()["identity"]})
         if hold.status == CONFLICT:
             if hold.lost and (hold.json() or {}).get("code") == "already_booked":
                 return Ending.BOOKED  # the answer that said so was lost

@@ -1,11 +1,13 @@
 """What a handler finds in its application and its request, by typed key."""
 
 from collections import Counter
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from aiohttp import web
 
 from booking import texts
+from booking.calendar_file import CalendarFile
+from booking.identity.attempts import Attempts
 from booking.identity.base import IdentityProvider
 from booking.request_log import RequestLog
 from booking.routes.pages import Pages
@@ -13,6 +15,9 @@ from booking.sealed import Sealer
 from booking.settings import Booking, Language
 from booking.store import BookingStore
 from shared.clock import Clock
+
+if TYPE_CHECKING:
+    from booking.routes.stock import StockWatch
 
 SETTINGS: Final = web.AppKey("settings", Booking)
 # No type at run time: it is a callable's.
@@ -22,6 +27,9 @@ PERSON_SECRET: Final = web.AppKey("person_secret", bytes)
 SEALER: Final = web.AppKey("sealer", Sealer)
 # No type at run time: a Protocol.
 IDENTITY: Final[web.AppKey[IdentityProvider]] = web.AppKey("identity")
+ATTEMPTS: Final = web.AppKey("attempts", Attempts)
+STOCK: Final[web.AppKey["StockWatch"]] = web.AppKey("stock")
+CALENDAR: Final = web.AppKey("calendar", CalendarFile)
 PAGES: Final = web.AppKey("pages", Pages)
 REQUEST_LOG: Final = web.AppKey("request_log", RequestLog)
 # How many requests were turned away at the gate, by kind of `PassError`.

@@ -1,4 +1,4 @@
-"""What the pages and the API do alike: from typed fields to a held seat."""
+"""What the pages and the API do alike: from typed fields to a proven person, and from there to a held seat."""
 
 from collections.abc import Mapping
 from datetime import date
@@ -7,13 +7,25 @@ from typing import Final
 from aiohttp import web
 
 from booking import person, schedule
-from booking.model import Hold
-from booking.routes.context import PERSON_SECRET, STORE, now_of
+from booking.errors import InvalidFields, NotEligible
+from booking.identity.base import Attributes, Light
+from booking.model import BookingCard, Hold, Party, PersonKeys, WaitCard
+from booking.person import Person
+from booking.routes.context import ATTEMPTS, CALENDAR, IDENTITY, PERSON_SECRET, SEALER, STORE, now_of
+from booking.routes.session import Identified, Session, require_person
+from booking.rules.calendar import Calendar, judge
+from booking.rules.model import Verdict
+from booking.sealed import Purpose
 from shared.admission import CLAIMS
 from shared.wire import Command
 
 # Said to the gateway with a confirmed booking: this visitor is done, the seat inside is free.
 COMPLETE: Final = Command.COMPLETE.value
+
+# The consent a booker gives for somebody else; a new wording gets a new version, kept with each booking.
+CONSENT_VERSION: Final = "2026-1"
+# The fields of the one who is booked for, where that is not the visitor.
+FOR: Final = "for_"
 
 
 def today(request: web.Request) -> date:
@@ -21,11 +33,112 @@ def today(request: web.Request) -> date:
     return schedule.in_korea(now_of(request)).date()
 
 
-async def make_hold(request: web.Request, slot_id: int, fields: Mapping[str, str]) -> Hold:
-    """Check the person and hold a seat for them. The fields go no further than this function.
+def calendar_of(request: web.Request) -> Calendar:
+    """The calendar in force."""
+    return request.app[CALENDAR].current(now_of(request))
 
-    Raises `InvalidFields` and what `BookingStore.hold` raises.
+
+def judge_birth(request: web.Request, birth_date: date, attributes: Attributes | None = None) -> Verdict:
+    """What the calendar says of such a person now."""
+    return judge(calendar_of(request), birth_date, attributes or {}, now_of(request))
+
+
+def methods(request: web.Request) -> list[tuple[str, Light]]:
+    """The identity methods in their order, and how each is doing."""
+    provider = request.app[IDENTITY]
+    return [(method, provider.light(method)) for method in provider.methods]
+
+
+async def identify(
+    request: web.Request,
+    method: str,
+    typed: Mapping[str, str],
+    typed_for: Mapping[str, str] | None,
+    *,
+    consent: bool,
+) -> Session:
+    """The visitor proves to be `typed`, to book for themself, or with consent for `typed_for`. Not yet eligible.
+
+    Both hold `name`, `birth_date` and `phone`. Raises `InvalidFields` (those of `typed_for` named `for_...`),
+    `TooManyAttempts`, `IdentityRefused`, `IdentityUnavailable`.
     """
-    typed = person.read_person(fields, today=today(request))
-    keys = person.person_keys(typed, request.app[PERSON_SECRET])
-    return await request.app[STORE].hold(slot_id, keys, request[CLAIMS], now_ms=now_of(request))
+    provider = request.app[IDENTITY]
+    problems: dict[str, str] = {} if method in provider.methods else {"method": "method_unknown"}
+    visitor = _checked(typed, today(request), problems, "")
+    other = None
+    if typed_for is not None:
+        other = _checked(typed_for, today(request), problems, FOR)
+        if not consent:
+            problems["consent"] = "consent_missing"
+        if visitor and other and person.same_person(visitor) == person.same_person(other):
+            problems[f"{FOR}name"] = "same_person"
+    if problems or visitor is None:
+        raise InvalidFields(problems)
+    request.app[ATTEMPTS].note(request[CLAIMS].pass_id)
+    subject = await provider.verify(method, visitor)
+    found = Identified(visitor, subject.id, subject.attributes)
+    if other is None:
+        return Session(found, method=method, verified_ms=now_of(request))
+    subject = await provider.find(other)
+    whom = Identified(other, subject.id, subject.attributes)
+    return Session(whom, booker=found, consent=CONSENT_VERSION, method=method, verified_ms=now_of(request))
+
+
+def require_eligible(request: web.Request, session: Session) -> Verdict:
+    """The verdict that lets the person book now. Raises `NotIdentified`, `NotEligible`."""
+    whom = require_person(session)
+    verdict = judge_birth(request, whom.person.birth_date, whom.attributes)
+    if not verdict.eligible:
+        raise NotEligible(verdict)
+    return verdict
+
+
+async def hold_seat(request: web.Request, session: Session, slot_id: int) -> Hold:
+    """Hold a seat for the session's person. Raises as `require_eligible`, and what `BookingStore.hold` raises."""
+    party = _party(request, session, require_eligible(request, session))
+    return await request.app[STORE].hold(slot_id, party, request[CLAIMS], now_ms=now_of(request))
+
+
+async def join_waitlist(
+    request: web.Request, session: Session, centre_id: str, day: date, vaccine_id: str | None
+) -> WaitCard:
+    """Put the session's person on the list of a centre and day. Raises as `require_eligible` and the store do."""
+    party = _party(request, session, require_eligible(request, session))
+    return await request.app[STORE].join_waitlist(
+        centre_id, day, party, request[CLAIMS], vaccine_id=vaccine_id, now_ms=now_of(request)
+    )
+
+
+async def own_booking(request: web.Request, session: Session) -> BookingCard | WaitCard | None:
+    """What the visitor already has: theirs to see, since they proved who they are. None also for somebody else's."""
+    whom = require_person(session)
+    if session.booker is not None:
+        return None
+    keys = _keys(request, whom)
+    return await request.app[STORE].find_person(keys.key, now_ms=now_of(request))
+
+
+def _checked(typed: Mapping[str, str], today_: date, problems: dict[str, str], prefix: str) -> Person | None:
+    try:
+        return person.read_person(typed, today=today_)
+    except InvalidFields as error:
+        problems.update({f"{prefix}{field}": code for field, code in error.problems.items()})
+        return None
+
+
+def _keys(request: web.Request, found: Identified) -> PersonKeys:
+    return person.person_keys(found.person, request.app[PERSON_SECRET], subject=found.subject)
+
+
+def _party(request: web.Request, session: Session, verdict: Verdict) -> Party:
+    """What may be kept. The contact: the person's number, then the booker's, who may be the one that reads messages."""
+    whom, booker = require_person(session), session.booker
+    numbers = [found.person.phone for found in (whom, booker) if found]
+    contact = request.app[SEALER].seal(Purpose.CONTACT, "\n".join(numbers).encode(), now_ms=now_of(request))
+    return Party(
+        person=_keys(request, whom),
+        contact=contact,
+        booker=_keys(request, booker) if booker else None,
+        consent=session.consent,
+        rule=verdict.rule_name,
+    )

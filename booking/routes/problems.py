@@ -10,6 +10,7 @@ from aiohttp.typedefs import Handler
 
 from booking import errors, texts
 from booking.routes.context import PAGES, language_of
+from booking.routes.shapes import verdict_json
 from shared.passes import PassError
 from shared.wire import PROBLEM_JSON
 
@@ -19,17 +20,28 @@ STATUS: Final[Mapping[type[errors.BookingError], int]] = {
     errors.SoldOut: 409,
     errors.SlotClosed: 409,
     errors.AlreadyBooked: 409,
+    errors.AlreadyWaiting: 409,
+    errors.BookingCancelled: 409,
+    errors.ProxyLimitReached: 409,
+    errors.SeatsLeft: 409,
     errors.PassUsed: 409,
     errors.TooLateToCancel: 409,
+    errors.TooLateToChange: 409,
     errors.HoldExpired: 410,
     errors.OtherPass: 403,
     errors.CrossSite: 403,
+    errors.NotEligible: 403,
+    errors.NotIdentified: 403,
+    errors.IdentityRefused: 403,
+    errors.TooManyAttempts: 429,
     errors.NoSuchCentre: 404,
     errors.NoSuchSlot: 404,
+    errors.NoSuchVaccine: 404,
     errors.NoSuchBooking: 404,
     errors.BadBody: 400,
     errors.WrongContentType: 415,
     errors.InvalidFields: 422,
+    errors.IdentityUnavailable: 503,
     errors.StoreUnavailable: 503,
 }
 _OF_STATUS: Final = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "wrong_content_type"}
@@ -70,8 +82,10 @@ def answer(request: web.Request, error: errors.BookingError | PassError) -> web.
             {"field": field, "code": code, "detail": texts.say(code, language)}
             for field, code in error.problems.items()
         ]
+    if isinstance(error, errors.NotEligible) and wants_json(request):
+        extra["eligibility"] = verdict_json(error.verdict)
     response = _say(request, STATUS.get(type(error), 500), error.code, **extra)
-    if isinstance(error, errors.StoreUnavailable):
+    if isinstance(error, (errors.StoreUnavailable, errors.IdentityUnavailable)):
         response.headers["Retry-After"] = str(RETRY_AFTER_S)
     return response
 

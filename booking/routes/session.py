@@ -65,15 +65,18 @@ def read_session(request: web.Request) -> Session | None:
 
 
 def read_identity(request: web.Request, sealed: str) -> Session:
-    """The session the API's `identity` stands for. Raises `NotIdentified` if it is not one that counts now."""
-    return require_person(_read(request, sealed))
+    """The session the API's `identity` stands for. Raises `NotIdentified` if it is not one of ours."""
+    session = _read(request, sealed)
+    if session is None:
+        raise NotIdentified("this is no identity of ours")
+    return session
 
 
-def require_person(session: Session | None) -> Session:
-    """A session whose proof of identity counts now. Raises `NotIdentified`."""
+def require_person(session: Session | None) -> Identified:
+    """Whom the session is for, if its proof of identity counts now. Raises `NotIdentified`."""
     if session is None or session.person is None or session.ended:
         raise NotIdentified("no identity has been proved, or too long ago")
-    return session
+    return session.person
 
 
 def seal_session(request: web.Request, session: Session) -> str:

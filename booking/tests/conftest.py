@@ -3,6 +3,7 @@
 import base64
 import itertools
 import json
+import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,12 +19,16 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from booking.app import create_app
 from booking.schedule import to_ms
 from booking.settings import Settings
+from shared.logs import JsonFormatter
 from shared.passes import PassClaims, PassKey, sign
+from shared.tests.personal import traces, traces_in_files
 from shared.wire import PASS_HEADER, How
 
 # Monday evening, when it all began.
 START_MS = to_ms(datetime.fromisoformat("2021-07-19T20:00:00+09:00"))
 SECRET = "a secret for tests, thirty-two bytes or more"
+CHILD = {"name": "이하늘", "birth_date": "1995-11-30", "phone": "010-2468-1357"}
+MOTHER = {"name": "김순자", "birth_date": "1967-05-14", "phone": "010-8765-4321"}
 PERSON = {"name": "홍길동", "birth_date": "1968-03-02", "phone": "010-1234-5678"}
 
 
@@ -115,10 +120,16 @@ class Site:
         slot: dict[str, Any] = body["slots"][0]
         return slot
 
-    async def hold(self, headers: dict[str, str], slot_id: int, **changes: str) -> tuple[int, Any, Any]:
-        return await self.post("/api/holds", headers=headers, json={"slot_id": slot_id, **PERSON, **changes})
+    async def identify(self, headers: dict[str, str], **changes: Any) -> tuple[int, Any, Any]:
+        return await self.post("/api/identity", headers=headers, json={"method": "carrier", **PERSON, **changes})
 
-    async def book(self, headers: dict[str, str], slot_id: int, **changes: str) -> dict[str, Any]:
+    async def hold(self, headers: dict[str, str], slot_id: int, **changes: Any) -> tuple[int, Any, Any]:
+        status, answered, body = await self.identify(headers, **changes)
+        if status != 201:
+            return status, answered, body
+        return await self.post("/api/holds", headers=headers, json={"slot_id": slot_id, "identity": body["identity"]})
+
+    async def book(self, headers: dict[str, str], slot_id: int, **changes: Any) -> dict[str, Any]:
         status, _, held = await self.hold(headers, slot_id, **changes)
         assert status == 201, held
         booked: dict[str, Any]
@@ -128,6 +139,18 @@ class Site:
 
     def log(self) -> list[dict[str, Any]]:
         return [json.loads(line) for line in Path(self.settings.booking.request_log).read_text().splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def logs_name_nobody(tmp_path, caplog):
+    """Whatever a test does: nothing of the people in it is in what was logged, and more is than a program would."""
+    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.DEBUG, logger="booking")
+    yield
+    records = [*caplog.get_records("setup"), *caplog.get_records("call")]
+    text = "\n".join(JsonFormatter().format(record) for record in records)
+    assert traces(text) == []
+    assert traces_in_files(tmp_path, "*.jsonl", "*.log", "*.out") == {}
 
 
 @pytest.fixture
@@ -156,6 +179,8 @@ def make_settings(tmp_path, jwk) -> Callable[..., Settings]:
             "backend_keys": keys,
             "secret_file": tmp_path / "secret",
             "request_log": str(tmp_path / "requests.jsonl"),
+            "rules": "everyone",
+            "identity": {"carrier": {"latency_ms": 0}, "certificate": {"latency_ms": 0}},
             **changes,
         }
         return Settings.model_validate({"booking": values})
