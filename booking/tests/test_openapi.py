@@ -19,6 +19,8 @@ from booking.tests.program import Program
 CONFIG = """
 [checks.positive_data_acceptance]
 expected-statuses = ["2xx", 403, 404, 409, 410, 422, 429]
+[checks.negative_data_rejection]
+expected-statuses = [400, 403, 404, 405, 409, 410, 413, 415, 422, 429]
 """
 EXAMPLES = 60
 PATIENCE_S = 240
