@@ -2,6 +2,7 @@
 
 import html
 import sqlite3
+from contextlib import closing, contextmanager
 
 import pytest
 
@@ -155,36 +156,40 @@ async def test_look_up_says_no_without_saying_which_part_was_wrong(visitor):
     keeps(visitor, typed)
 
 
+@contextmanager
+def broken(database):
+    """As if somebody had damaged the file, for as long as this lasts."""
+    tables = ("slots", "bookings")
+    for old, new in (("", "lost_"), ("lost_", "")):
+        with closing(sqlite3.connect(database)) as connection, connection:
+            for table in tables:
+                connection.execute(f"ALTER TABLE {old}{table} RENAME TO {new}{table}")
+        if new:
+            yield
+
+
 async def test_a_broken_database_is_said_plainly_and_nothing_typed_is_lost(site, tmp_path):
-    visitor, finder = Visitor(site, site.passes.header()), Visitor(site, site.passes.header())
-    await visitor.get(FAMILY)
+    owner, child, finder = (Visitor(site, site.passes.header()) for _ in range(3))
+    await owner.get("/booking/identify")
+    await child.get(FAMILY)
     await finder.get("/booking/find")
-    with sqlite3.connect(tmp_path / "booking.db") as connection:
-        for table in ("slots", "bookings"):
-            connection.execute(f"ALTER TABLE {table} RENAME TO lost_{table}")
-    connection.close()
-
-    await visitor.press("확인하고 계속", **CHILD, **MOTHER)
-    assert (visitor.status, visitor.headers["Retry-After"]) == (503, "3")
-    keeps(visitor, CHILD | MOTHER)
-    assert "다시 시도하셔도 두 번 예약되지 않습니다." in visitor.text
-    await finder.press("조회", code="AAAAA-BBBBB", birth_date="19680302")
-    assert finder.status == 503
-    keeps(finder, {"code": "AAAAA-BBBBB", "birth_date": "19680302"})
-    for page in (visitor, finder):
-        assert page.page.all("button")[-1].text == "다시 시도"
-        assert "Traceback" not in page.html
-        assert "slots" not in page.text
-    await visitor.get("/booking")
-    assert visitor.status == 503
-    assert visitor.heading == "지금은 처리할 수 없습니다"
-
-    with sqlite3.connect(tmp_path / "booking.db") as connection:
-        for table in ("slots", "bookings"):
-            connection.execute(f"ALTER TABLE lost_{table} RENAME TO {table}")
-    connection.close()
-    await visitor.press("다시 시도")
-    assert visitor.heading == "접종센터를 선택해 주세요"
+    with broken(tmp_path / "booking.db"):
+        await owner.press("확인하고 계속", **HONG)
+        keeps(owner, HONG)
+        found = {"code": "AAAAA-BBBBB", "birth_date": "19680302"}
+        await finder.press("조회", **found)
+        keeps(finder, found)
+        await child.press("확인하고 계속", **CHILD, **MOTHER)
+        assert "booking_session" in child.cookies, "whom it is for is known already"
+        for visitor in (owner, child, finder):
+            assert (visitor.status, visitor.headers["Retry-After"]) == (503, "3")
+            assert "다시 시도하셔도 두 번 예약되지 않습니다." in visitor.text
+            assert [each.text for each in visitor.page.all("button")][-1] == "다시 시도"
+            assert "Traceback" not in visitor.html
+            assert "slots" not in visitor.text
+    for visitor in (owner, child):
+        await visitor.press("다시 시도")
+        assert visitor.heading == "접종센터를 선택해 주세요"
 
 
 @pytest.mark.parametrize("path", ["/booking/identify?for=family&slot=1", "/booking/find", "/booking/eligibility"])

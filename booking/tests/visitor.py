@@ -12,7 +12,7 @@ CHILD = {"name": "이하늘", "birth_date": "19951130", "phone": "010-2468-1357"
 MOTHER = {"for_name": "김순자", "for_birth_date": "1967-05-14", "for_phone": "010-8765-4321", "consent": "yes"}
 MINJI = {"name": "Kim Minji", "birth_date": "19700228", "phone": "010-1357-2468"}
 # Whatever of these turns up in an address has got where logs and histories keep it.
-_CODE = re.compile(r"\b\w{5}-\w{5}\b")
+_CODE = re.compile(r"[0-9A-Z]{5}-[0-9A-Z]{5}")
 PERSONAL = ("홍길동", "이하늘", "김순자", "1968", "1967", "1995", "1234", "2468", "8765")
 
 

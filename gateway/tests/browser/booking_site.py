@@ -1,6 +1,7 @@
 """What people do on the booking site's pages, in Korean or English; by clicks and keys, so with or without scripts."""
 
 from collections.abc import Mapping
+from itertools import count
 from typing import Final
 
 from playwright.sync_api import Page, expect
@@ -9,8 +10,15 @@ from gateway.tests.browser.scene import PATIENCE_MS
 
 CHILD: Final = {"name": "이하늘", "birth_date": "19951130", "phone": "010-2468-1357"}
 MOTHER: Final = {"for_name": "김순자", "for_birth_date": "19670514", "for_phone": "010-8765-4321"}
-MOTHER_BIRTH: Final = MOTHER["for_birth_date"]
 MINJI: Final = {"name": "Kim Minji", "birth_date": "19700228", "phone": "010-1357-2468"}
+
+_NUMBERS: Final = count(1)
+
+
+def another(fields: Mapping[str, str]) -> dict[str, str]:
+    """Somebody of the same name and birth date: tests share a site, and each person books once."""
+    phone = "for_phone" if "for_phone" in fields else "phone"
+    return {**fields, phone: f"0109000{next(_NUMBERS):04}"}
 
 
 def fill(page: Page, fields: Mapping[str, str]) -> None:
@@ -27,10 +35,10 @@ def identify(page: Page, fields: Mapping[str, str]) -> None:
     page.wait_for_selector("ul.list")
 
 
-def identify_for_mother(page: Page) -> None:
+def identify_for_mother(page: Page, mother: Mapping[str, str] = MOTHER) -> None:
     """From the start page: a child books for their mother; to the list of centres."""
     page.locator('.doors a[href*="for=family"]').click()
-    fill(page, CHILD | MOTHER)
+    fill(page, {**CHILD, **mother})
     page.locator("#consent").check()
     page.locator("main .stick button").click()
     page.wait_for_selector("ul.list")

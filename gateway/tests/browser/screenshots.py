@@ -16,6 +16,7 @@ from typing import Any, Final
 from playwright.sync_api import Browser, Page, expect
 
 from gateway.store.open import open_store
+from gateway.tests.browser import booking_site
 from gateway.tests.browser.chromium import PATH, chromium
 from gateway.tests.browser.scene import PATIENCE_MS
 from gateway.tests.stand import Stand, until
@@ -32,8 +33,6 @@ AHEAD: Final = 1_389
 AHEAD_AT_FIRST: Final = 4_100
 PER_MINUTE: Final = 60
 TABS_FROM: Final = GONE_IN + AHEAD + 1
-
-PERSON: Final = {"name": "홍길동", "birth_date": "19680302", "phone": "010-1234-5678"}
 
 
 def main() -> int:
@@ -75,21 +74,40 @@ def _waiting(stand: Stand, browser: Browser, folder: Path) -> None:
 
 
 def _booking(stand: Stand, browser: Browser, folder: Path) -> None:
+    """A child books for their mother on a phone; then finds that booking."""
     _run(_empty(stand))
     stand.patch(total_active_users=100, new_users_per_minute=600)
     with _page(browser, stand, **PHONE, **KO) as page:
-        page.wait_for_selector("a.brand")
+        page.wait_for_selector(".doors")
         _shoot(page, folder / "booking-start-phone-ko.png")
-        page.locator("ul.list a").first.click()
-        page.locator("ul.slots a").nth(2).click()
-        for name, value in PERSON.items():
-            page.locator(f"#{name}").fill(value)
+        page.locator('.doors a[href*="for=family"]').click()
+        booking_site.fill(page, booking_site.CHILD)
         page.locator("h1").click()  # no field is being typed in
-        _shoot(page, folder / "booking-form-phone-ko.png")
-        page.locator("button.go").click()
-        page.locator("button.go").click()
-        page.wait_for_selector(".code")
+        _shoot(page, folder / "booking-identify-phone-ko.png")
+        booking_site.fill(page, booking_site.MOTHER)
+        page.locator("#consent").check()
+        page.locator("main .stick button").click()
+        page.wait_for_selector("ul.list")
+        page.locator("ul.list a").first.click()
+        page.wait_for_selector("ul.slots")
+        _shoot(page, folder / "booking-times-phone-ko.png")
+        page.locator("ul.slots button").nth(2).click()
+        page.wait_for_selector(".early")
+        _shoot(page, folder / "booking-review-phone-ko.png")
+        code = booking_site.confirm(page)
         _shoot(page, folder / "booking-card-phone-ko.png")
+    with _page(browser, stand, **PHONE, **KO) as page:
+        page.wait_for_selector(".doors")
+        booking_site.find(page, code, booking_site.MOTHER["for_birth_date"])
+        _shoot(page, folder / "booking-found-phone-ko.png")
+    with _page(browser, stand, **DESKTOP, **EN, **DARK) as page:
+        page.wait_for_selector(".doors")
+        page.locator('.doors a[href^="/booking/eligibility"]').click()
+        booking_site.fill(page, {"birth_date": booking_site.MINJI["birth_date"]})
+        page.locator("main form button").first.click()
+        page.wait_for_selector(".answer")
+        page.locator("h1").click()
+        _shoot(page, folder / "booking-eligibility-desktop-dark-en.png")
 
 
 def _closed(stand: Stand, browser: Browser, folder: Path) -> None:

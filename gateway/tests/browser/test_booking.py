@@ -16,7 +16,8 @@ def test_a_child_books_the_mother_then_cancels_and_books_again(scene, scripts):
     page = child.page
     assert child.go() is None
     first_number = scene.admissions()[-1].number
-    site.identify_for_mother(page)
+    mother = site.another(site.MOTHER)
+    site.identify_for_mother(page, mother)
     assert "김*자 님의 예약을 이*늘 님이 대신 진행하고 있습니다." in page.locator("main").inner_text()
     site.hold(page)
     expect(page.locator("dl").first).to_contain_text("김*자")
@@ -29,25 +30,20 @@ def test_a_child_books_the_mother_then_cancels_and_books_again(scene, scripts):
 
     # A turn makes one booking: for whatever follows, the child waits for another.
     assert child.go() is None
-    site.find(page, code, site.MOTHER_BIRTH)
+    site.find(page, code, mother["for_birth_date"])
     expect(page.locator(".ticket")).to_contain_text("예약됨")
     site.cancel(page)
     expect(page.locator("h1")).to_have_text("예약이 취소되었습니다")
     page.get_by_role("link", name="처음 화면").first.click()
-    site.identify_for_mother(page)
+    site.identify_for_mother(page, mother)
     site.hold(page, centre=1, time=1)
     again = site.confirm(page)
     assert again != code
     assert len(scene.admissions()) == 2
     assert site.CHILD["name"] not in page.content()
-    _nothing_personal_was_said(scene)
-
-
-def _nothing_personal_was_said(scene):
-    """Neither in an address nor in anything the site logs."""
     told = scene.stand.logs() + "".join(each.path for each in scene.requests())
-    for word in (*site.CHILD.values(), *site.MOTHER.values()):
-        assert word not in told
+    for word in (*site.CHILD.values(), *mother.values(), code, again):
+        assert word not in told, "neither an address nor a log has it"
 
 
 def test_what_was_typed_outlives_a_turn_that_ends_meanwhile(scene):
@@ -108,7 +104,7 @@ def test_the_keyboard_alone_is_enough(scene):
     _tab_to(page, "carrier")
     keys.press("ArrowDown")
     expect(page.locator("#method-certificate")).to_be_checked()
-    for value in site.MINJI.values():
+    for value in site.another(site.MINJI).values():
         keys.press("Tab")
         keys.type(value)
     keys.press("Enter")
@@ -171,7 +167,7 @@ def test_every_page_fits_a_small_phone_and_large_print(scene, look, request):
     page.wait_for_selector(".answer")
     fits("answer")
     person.go()
-    site.identify(page, site.MINJI)
+    site.identify(page, site.another(site.MINJI))
     fits("centres")
     page.locator("ul.list a").first.click()
     page.wait_for_selector("ul.slots")

@@ -4,24 +4,20 @@ import re
 
 from playwright.sync_api import expect
 
+from gateway.tests.browser import booking_site
 from gateway.tests.browser.scene import ALL_KNOW_S, NETWORK_NOISE, PATIENCE_MS, is_idle
 from gateway.tests.stand import until
 
 CODE = re.compile(r"^[0-9A-Z]+([ -][0-9A-Z]+)*$")
 
 
-def book(person, name):
+def book(person):
     """Through the booking site's own pages, to the card with the code."""
-    page = person.page
-    page.locator("ul.list a").first.click()
-    page.locator("ul.slots a").first.click()
-    page.get_by_label("Name").fill(name)
-    page.get_by_label("Date of birth").fill("19680302")
-    page.get_by_label("Mobile phone").fill("010-1234-5678")
-    page.get_by_role("button", name="Continue").click()
-    page.get_by_role("button", name="Confirm booking").click()
-    expect(page.locator("h1")).to_have_text("You are booked", timeout=PATIENCE_MS)
-    code = page.locator(".code").text_content()
+    person.go()
+    booking_site.identify(person.page, booking_site.another(booking_site.MINJI))
+    booking_site.hold(person.page)
+    code = booking_site.confirm(person.page)
+    expect(person.page.locator("h1")).to_have_text("You are booked", timeout=PATIENCE_MS)
     assert CODE.match(code), code
     return code
 
@@ -40,7 +36,7 @@ def test_the_second_waits_sees_the_number_fall_is_let_in_and_books(scene):
 
     titles = []
     second.page.on("framenavigated", lambda _: titles.append(second.page.title()))
-    codes = [book(first, "Kim Minji")]
+    codes = [book(first)]
     second.enters()
     assert second.page.url == f"{scene.stand.url}/booking", "to the page that was asked for"
     assert any("Vaccination booking" in title for title in titles), "the title tells of the turn"
@@ -48,9 +44,9 @@ def test_the_second_waits_sees_the_number_fall_is_let_in_and_books(scene):
     assert third.page.locator("#n-bar").get_attribute("aria-valuenow") == "100"
     scene.check({one, one + 1})
 
-    codes.append(book(second, "Lee Seojun"))
+    codes.append(book(second))
     third.enters()
-    codes.append(book(third, "Park Jiwoo"))
+    codes.append(book(third))
     assert len(set(codes)) == 3
     scene.check({one, one + 1, one + 2})
     assert [each.how for each in scene.admissions()] == ["direct", "line", "line"]
@@ -113,10 +109,11 @@ def test_on_a_small_phone_in_korean_in_the_dark_every_page_fits(scene):
     scene.lets_in(person, number)
     assert page.locator("html").get_attribute("lang") == "ko"
     fits(page)
-    for click in ("ul.list a", "ul.slots a"):
-        page.locator(click).first.click()
-        page.wait_for_load_state()
-        fits(page)
+    person.go("/booking")
+    fits(page)
+    page.locator("ul.list a").first.click()
+    page.wait_for_selector("ul.slots")
+    fits(page)
 
 
 def fits(page):

@@ -2,6 +2,7 @@
 
 from playwright.sync_api import expect
 
+from gateway.tests.browser import booking_site
 from gateway.tests.browser.scene import NETWORK_NOISE, PATIENCE_MS
 from gateway.tests.stand import until
 
@@ -100,13 +101,9 @@ def test_cookies_of_a_turn_that_was_used_open_nothing_again(scene):
     first.enters()
     one = scene.admissions()[-1].number
     kept = first.context.cookies()
-    first.page.locator("ul.list a").first.click()
-    first.page.locator("ul.slots a").first.click()
-    first.page.get_by_label("Name").fill("Kim Minji")
-    first.page.get_by_label("Date of birth").fill("19550302")
-    first.page.get_by_label("Mobile phone").fill("010-9999-5678")
-    first.page.get_by_role("button", name="Continue").click()
-    first.page.get_by_role("button", name="Confirm booking").click()
+    booking_site.identify(first.page, booking_site.another(booking_site.MINJI))
+    booking_site.hold(first.page)
+    booking_site.confirm(first.page)
     expect(first.page.locator("h1")).to_have_text("You are booked", timeout=PATIENCE_MS)
     person, number = scene.in_line()
     first.context.add_cookies(kept)
