@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from booking.rules.births import BirthClass, BirthIndex
@@ -176,11 +177,15 @@ class _Check:
         return "; ".join(str(each) for each in group(births, [births for births, _ in everyone]))
 
     def _times(self, from_ms: int, until_ms: int) -> str:
-        start, end = to_local(from_ms, self._zone), to_local(until_ms, self._zone)
-        return f"{start:%Y-%m-%d %H:%M:%S} to {end:%Y-%m-%d %H:%M:%S}"
+        return " to ".join(_show(to_local(moment, self._zone)) for moment in (from_ms, until_ms))
 
     def _note(self, key: str, name: str, kind: str, where: str, message: str) -> None:
         self._notes.add(self._parts.paths[key, name], kind, where, message)
+
+
+def _show(moment: datetime) -> str:
+    text = moment.replace(tzinfo=None).isoformat(sep=" ", timespec="milliseconds")
+    return text.removesuffix(".000")
 
 
 def _minus(span: _Span, pauses: Sequence[Pause]) -> list[_Span]:

@@ -72,7 +72,7 @@ def unfinished(text: str) -> int:
 def _statements(text: str) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """First line, source and value of each statement; of comments and empty lines too, their value is {}."""
     source, start = "", 1
-    for line, content in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
+    for line, content in enumerate(text.split("\n"), start=1):
         source += content + "\n"
         parsed = _parse(source)
         if parsed is None:

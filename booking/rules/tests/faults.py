@@ -69,6 +69,7 @@ FAULTS = [
     (VERSION, 'version = 3\ncolour = "red" #!', "unknown", "", "colour is not known here; known: title,"),
     ("[[closed]]", "[[close]] #!", "unknown", "", "close is not known here"),
     ('id = "older"', 'id = "older"\nbirth_yeers = [1960] #!', "unknown", "cohort older", "birth_yeers"),
+    (YEARS, "birth_yeers = [1965, 1966] #!", "unknown", "cohort younger", "birth_yeers"),
     ("from = 1960, to = 1964 }", "from = 1960, til = 1964 } #!", "unknown", "cohort older", "til"),
     ('en = "Older" }', 'en = "Older", fr = "Vieux" } #!', "unknown", "cohort older", "label: fr"),
     ("[[window.earlier]]\n", "[[window.earlier]]\nend = 1 #!\n", "unknown", "rule first, earlier 1", "end"),
@@ -147,7 +148,7 @@ FAULTS = [
         'id = "all"\nversion = 1\ncohorts = ["older", "younger"]\nopens = 2021-07-02T17:59:59.999',
         "overlap",
         "rule all",
-        "rule first (x.toml:15), 2021-07-02 17:59:59 to 2021-07-02 18:00:00, for those born 1960-1964",
+        "rule first (x.toml:15), 2021-07-02 17:59:59.999 to 2021-07-02 18:00:00, for those born 1960-1964",
     ),
     (
         "until = 2021-07-03T09:00:00",
@@ -155,6 +156,13 @@ FAULTS = [
         "gap",
         "rule all",
         "rule first (x.toml:15) nothing is said about 2021-07-03 08:00:00 to 2021-07-03 09:00:00 for those born 1960-",
+    ),
+    (
+        "from = 2021-07-02T18:00:00",
+        "from = 2021-07-02T18:00:00.001",
+        "gap",
+        "rule all",
+        "nothing is said about 2021-07-02 18:00:00 to 2021-07-02 18:00:00.001",
     ),
     ("[1965, 1966]", "[1966]", "hole", "cohorts", "no cohort has those born 1965:"),
     # empty

@@ -4,7 +4,7 @@ import pytest
 
 from booking.rules.load import load
 from booking.rules.model import BadCalendar
-from booking.rules.tests.faults import FAULTS, GOOD
+from booking.rules.tests.faults import FAULTS, FIRST, GOOD, REPLACED_TWICE
 
 
 def problems_of(text):
@@ -59,6 +59,26 @@ def test_what_follows_from_a_fault_is_told_with_it():
         (28, "empty", "closed rest"),
         (35, "gap", "rule all"),
     ]
+
+
+def test_versions_are_replaced_one_after_the_other():
+    second = REPLACED_TWICE.replace("version = 1 #!", "version = 2").replace("30T13", "30T12")
+    text = GOOD.replace("replaced_at = 2021-06-30T12:00:00\n", second).replace(FIRST, FIRST.replace("= 2", "= 3"))
+
+    (problem,) = problems_of(text)
+
+    assert (problem.kind, problem.where) == ("version", "rule first")
+    assert problem.line == text[: text.rindex("replaced_at")].count("\n") + 1
+    assert problem.message == "version 2 was not replaced after the one before it"
+
+
+def test_a_window_within_another_makes_no_gap():
+    within = '[[window]]\nid = "within"\nversion = 1\ncohorts = ["older"]\n'
+    within += "opens = 2021-07-01T10:00:00\ncloses = 2021-07-01T11:00:00\n"
+
+    (problem,) = problems_of(GOOD + within)
+
+    assert (problem.kind, problem.where) == ("overlap", "rule within")
 
 
 def test_all_faults_are_told_at_once_in_the_order_of_lines():

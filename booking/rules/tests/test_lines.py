@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking.rules.lines import Lines, unfinished
+from booking.rules.lines import Lines, Path, unfinished
 
 TRICKY = '''\
 # [[window]]
@@ -99,7 +99,9 @@ _texts = st.one_of(
 
 @given(st.lists(st.tuples(st.sampled_from(["", "\n", "# a = 1\n", "[[t]]\n"]), _texts), max_size=12))
 def test_keys_are_found_on_the_lines_they_were_written_on(parts):
-    text, path, written, tables = "", (), [], 0
+    text, tables = "", 0
+    path: Path = ()
+    written: list[tuple[Path, int]] = []
     for number, (before, value) in enumerate(parts):
         if before == "[[t]]\n":
             path = ("t", tables)

@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 
 from booking.rules.calendar import judge
+from booking.rules.diff import changes
 from booking.rules.load import load
 from booking.rules.model import Kind
 
@@ -87,3 +88,16 @@ def test_a_pause_within_a_window_divides_it(kind, start, end, pause, opens, supe
         assert (verdict.pause.id if verdict.pause else None) == pause
         assert [earlier.version for earlier in verdict.superseded] == superseded
         assert verdict.rule_name == "w/4"
+
+
+def test_two_pauses_on_end_are_one_change_of_the_answer():
+    calendar = load(CALENDAR, file="x.toml")
+    lunch, repair = CALENDAR.split('id = "repair"')
+    followed = f'{lunch}id = "repair"{repair.replace("from = 1970-01-02T12", "from = 1970-01-02T13", 1)}'
+    without = CALENDAR[: CALENDAR.index("[[closed]]")]
+    for divided in (calendar, load(followed, file="x.toml")):
+        changed = changes(load(without, file="x.toml"), divided)
+        assert [(change.from_ms, change.until_ms, change.new.kind) for change in changed] == [
+            (hour(12), hour(14), Kind.PAUSED),
+            (hour(19), hour(20), Kind.OVER),
+        ]
