@@ -11,7 +11,6 @@ from typing import Final
 
 from aiohttp import web
 
-from booking.app import create_app
 from booking.commands import rules
 from booking.settings import Settings, split_listen
 from shared import logs
@@ -76,6 +75,9 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
 
 
 async def _serve(settings: Settings, secret: str | None) -> None:
+    # The other commands need neither a server nor a database.
+    from booking.app import create_app
+
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
