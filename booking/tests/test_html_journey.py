@@ -116,6 +116,86 @@ async def test_a_mother_booked_by_her_child_is_found_moved_and_cancelled(come):
     assert "booking_session" not in child.cookies
 
 
+async def test_whoever_is_second_to_confirm_for_one_person_is_told_by_whom_it_was_done(come):
+    child, mother = come(), come()
+    await identify(child, **CHILD, **MOTHER)
+    await identify(mother, **{name.removeprefix("for_"): MOTHER[name] for name in MOTHER if name != "consent"})
+    for visitor in (child, mother):
+        await to_times(visitor)
+        await visitor.press("오전 9:00")
+    await child.press("예약 확정")
+    await mother.press("예약 확정")
+    assert mother.heading == "예약 내역", "her own: she has proved who she is"
+    assert child.code in mother.text
+    again = come()
+    await identify(again, **MINJI, **MOTHER)
+    await to_times(again)
+    await again.press("오전 9:00")
+    assert (again.status, again.heading) == (409, "이미 예약이 있습니다")
+    assert "다른 분이 대신 하신 예약입니다." in again.text
+    assert "이*늘" not in again.text
+    assert child.code not in again.text
+
+
+async def test_a_card_that_got_lost_on_the_way_is_found_again_in_the_next_turn(site, come):
+    child = come()
+    await identify(child, **CHILD, **MOTHER)
+    await to_times(child)
+    await child.press("오전 9:00")
+    code, review, cookies = child.code, child.path, dict(child.cookies)
+    await child.press("예약 확정")
+    # The network failed: neither card nor cookie arrived, and the turn is over.
+    for again in (Visitor(site, site.passes.header(), cookies=dict(cookies)) for _ in range(2)):
+        await again.get(review)
+        assert again.heading == "예약 내역"
+        assert code in again.text
+    stranger = Visitor(site, site.passes.header())
+    await stranger.get(review)
+    assert stranger.status == 410
+    assert code not in stranger.html
+    assert "예약번호와 생년월일로 조회해 주세요." in stranger.text
+
+
+async def test_a_visitor_who_has_a_booking_sees_it_as_soon_as_they_have_proved_who_they_are(come):
+    code = await book(come(), **HONG)
+    visitor = come()
+    await identify(visitor, **HONG)
+    assert visitor.heading == "예약 내역"
+    assert code in visitor.text
+    assert "이미 예약이 있어 그 내역을 보여 드립니다." in visitor.text
+    await visitor.press("예약 취소")
+    assert visitor.heading == "예약이 취소되었습니다"
+    await to_times(visitor)
+    await visitor.press("오전 9:00")
+    assert visitor.heading == "예약 내용을 확인해 주세요", "in the same turn, without another identity check"
+
+
+async def test_one_person_books_for_so_many_others_and_no_more(start):
+    site = await start(proxy_limit=1)
+    await book(Visitor(site, site.passes.header()), **CHILD, **MOTHER)
+    child = Visitor(site, site.passes.header())
+    await child.get("/booking/identify?for=family")
+    assert "가족은 1명까지입니다." in child.text
+    father = {"for_name": "시험0001", "for_birth_date": "1968-05-05", "for_phone": "01090000001", "consent": "yes"}
+    await identify(child, **CHILD, **father)
+    await to_times(child)
+    await child.press("오전 9:00")
+    assert (child.status, child.heading) == (409, "대신 예약할 수 있는 인원을 넘었습니다")
+
+
+async def test_a_hold_that_is_over_says_so_and_leads_back(site, come):
+    visitor = come(expires_s=site.clock() // 1000 + 3_600)
+    await identify(visitor, **HONG)
+    await to_times(visitor)
+    await visitor.press("오전 9:00")
+    site.clock.forward(seconds=site.settings.booking.hold_s)
+    await visitor.press("예약 확정")
+    assert visitor.status == 410
+    assert "시간을 다시 선택해 주세요." in visitor.text
+    await visitor.follow("접종센터를 선택해 주세요")
+    assert visitor.heading == "접종센터를 선택해 주세요"
+
+
 async def test_a_seat_given_up_is_free_again(start):
     site = await start(slot_capacity=1)
     visitor = Visitor(site, site.passes.header())

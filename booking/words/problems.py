@@ -52,13 +52,19 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "other_pass": ("이 자리는 더 이상 맡아 두고 있지 않습니다", "This seat is no longer kept for you"),
     "other_pass_do": (
-        "예약되지 않았습니다. 시간을 다시 선택해 주세요.",
-        "Nothing was booked. Please choose a time again.",
+        "“예약 확정”을 이미 누르셨다면 예약번호와 생년월일로 조회해 주세요. 아니면 시간을 다시 선택해 주세요.",
+        "If you had pressed “Confirm booking”, look it up with the code. If not, please choose a time again.",
     ),
-    "hold_expired": ("맡아 둔 시간이 지났습니다", "The seat is no longer kept for you"),
+    "hold_expired": ("이 자리를 더 이상 맡아 두고 있지 않습니다", "The seat is no longer kept for you"),
     "hold_expired_do": (
-        "예약되지 않았습니다. 시간을 다시 선택해 주세요.",
-        "Nothing was booked. Please choose a time again.",
+        (
+            "시간이 지났거나 이분의 예약이 이미 확정되었습니다. “예약 확정”을 누르셨다면 예약번호와 생년월일로 "
+            "조회해 주세요. 아니면 시간을 다시 선택해 주세요."
+        ),
+        (
+            "The time is over, or this person has been booked meanwhile. If you had pressed “Confirm booking”, "
+            "look it up with the code. If not, please choose a time again."
+        ),
     ),
     "too_late": ("변경·취소할 수 있는 시간이 지났습니다", "It is too late to change or cancel"),
     "too_late_do": (

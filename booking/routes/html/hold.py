@@ -3,10 +3,13 @@
 from aiohttp import web
 from yarl import URL
 
+from booking.errors import AlreadyBooked, HoldExpired, OtherPass
 from booking.routes.context import SETTINGS, STORE, now_of
-from booking.routes.html.identify import take_seat
+from booking.routes.html.refusals import booked_already
+from booking.routes.html.seat import take_seat, what_became_of
 from booking.routes.html.show import (
     ALL_DRAFTS,
+    ask_identity,
     go,
     is_identified,
     live_session,
@@ -32,13 +35,16 @@ async def hold(request: web.Request) -> web.Response:
     """Hold the seat for whoever has been identified; ask anybody else who they are first, and hold it then."""
     session = live_session(request)
     if session is None or session.person is None:
-        return go(request, URL("/booking/identify").with_query(slot=request.match_info["slot_id"]))
+        return ask_identity(request, {"slot": request.match_info["slot_id"]})
     return await take_seat(request, session, slot_id_of(request))
 
 
 async def review(request: web.Request) -> web.Response:
     store, now_ms = request.app[STORE], now_of(request)
-    held = await store.find_hold(request.match_info["hold_id"], request[CLAIMS], now_ms=now_ms)
+    try:
+        held = await store.find_hold(request.match_info["hold_id"], request[CLAIMS], now_ms=now_ms)
+    except (HoldExpired, OtherPass) as error:
+        return await what_became_of(request, error)
     left_s = (held.expires_ms - now_ms) // 1000
     place = await place_of(request, held.slot)
     # The person is on the page itself.
@@ -51,7 +57,12 @@ async def confirm(request: web.Request) -> web.Response:
     # Read first: once the booking is made nothing may fail before its code is shown.
     centres = {centre.id: centre for centre in await store.centres()}
     vaccines = {vaccine.id: vaccine for vaccine in await store.vaccines()}
-    card = await store.confirm(request.match_info["hold_id"], request[CLAIMS], now_ms=now_of(request))
+    try:
+        card = await store.confirm(request.match_info["hold_id"], request[CLAIMS], now_ms=now_of(request))
+    except AlreadyBooked as error:
+        return booked_already(request, error)
+    except (HoldExpired, OtherPass) as error:
+        return await what_became_of(request, error)
     page = show(
         request,
         "card.html",

@@ -1,7 +1,6 @@
 """Who is booking, and for whom. Whatever goes wrong, what was typed stays."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,7 +12,6 @@ from booking.errors import (
     IdentityUnavailable,
     InvalidFields,
     NotEligible,
-    SoldOut,
     StoreUnavailable,
     TooManyAttempts,
 )
@@ -23,10 +21,11 @@ from booking.routes import problems
 from booking.routes.context import SETTINGS, STORE, now_of
 from booking.routes.forms import iso_date, read_form
 from booking.routes.html.refusals import refuse
+from booking.routes.html.seat import keep, open_booking, take_seat
 from booking.routes.html.show import go, place_of, show
 from booking.routes.html.waitlist import wanted_day
-from booking.routes.journey import CONSENT_VERSION, hold_seat, identify, methods, own_booking, require_eligible
-from booking.routes.session import Identified, Managed, Session, read_session, write_session
+from booking.routes.journey import CONSENT_VERSION, identify, methods, own_booking, require_eligible
+from booking.routes.session import Identified, Session, read_session
 
 FIELDS: Final = ("name", "birth_date", "phone")
 FOR_FIELDS: Final = tuple(f"for_{name}" for name in FIELDS)
@@ -59,46 +58,24 @@ async def check(request: web.Request) -> web.Response:
         return await _on(request, session)
     except StoreUnavailable as error:
         # Identified all the same: the next attempt need not ask for that again.
-        return _keep(request, await _failed(request, typed, error), session)
+        return keep(request, await _failed(request, typed, error), session)
 
 
 async def _on(request: web.Request, session: Session) -> web.Response:
     """Where the visitor was before we asked who they are. A booking of their own is shown first: it is all they get."""
     own = await own_booking(request, session)
-    if isinstance(own, BookingCard) and session.person is not None:
-        managed = Managed(own.code, session.person.person.birth_date)
-        return _keep(request, go(request, "/booking/manage?own="), replace(session, managed=managed))
-    return _keep(request, await _forward(request, session), session)
-
-
-async def _forward(request: web.Request, session: Session) -> web.Response:
+    if isinstance(own, BookingCard):
+        return open_booking(request, session, own)
     slot_id = _slot_id(request)
     if slot_id is not None:
         return await take_seat(request, session, slot_id)
     try:
         require_eligible(request, session)
     except NotEligible as error:
-        return refuse(request, session, error)
+        return keep(request, refuse(request, session, error), session)
     if "centre" in request.query and "day" in request.query:
-        return go(request, URL("/booking/waitlist").with_query(carried(request)))
-    return go(request, "/booking")
-
-
-def _keep(request: web.Request, response: web.Response, session: Session) -> web.Response:
-    write_session(request, response, session)
-    return response
-
-
-async def take_seat(request: web.Request, session: Session, slot_id: int) -> web.Response:
-    """Hold the seat and go on to the review; or say why not, with other times where it has just filled up."""
-    try:
-        held = await hold_seat(request, session, slot_id)
-    except SoldOut:
-        slot = await request.app[STORE].slot(slot_id, now_ms=now_of(request))
-        return go(request, URL(f"/booking/centres/{slot.centre_id}").with_query(gone=str(slot_id)))
-    except BookingError as error:
-        return refuse(request, session, error)
-    return go(request, f"/booking/holds/{held.id}")
+        return keep(request, go(request, URL("/booking/waitlist").with_query(carried(request))), session)
+    return keep(request, go(request, "/booking"), session)
 
 
 def carried(request: web.Request) -> dict[str, str]:

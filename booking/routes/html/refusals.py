@@ -19,11 +19,11 @@ def refuse(request: web.Request, session: Session, error: BookingError) -> web.R
         birth_date = session.person.person.birth_date
         return eligibility.page(request, error.verdict, birth_date, status=problems.STATUS[NotEligible])
     if isinstance(error, AlreadyBooked):
-        return _booked_already(request, error)
+        return booked_already(request, error)
     return problems.answer(request, error)
 
 
-def _booked_already(request: web.Request, error: AlreadyBooked) -> web.Response:
+def booked_already(request: web.Request, error: AlreadyBooked) -> web.Response:
     """Says by whom: the person, or somebody for them. Not who that is."""
     language = language_of(request)
     return show(

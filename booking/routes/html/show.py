@@ -1,5 +1,6 @@
 """What every page handler does: show a page, or send the visitor on."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -51,6 +52,13 @@ def go(request: web.Request, path: str | URL) -> web.Response:
     if "lang" in request.query:
         target = target.update_query(lang=request.query["lang"])
     return web.Response(status=web.HTTPSeeOther.status_code, headers={hdrs.LOCATION: str(target)})
+
+
+def ask_identity(request: web.Request, where: Mapping[str, str]) -> web.Response:
+    """To the form they filled in before, their own or a relative's. where: what the visitor was about to do."""
+    ended = read_session(request)
+    family = {"for": "family"} if ended is not None and ended.booker is not None else {}
+    return go(request, URL("/booking/identify").with_query(family | dict(where)))
 
 
 async def vaccine_of(request: web.Request, vaccine_id: str | None) -> Vaccine | None:

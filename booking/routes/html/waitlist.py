@@ -4,14 +4,13 @@ from datetime import date
 from typing import Any
 
 from aiohttp import web
-from yarl import URL
 
 from booking import schedule
 from booking.errors import BookingError, InvalidFields
 from booking.model import WaitCard
 from booking.routes.context import STORE
 from booking.routes.html.refusals import refuse
-from booking.routes.html.show import ALL_DRAFTS, go, live_session, show, vaccine_of
+from booking.routes.html.show import ALL_DRAFTS, ask_identity, live_session, show, vaccine_of
 from booking.routes.journey import join_waitlist
 
 
@@ -24,7 +23,7 @@ async def join(request: web.Request) -> web.Response:
     """Sent again, it gives the same place again."""
     session = live_session(request)
     if session is None or session.person is None:
-        return go(request, URL("/booking/identify").with_query(_query(request)))
+        return ask_identity(request, _query(request))
     wanted = await wanted_day(request)
     centre, vaccine = wanted["centre"], wanted["vaccine"]
     try:

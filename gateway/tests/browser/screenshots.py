@@ -83,6 +83,7 @@ def _booking(stand: Stand, browser: Browser, folder: Path) -> None:
         page.locator('.doors a[href*="for=family"]').click()
         booking_site.fill(page, booking_site.CHILD)
         page.locator("h1").click()  # no field is being typed in
+        page.evaluate("scrollTo(0, 0)")
         _shoot(page, folder / "booking-identify-phone-ko.png")
         booking_site.fill(page, booking_site.MOTHER)
         page.locator("#consent").check()
