@@ -4,6 +4,7 @@ import base64
 
 import pytest
 
+from booking.calendar_file import find_calendar
 from booking.tests.conftest import CHILD, MOTHER, PERSON
 from shared.wire import How
 
@@ -427,3 +428,26 @@ async def test_seats_that_are_only_held_are_not_sold_out(start):
 async def test_nobody_without_a_pass_learns_the_stock(site):
     _, answered, _ = await site.get("/api/centres")
     assert "Sunbeon-Stock" not in answered
+
+
+async def test_health_says_when_the_calendar_in_force_is_not_the_files(start, tmp_path):
+    path = tmp_path / "rules.toml"
+    path.write_bytes(find_calendar("july-2021").read_bytes())
+    site = await start(rules=str(path))
+    eligible = {"birth_date": "1965-01-01"}
+    headers = site.passes.header()
+    assert (await site.post("/api/eligibility", headers=headers, json=eligible))[2]["eligible"]
+
+    path.write_text("zone = ")
+    for _ in range(3):  # a change counts once it is the same at two looks
+        site.clock.forward(seconds=2)
+        status, _, told = await site.post("/api/eligibility", headers=headers, json=eligible)
+        assert (status, told["eligible"]) == (200, True)
+    assert (await site.get("/healthz"))[2] == {"status": "ok", "rules": "old"}
+
+    path.write_bytes(find_calendar("everyone").read_bytes())
+    for _ in range(3):
+        site.clock.forward(seconds=2)
+        _, _, told = await site.post("/api/eligibility", headers=headers, json=eligible)
+    assert told["rule"]["id"] == "adults"
+    assert (await site.get("/healthz"))[2] == {"status": "ok", "rules": "ok"}

@@ -95,7 +95,7 @@ def test_the_program_serves_until_a_signal_and_stops_cleanly(config, number):
             assert process.stdout is not None
             url = process.stdout.readline().split()[1]
             with urllib.request.urlopen(f"{url}/healthz", timeout=5) as answer:
-                assert json.load(answer) == {"status": "ok"}
+                assert json.load(answer) == {"status": "ok", "rules": "ok"}
             process.send_signal(number)
             _, told = process.communicate(timeout=10)
         finally:
