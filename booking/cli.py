@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -45,6 +46,8 @@ def main(argv: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.e
             print(problem, file=sys.stderr)
         return EXIT_SETTINGS
     logs.configure(json=arguments.log_json)
+    # It tells of every plugin it loads.
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_serve(settings, environ.get("SUNBEON_BOOKING_SECRET")))
