@@ -54,6 +54,8 @@ class Backend:
     def answer(self, method: str, path: str) -> web.Response:
         if path == "/api/slots" and method == "GET":
             return web.json_response({"slots": [{"id": 1, "centre_id": 1, "starts_at": "2021-07-19", "left": 9}]})
+        if path == "/api/identity" and method == "POST":
+            return web.json_response({"identity": "i1"}, status=201)
         if path == "/api/holds" and method == "POST":
             return web.json_response({"hold_id": "h1"}, status=201)
         if path == "/api/holds/h1/confirm" and method == "POST":
