@@ -115,7 +115,7 @@ async def _store(app: web.Application) -> AsyncIterator[None]:
         slots = schedule.demo_slots(app[CLOCK](), capacity=mine.slot_capacity)
         await store.prepare(schedule.DEMO_CENTRES, schedule.DEMO_VACCINES, slots)
         app[STORE] = store
-        sweeping = asyncio.create_task(sweep_for_ever(store, app[CLOCK]))
+        sweeping = asyncio.create_task(sweep_for_ever(store, app[CLOCK], every_s=mine.sweep_s))
         yield
         sweeping.cancel()
         await asyncio.wait([sweeping])

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from typing import Final
 
 from booking.errors import StoreUnavailable
 from booking.store.store import BookingStore
@@ -10,12 +9,12 @@ from shared.clock import Clock
 
 _log = logging.getLogger("booking")
 
-# For so long a seat that came free through an ended hold may wait for those on the waitlist.
-EVERY_S: Final = 3
 
+async def sweep_for_ever(store: BookingStore, clock: Clock, *, every_s: float) -> None:
+    """Sweep every so often, until cancelled: so long may a seat of an ended hold wait for those on the waitlist.
 
-async def sweep_for_ever(store: BookingStore, clock: Clock, *, every_s: float = EVERY_S) -> None:
-    """Sweep again and again, until cancelled. A database that fails is said once, and tried again."""
+    A database that fails is said once, and tried again.
+    """
     was_well = True
     while True:
         try:
@@ -25,4 +24,6 @@ async def sweep_for_ever(store: BookingStore, clock: Clock, *, every_s: float = 
             if was_well:
                 _log.error("the database failed", extra={"reason": str(error)})
             was_well = False
+        except Exception:  # noqa: BLE001 - a fault of ours must not end the sweeping for good
+            _log.exception("sweeping failed through a fault of this program's")
         await asyncio.sleep(every_s)
