@@ -20,6 +20,8 @@
   addEventListener("pageshow", () => document.querySelectorAll("[data-sent]").forEach((form) => delete form.dataset.sent));
   const form = document.querySelector("form[data-draft]");
   if (!form || !store) return;
+  const hint = document.querySelector("[data-unkept]");
+  if (hint) hint.hidden = true;
   const key = PREFIX + form.dataset.draft;
   const fields = [...form.elements].filter((field) => field.name && ["text", "radio"].includes(field.type));
   let draft = {};

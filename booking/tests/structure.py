@@ -7,8 +7,9 @@ from itertools import pairwise
 from typing import Final
 
 FIELDS: Final = ("input", "select", "textarea")
-# What a browser may fill in (HTML, 4.10.18.7), of those that our forms ask for; "off" for somebody else's data.
-AUTOCOMPLETE: Final = {"name", "bday", "tel", "off"}
+# What a browser may fill in (HTML, 4.10.18.7), of those that our forms ask for; in a section of its own for others.
+_WHAT: Final = {"name", "bday", "tel"}
+AUTOCOMPLETE: Final = {"off", *_WHAT, *(f"section-person {each}" for each in _WHAT)}
 _VOID: Final = {"meta", "link", "input", "br", "path", "circle", "hr", "img"}
 
 
@@ -71,6 +72,9 @@ def faults_of(html: str, language: str) -> list[str]:
         faults.append("no title")
     ids = Counter(element.attributes["id"] for element in page.elements if "id" in element.attributes)
     faults += [f"id {name} {count} times" for name, count in ids.items() if count > 1]
+    for element in page.all("a"):
+        if element.attributes.get("hreflang") != element.attributes.get("lang"):
+            faults.append(f"{element.text!r} is in another language and does not say so")
     return faults + _headings(page) + _fields(page) + _names(page) + _references(page) + _order(page)
 
 

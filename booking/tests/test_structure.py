@@ -30,6 +30,7 @@ def test_a_sound_page_has_no_faults():
         ('id="hint"', 'id="other"', "aria-describedby names hint"),
         ('id="hint"', 'id="a"', "id a 2 times"),
         ('href="#a"', 'href="#b"', "leads to #b"),
+        ('href="#a"', 'href="#a" hreflang="en"', "in another language"),
         ("<button>b</button>", "<button></button>", "<button> says nothing"),
         (' aria-label="n"', "", "<section> has no name"),
         ("<button>", '<button tabindex="1">', "order of tabbing"),

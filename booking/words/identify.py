@@ -80,6 +80,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "이 창에 입력하셨던 내용을 되살렸습니다. 확인하고 계속해 주세요.",
         "What you typed in this window has been filled in again. Please check it and go on.",
     ),
+    "kept_by_browser": (
+        "입력하시던 중에 대기실에 다녀오셨다면, 브라우저의 “뒤로”를 누르시면 입력하셨던 내용이 보통 그대로 있습니다.",
+        "If the waiting room came in between, your browser's “back” usually brings back what you had typed.",
+    ),
     "session_over": (
         "시간이 지나 본인 확인이 끝났습니다. 다시 확인해 주세요.",
         "Your identity confirmation has ended. Please confirm again.",

@@ -94,7 +94,6 @@ def _booking(stand: Stand, browser: Browser, folder: Path) -> None:
         _shoot(page, folder / "booking-times-phone-ko.png")
         page.locator("ul.slots button").nth(2).click()
         page.wait_for_selector(".early")
-        _shoot(page, folder / "booking-review-phone-ko.png")
         code = booking_site.confirm(page)
         _shoot(page, folder / "booking-card-phone-ko.png")
     with _page(browser, stand, **PHONE, **KO) as page:

@@ -23,9 +23,9 @@ def test_a_child_books_the_mother_then_cancels_and_books_again(scene, scripts):
     expect(page.locator("dl").first).to_contain_text("김*자")
     code = site.confirm(page)
     expect(page.locator("h1")).to_have_text("예약이 완료되었습니다")
-    card = page.locator(".ticket").inner_text()
-    for shown in ("김*자", "이*늘", f"{first_number:,}"):
-        assert shown in card
+    for shown in ("김*자", "이*늘"):
+        expect(page.locator(".ticket")).to_contain_text(shown)
+    expect(page.locator(".ticket dd").last).to_have_text(f"{first_number:,}대기 없이 바로 입장")
     until(lambda: scene.stand.room()["live"] == 0, "the turn ended with the booking")
 
     # A turn makes one booking: for whatever follows, the child waits for another.
@@ -46,8 +46,9 @@ def test_a_child_books_the_mother_then_cancels_and_books_again(scene, scripts):
         assert word not in told, "neither an address nor a log has it"
 
 
-def test_what_was_typed_outlives_a_turn_that_ends_meanwhile(scene):
-    child = scene.person(noise=NETWORK_NOISE, **PHONE)
+def typed_as_the_turn_ends(scene, **options):
+    """A child who fills in the form for the mother; sends it too late, waits, and is let in again."""
+    child = scene.person(noise=NETWORK_NOISE, **PHONE, **options)
     page = child.page
     scene.stand.patch(idle_limit_s=1)
     try:
@@ -60,14 +61,23 @@ def test_what_was_typed_outlives_a_turn_that_ends_meanwhile(scene):
         scene.stand.patch(idle_limit_s=300)
     scene.take_seat()
     page.locator("main .stick button").click()
-    assert child.number > scene.holder_number, "the form was answered by the waiting page"
+    page.wait_for_selector("#n-number", state="attached")
+    assert "접수되지 않았습니다" in page.content(), "the waiting page answered the form"
     scene.free_seat()
     child.enters()
+    return page
 
-    expect(page.get_by_text("이 창에 입력하셨던 내용을 되살렸습니다.")).to_be_visible(timeout=PATIENCE_MS)
+
+def has_all_that_was_typed(page):
     for name, value in (site.CHILD | site.MOTHER).items():
         expect(page.locator(f"#{name}")).to_have_value(value)
     expect(page.locator("#method-certificate")).to_be_checked()
+
+
+def test_what_was_typed_outlives_a_turn_that_ends_meanwhile(scene):
+    page = typed_as_the_turn_ends(scene)
+    expect(page.get_by_text("이 창에 입력하셨던 내용을 되살렸습니다.")).to_be_visible(timeout=PATIENCE_MS)
+    has_all_that_was_typed(page)
     expect(page.locator("#consent")).not_to_be_checked()
     page.locator("#consent").check()
     page.locator("main .stick button").click()
@@ -75,12 +85,27 @@ def test_what_was_typed_outlives_a_turn_that_ends_meanwhile(scene):
     assert page.evaluate("JSON.stringify(sessionStorage)").count("010-") == 0, "what got through is kept no longer"
 
 
+def test_without_scripts_what_was_typed_is_one_step_back(scene):
+    page = typed_as_the_turn_ends(scene, java_script_enabled=False)
+    expect(page.get_by_text("브라우저의 “뒤로”를 누르시면")).to_be_visible()
+    expect(page.locator("#name")).to_have_value("")
+    page.go_back()
+    has_all_that_was_typed(page)
+    page.locator("#consent").check()
+    page.locator("main .stick button").click()
+    page.wait_for_selector("ul.list")
+
+
 def test_starting_over_leaves_nothing_behind(scene):
     child = scene.person(**PHONE)
     page = child.page
     child.go()
-    site.identify_for_mother(page)
+    site.identify_for_mother(page, site.another(site.MOTHER))
     assert any(each["name"] == "booking_session" for each in child.context.cookies())
+    child.go("/booking/identify?for=family")
+    expect(page.locator("#name")).to_have_value(site.CHILD["name"])
+    site.fill(page, {"for_name": "시험0001"})
+    assert "시험0001" in page.evaluate("JSON.stringify(sessionStorage)")
     page.locator('form[action^="/booking/start-over"] button').click()
     page.wait_for_selector(".doors")
     assert not any(each["name"] == "booking_session" for each in child.context.cookies())
