@@ -21,7 +21,10 @@ def test_the_day_is_koreas_not_the_servers():
     assert schedule.in_korea(late_in_korea).date() == date(2021, 7, 20)
     assert schedule.in_korea(late_in_korea - 1).date() == date(2021, 7, 19)
     assert schedule.day_bounds(date(2021, 7, 20))[0] == late_in_korea
-    assert min(start for _, _, start, _ in schedule.demo_slots(late_in_korea, capacity=60)) > late_in_korea + schedule.DAY_MS
+    assert (
+        min(start for _, _, start, _ in schedule.demo_slots(late_in_korea, capacity=60))
+        > late_in_korea + schedule.DAY_MS
+    )
 
 
 def test_the_first_and_last_day_there_is_have_bounds():
