@@ -12,7 +12,7 @@ from booking import schedule
 from booking.calendar_file import CalendarFile, find_calendar
 from booking.identity.attempts import Attempts
 from booking.identity.base import IdentityProvider
-from booking.identity.simulated import SimulatedIdentity
+from booking.identity.chosen import chosen_provider
 from booking.request_log import RequestLog
 from booking.routes import api, gate, headers, html, origin, problems, stock
 from booking.routes.context import (
@@ -33,7 +33,7 @@ from booking.routes.context import (
 from booking.routes.pages import Pages
 from booking.sealed import Sealer
 from booking.secret_key import load_secret
-from booking.settings import Identity, Settings
+from booking.settings import Settings
 from booking.store import BookingStore, database_at
 from booking.store.sweeper import sweep_for_ever
 from shared.admission import require_pass
@@ -78,7 +78,7 @@ def create_app(
     app[PERSON_SECRET] = load_secret(mine.secret_file, secret)
     app[SEALER] = Sealer(app[PERSON_SECRET])
     app[CALENDAR] = CalendarFile(find_calendar(mine.rules))
-    app[IDENTITY] = identity or _provider(mine.identity)
+    app[IDENTITY] = identity or chosen_provider(mine.identity)
     app[STOCK] = stock.StockWatch()
     app[ATTEMPTS] = Attempts(mine.identity.attempts_per_pass)
     app[PAGES] = Pages()
@@ -86,11 +86,6 @@ def create_app(
     app.add_routes([*api.routes(), *html.routes()])
     app.cleanup_ctx.extend((_request_log, _store))
     return app
-
-
-def _provider(settings: Identity) -> IdentityProvider:
-    methods = {"carrier": settings.carrier, "certificate": settings.certificate}
-    return SimulatedIdentity(methods, timeout_s=settings.timeout_s)
 
 
 async def _request_log(app: web.Application) -> AsyncIterator[None]:

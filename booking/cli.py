@@ -2,21 +2,17 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from aiohttp import web
 
-from booking.commands import rules
+from booking.commands import person, rules, start, store
 from booking.settings import Settings, split_listen
-from shared import logs
 from shared.errors import SettingsError, SunbeonError
-from shared.settings import load
 
 EXIT_FAILED: Final = 1
 EXIT_SETTINGS: Final = 2
@@ -29,31 +25,22 @@ def main(argv: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.e
 
     Every other command has its own codes, told where it is added.
     """
-    arguments = _parser().parse_args(argv)
-    if "handle" in arguments:
-        code: int = arguments.handle(arguments)
-        return code
-    path = arguments.config or environ.get("SUNBEON_CONFIG")
+    arguments = _parser().parse_args(argv, argparse.Namespace(environ=environ))
     try:
-        settings = load(
-            Settings,
-            path=Path(path) if path else None,
-            environ=environ,
-            flags={"booking": {"listen": arguments.listen}},
-        )
+        code: int = arguments.handle(arguments)
     except SettingsError as error:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         return EXIT_SETTINGS
-    logs.configure(json=arguments.log_json)
-    # It tells of every plugin it loads.
-    logging.getLogger("alembic").setLevel(logging.WARNING)
-    try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_serve(settings, environ.get("SUNBEON_BOOKING_SECRET")))
     except (SunbeonError, OSError) as error:
         print(f"booking: {error}", file=sys.stderr)
         return EXIT_FAILED
+    return code
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = start.read_settings(arguments, {"listen": arguments.listen})
+    start.run(_serve(settings, arguments.environ.get(start.SECRET_VARIABLE)), log_json=arguments.log_json)
     return 0
 
 
@@ -61,20 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="booking", description="A vaccination booking site to stand behind Sunbeon.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="serve until stopped")
-    run.add_argument("--config", help="settings file (default: SUNBEON_CONFIG, else built-in settings)")
+    start.add_config(run)
     run.add_argument("--listen", help="host:port, over what the settings say")
     run.add_argument("--log-json", action="store_true", help="one JSON object per log line")
+    run.set_defaults(handle=_run)
     # Each module of commands adds its own, with the function that does it as `handle`.
     rules.add_parsers(commands)
+    store.add_parsers(commands)
+    person.add_parsers(commands)
     return parser
-
-
-def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
-    try:
-        import uvloop
-    except ImportError:  # not on Windows
-        return None
-    return uvloop.new_event_loop
 
 
 async def _serve(settings: Settings, secret: str | None) -> None:

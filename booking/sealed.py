@@ -49,6 +49,18 @@ class Sealer:
             raise Unsealable("not sealed here, or too long ago") from None
 
 
+def seal_contact(sealer: Sealer, own: str, bookers: str | None, *, now_ms: int) -> bytes:
+    """A booking's phone numbers: the person's, and that of who booked for them, who may be the one that reads."""
+    numbers = "\n".join((own,) if bookers is None else (own, bookers))
+    return sealer.seal(Purpose.CONTACT, numbers.encode(), now_ms=now_ms)
+
+
+def open_contact(sealer: Sealer, sealed: bytes, *, now_ms: int) -> tuple[str, str | None]:
+    """The person's number, and the booker's if somebody else booked. Raises `Unsealable`."""
+    own, _, bookers = sealer.unseal(Purpose.CONTACT, sealed, now_ms=now_ms).decode().partition("\n")
+    return own, bookers or None
+
+
 def _key(secret: bytes, purpose: Purpose) -> bytes:
     derive = HKDF(SHA256(), _KEY_BYTES, salt=None, info=b"sunbeon booking " + purpose.encode())
     return base64.urlsafe_b64encode(derive.derive(secret))

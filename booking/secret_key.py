@@ -14,14 +14,17 @@ class SecretError(SunbeonError):
     """The key cannot be read or made, or is too weak."""
 
 
-def load_secret(path: Path, from_environment: str | None) -> bytes:
-    """The key; a new random one in a file of mode 0600 if there is none yet. Raises `SecretError`."""
+def load_secret(path: Path, from_environment: str | None, *, make: bool = True) -> bytes:
+    """The key; if there is none yet, a new random one in a file of mode 0600.
+
+    make: False wants one that is there, because a new one knows nobody. Raises `SecretError`.
+    """
     if from_environment is not None:
         if len(from_environment.encode()) < SECRET_BYTES:
             raise SecretError(f"SUNBEON_BOOKING_SECRET: needs at least {SECRET_BYTES} bytes")
         return from_environment.encode()
     try:
-        if not path.exists():
+        if make and not path.exists():
             _create(path)
         secret = path.read_bytes()
     except OSError as error:

@@ -15,7 +15,7 @@ from booking.routes.context import ATTEMPTS, CALENDAR, IDENTITY, PERSON_SECRET, 
 from booking.routes.session import Identified, Session, require_person
 from booking.rules.calendar import Calendar, judge
 from booking.rules.model import Verdict
-from booking.sealed import Purpose
+from booking.sealed import seal_contact
 from shared.admission import CLAIMS
 from shared.wire import Command
 
@@ -131,10 +131,10 @@ def _keys(request: web.Request, found: Identified) -> PersonKeys:
 
 
 def _party(request: web.Request, session: Session, verdict: Verdict) -> Party:
-    """What may be kept. The contact: the person's number, then the booker's, who may be the one that reads messages."""
+    """What may be kept."""
     whom, booker = require_person(session), session.booker
-    numbers = [found.person.phone for found in (whom, booker) if found]
-    contact = request.app[SEALER].seal(Purpose.CONTACT, "\n".join(numbers).encode(), now_ms=now_of(request))
+    bookers_phone = booker.person.phone if booker else None
+    contact = seal_contact(request.app[SEALER], whom.person.phone, bookers_phone, now_ms=now_of(request))
     return Party(
         person=_keys(request, whom),
         contact=contact,

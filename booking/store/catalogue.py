@@ -33,14 +33,8 @@ async def prepare(
     vaccines: Iterable[Vaccine],
     slots: Iterable[SlotPlan],
 ) -> None:
-    mark = person.fingerprint(terms.secret)
-    await _add_missing(db, FactRow, [{"name": "secret", "value": mark}])
-    known = await db.scalar(select(FactRow.value).where(FactRow.name == "secret"))
-    if known is None or not hmac.compare_digest(known, mark):
-        raise WrongSecret(
-            "the database was made with another secret (booking.secret_file or SUNBEON_BOOKING_SECRET); "
-            "with this one, people who have booked could book again"
-        )
+    await _add_missing(db, FactRow, [{"name": "secret", "value": person.fingerprint(terms.secret)}])
+    await require_secret(db, terms.secret)
     await _add_missing(db, CentreRow, [_row(each, at) for at, each in enumerate(centres)])
     await _add_missing(db, VaccineRow, [_row(each, at) for at, each in enumerate(vaccines)])
     await _add_missing(
@@ -51,6 +45,16 @@ async def prepare(
             for centre, vaccine, start, capacity in slots
         ],
     )
+
+
+async def require_secret(db: AsyncConnection, secret: bytes) -> None:
+    """Raises `WrongSecret`. A database that has not been served from yet takes any."""
+    known = await db.scalar(select(FactRow.value).where(FactRow.name == "secret"))
+    if known is not None and not hmac.compare_digest(known, person.fingerprint(secret)):
+        raise WrongSecret(
+            "the database was made with another secret (booking.secret_file or SUNBEON_BOOKING_SECRET); "
+            "with this one, nobody who has booked would be known"
+        )
 
 
 async def centres(db: AsyncConnection, search: str | None) -> list[Centre]:

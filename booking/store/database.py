@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from booking.errors import BookingError, StoreUnavailable
+from booking.store import migrate
 
 T = TypeVar("T")
 # Returning an error keeps what was done and tells it; raising one undoes everything.
@@ -40,6 +41,11 @@ class Database(ABC):
     @abstractmethod
     async def open(self) -> None:
         """Bring the tables up to date, once however many programs start. Raises `UnknownSchema`."""
+
+    async def open_as_is(self) -> None:
+        """For a look beside a running site: nothing is made or brought up to date. Raises `UnknownSchema`."""
+        async with self.read() as connection:
+            await connection.run_sync(migrate.require_current, self.shown)
 
     @abstractmethod
     async def close(self) -> None:

@@ -18,6 +18,11 @@ FOLDER: Final = Path(__file__).parent / "migrations"
 FIRST: Final = "0001"
 _TABLES_OF_FIRST: Final = {"centres", "slots", "holds", "bookings", "facts"}
 
+_NEWER: Final = (
+    "its tables are of revision {}, which this program does not know: it was used by a newer one. Start that one; or "
+    "restore the backup made before it"
+)
+
 # Its every step at the level of our own messages would be noise at each start.
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -41,10 +46,7 @@ def upgrade(connection: Connection, shown: str, target: str = "head") -> str:
         elif tables & _TABLES_OF_FIRST:
             raise UnknownSchema(f"{shown}: has tables of another program; give the booking site a database of its own")
     elif present not in {each.revision for each in script.walk_revisions()}:
-        raise UnknownSchema(
-            f"{shown}: its tables are of revision {present}, which this program does not know: it was used by a newer "
-            "one. Start that one; or restore the backup made before it"
-        )
+        raise UnknownSchema(f"{shown}: {_NEWER.format(present)}")
     wanted = script.as_revision_number(target)
     if present == wanted:
         return str(present)
@@ -56,6 +58,18 @@ def upgrade(connection: Connection, shown: str, target: str = "head") -> str:
         environment.configure(connection=connection)
         environment.run_migrations()
     return str(wanted)
+
+
+def require_current(connection: Connection, shown: str) -> None:
+    """Raises `UnknownSchema` unless the tables are exactly this program's. Changes nothing."""
+    script = ScriptDirectory(str(FOLDER))
+    present, wanted = revision(connection), script.get_current_head()
+    if present == wanted:
+        return
+    if present is not None and present not in {each.revision for each in script.walk_revisions()}:
+        raise UnknownSchema(f"{shown}: {_NEWER.format(present)}")
+    told = "has no tables of this version yet" if present is None else f"its tables are of revision {present}"
+    raise UnknownSchema(f"{shown}: {told}; `sunbeon booking migrate` brings them to revision {wanted}")
 
 
 def revision(connection: Connection) -> str | None:

@@ -31,6 +31,8 @@ _PRAGMAS: Final = (
     "PRAGMA secure_delete = ON",
 )
 
+_log = logging.getLogger("booking")
+
 # At the level of debugging it tells every statement with its values.
 logging.getLogger("aiosqlite").setLevel(logging.INFO)
 
@@ -53,6 +55,12 @@ class SqliteDatabase(Database):
             raise StoreUnavailable(f"{self._path.parent}: {error.strerror}") from None
         await self.write(lambda connection: connection.run_sync(migrate.upgrade, self.shown))
 
+    async def open_as_is(self) -> None:
+        # SQLite would make an empty file, and an empty file has nothing wrong with it.
+        if not self._path.exists():
+            raise StoreUnavailable(f"{self.shown}: there is no such file")
+        await super().open_as_is()
+
     async def close(self) -> None:
         await self._readers.dispose()
         await self._writer.dispose()
@@ -61,7 +69,11 @@ class SqliteDatabase(Database):
         # Until then old pages stay in the write-ahead log.
         async with self._one_error(), self._turn, self._writer.connect() as connection:
             raw: Any = await connection.get_raw_connection()
-            await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            cursor = await raw.driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = await cursor.fetchone()
+            await cursor.close()
+        if busy:
+            _log.warning("somebody reads the write-ahead log: what was deleted stays in it until the next one is begun")
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[AsyncConnection]:
