@@ -1,6 +1,6 @@
 """What is kept of persons: told to them, forgotten on request, and forgotten by age. Provenance stays."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from sqlalchemy import delete, func, or_, select, update
@@ -14,6 +14,9 @@ from booking.store.tables import BookingRow, HoldRow, SlotRow, WaitRow
 
 # Bookings blanked in one transaction: so few that nobody waits noticeably for them.
 BATCH: Final = 500
+
+# What is left of a sealed contact without the booker's part; None: nothing.
+WithoutBooker = Callable[[bytes], bytes | None]
 
 _GONE: Final = dict.fromkeys(
     ("person_key", "birth_check", "masked_name", "contact", "booker_key", "booker_masked_name", "booker_seat")
@@ -78,11 +81,15 @@ async def export(db: AsyncConnection, person_key: bytes) -> dict[str, Any]:
     }
 
 
-async def erase(db: AsyncConnection, terms: Terms, person_key: bytes, now_ms: int) -> Erased:
+async def erase(
+    db: AsyncConnection, terms: Terms, person_key: bytes, now_ms: int, without_booker: WithoutBooker
+) -> Erased:
     async def find() -> tuple[tuple[Sequence[Any], Sequence[Any]], set[int]]:
         bookings = (await db.execute(select(BookingRow).where(BookingRow.person_key == person_key))).all()
         holds = (await db.execute(select(HoldRow.id, HoldRow.slot_id).where(HoldRow.person_key == person_key))).all()
-        return (bookings, holds), {each.slot_id for each in (*bookings, *holds)}
+        # Of what they hold for others, too: so that none becomes a booking that still names them.
+        for_others = set((await db.scalars(select(HoldRow.slot_id).where(HoldRow.booker_key == person_key))).all())
+        return (bookings, holds), {each.slot_id for each in (*bookings, *holds)} | for_others
 
     bookings, holds = await seats.find_and_lock(db, find)
     # First, so that no seat given back below is booked for them.
@@ -95,16 +102,23 @@ async def erase(db: AsyncConnection, terms: Terms, person_key: bytes, now_ms: in
     for each in live:
         await booked.end(db, terms, each, now_ms)
     await seats.give_back(db, terms, ended, now_ms)
-    for_others = (
-        await db.execute(
-            update(BookingRow).where(BookingRow.booker_key == person_key).values(**_NO_BOOKER, booker_seat=None)
-        )
-    ).rowcount
-    for table in (WaitRow, HoldRow):
-        for_others += (
-            await db.execute(update(table).where(table.booker_key == person_key).values(**_NO_BOOKER))
-        ).rowcount
+    for_others = await _forget_booker(db, person_key, without_booker)
     return Erased(len(live), len(bookings), waiting, len(ended), for_others)
+
+
+async def _forget_booker(db: AsyncConnection, person_key: bytes, without_booker: WithoutBooker) -> int:
+    """Of bookings, holds and waits for others; these stay. Their number."""
+    found = 0
+    # In this order: what becomes a booking between two questions must not be missed.
+    for table in (HoldRow, WaitRow, BookingRow):
+        query = select(table.code, table.contact).where(table.booker_key == person_key)
+        for code, sealed in (await db.execute(query)).all():
+            left = None if sealed is None else without_booker(sealed)
+            # Holds and waits always have one.
+            values = {"booker_seat": None, "contact": left} if table is BookingRow else {"contact": left or b""}
+            changed = update(table).where(table.code == code).values(**_NO_BOOKER, **values)
+            found += (await db.execute(changed)).rowcount
+    return found
 
 
 async def _blank(db: AsyncConnection, codes: Sequence[str]) -> int:
@@ -119,7 +133,7 @@ async def _starts_ms(db: AsyncConnection, row: Any) -> int:
 
 async def _told(db: AsyncConnection, row: Any, *more: str) -> dict[str, Any]:
     told = {name: getattr(row, name) for name in (*_TOLD, *more) if hasattr(row, name)}
-    told["contact_sealed"] = row.contact.decode() if row.contact is not None else None
+    told["contact_sealed"] = row.contact.decode(errors="replace") if row.contact is not None else None
     if "slot_id" in told:
         slot: Any = (await db.execute(select(SlotRow.__table__).where(SlotRow.id == row.slot_id))).one()
         told |= {"centre_id": slot.centre_id, "vaccine_id": slot.vaccine_id, "starts_ms": slot.starts_ms}

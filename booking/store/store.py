@@ -27,6 +27,7 @@ from booking.model import (
 from booking.store import audit, booked, catalogue, holding, people, waiting
 from booking.store.catalogue import SlotPlan
 from booking.store.database import Database
+from booking.store.people import WithoutBooker
 from booking.store.rows import Random, Terms, slot_of
 from shared.passes import PassClaims
 
@@ -199,9 +200,16 @@ class BookingStore:
         async with self._database.read() as db:
             return await people.export(db, person_key)
 
-    async def erase_person(self, person_key: bytes, *, now_ms: int) -> Erased:
-        """Forget this person. A booking still to come is cancelled. What stays is the provenance, as with `purge`."""
-        erased = await self._database.write(lambda db: people.erase(db, self._terms, person_key, now_ms))
+    async def erase_person(
+        self, person_key: bytes, *, now_ms: int, without_booker: WithoutBooker = lambda _sealed: None
+    ) -> Erased:
+        """Forget this person. A booking still to come is cancelled. What stays is the provenance, as with `purge`.
+
+        without_booker: what is left of a sealed contact, of a booking they made for somebody else.
+        """
+        erased = await self._database.write(
+            lambda db: people.erase(db, self._terms, person_key, now_ms, without_booker)
+        )
         await self._database.forget()
         return erased
 
