@@ -16,6 +16,8 @@ from shared.errors import SettingsError, SunbeonError
 
 EXIT_FAILED: Final = 1
 EXIT_SETTINGS: Final = 2
+# As shells tell a command that was ended by ctrl-C.
+EXIT_INTERRUPTED: Final = 130
 # Requests under way at a stop may take this long to finish.
 SHUTDOWN_S: Final = 5
 
@@ -35,6 +37,8 @@ def main(argv: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.e
     except (SunbeonError, OSError) as error:
         print(f"booking: {error}", file=sys.stderr)
         return EXIT_FAILED
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
     return code
 
 

@@ -135,8 +135,8 @@ def _open(row: dict[str, Any], sealer: Sealer) -> bool:
     """Put the person's own number in place of the sealed ones. Whether it could be read."""
     sealed = row.pop("contact_sealed", None)
     row["phone"] = None
-    if sealed is None:
-        return True
+    if not sealed:
+        return True  # none is kept
     try:
         row["phone"], _ = open_contact(sealer, sealed.encode(), now_ms=now_ms())
     except Unsealable:

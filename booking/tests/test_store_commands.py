@@ -15,8 +15,10 @@ from sqlalchemy.ext.asyncio import create_async_engine
 
 from booking import schedule
 from booking.cli import main
+from booking.errors import IdentityUnavailable
+from booking.identity.base import Subject
 from booking.model import Party
-from booking.person import person_keys, read_person, same_person
+from booking.person import Person, person_keys, read_person, same_person
 from booking.sealed import Sealer, open_contact, seal_contact
 from booking.store import BookingStore, database_at
 from booking.tests.conftest import CHILD, MOTHER, PERSON, SECRET, START_MS
@@ -136,6 +138,12 @@ class Stock:
         by = claims(number)
         hold = await store.hold(slot_id, who, by, now_ms=at_ms)
         return (await store.confirm(hold.id, by, now_ms=at_ms)).code
+
+    def hold_for_another(self) -> None:
+        who = party(CROWD[50], MINJI)
+        asyncio.run(
+            self._with_store(lambda store: store.hold(3, who, claims(9), now_ms=NINE_MS - 12 * schedule.DAY_MS))
+        )
 
     def sql(self, statement: str) -> list[Any]:
         return asyncio.run(run_sql(self.url, statement))
@@ -305,6 +313,18 @@ def test_of_a_forgotten_booker_a_number_nobody_can_read_is_not_kept(ask, stock):
     ask(stock.url, "person", "erase", typed=CHILD)
 
     assert stock.sql(f"SELECT contact FROM bookings WHERE code = '{stock.codes['mother']}'") == [(b"",)]
+    code, out, errors = ask(stock.url, "person", "export", typed=MOTHER)
+    assert (code, json.loads(out)["bookings"][0]["phone"], errors) == (0, None, [])
+
+
+def test_of_a_forgotten_booker_nothing_is_left_in_what_they_hold_for_others(ask, stock):
+    stock.hold_for_another()
+
+    erased = json.loads(ask(stock.url, "person", "erase", typed=MINJI)[1])
+
+    assert erased == NOTHING | {"holds": 1, "booked_for_others": 1}
+    ((sealed, booker, name),) = stock.sql("SELECT contact, booker_key, booker_masked_name FROM holds")
+    assert (open_contact(SEALER, sealed, now_ms=START_MS), booker, name) == (("01090000050", None), None, None)
 
 
 @pytest.mark.parametrize("person", [MOTHER, CHILD, MINJI, PERSON, CROWD[30]])
@@ -449,3 +469,36 @@ def test_who_reads_while_somebody_is_forgotten_is_told_of(ask, sqlite_url, monke
     assert (code, json.loads(out)["bookings"]) == (0, 1)
     assert "somebody reads the write-ahead log" in line
     reader.close()
+
+
+class Register:
+    """An identity provider that knows people by numbers of its own."""
+
+    def __init__(self, subject: str | None) -> None:
+        self._subject = subject
+
+    async def find(self, _person: Person) -> Subject:
+        if self._subject is None:
+            raise IdentityUnavailable("the provider failed")
+        return Subject(self._subject)
+
+
+def test_people_are_found_as_the_identity_provider_knows_them(ask, sqlite_url, monkeypatch):
+    stock = Stock(sqlite_url)
+    mothers = same_person(read_person(MOTHER, today=TOMORROW))
+    monkeypatch.setattr("booking.commands.person.chosen_provider", lambda _settings: Register(mothers))
+    married = {**MOTHER, "name": "김철수", "phone": "010-1357-2468"}
+
+    assert json.loads(ask(stock.url, "person", "export", typed=married)[1])["bookings"][0]["masked_name"] == "김*자"
+
+    monkeypatch.setattr("booking.commands.person.chosen_provider", lambda _settings: Register(None))
+    for action in ("export", "erase"):
+        assert ask(stock.url, "person", action, typed=MOTHER) == (1, "", ["booking: the provider failed"])
+
+
+def test_ctrl_c_ends_a_command_without_a_trace(ask, sqlite_url, monkeypatch):
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("booking.commands.start.read_settings", interrupted)
+    assert ask(sqlite_url, "check") == (130, "", [])
