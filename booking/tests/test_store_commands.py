@@ -164,11 +164,12 @@ def stock(url) -> Stock:
     return Stock(url)
 
 
-def test_migrate_makes_the_tables_and_before_that_nothing_else_does(ask, url):
+def test_migrate_makes_the_tables_and_before_that_nothing_else_does(ask, url, tmp_path):
     for words in (["check"], ["purge", "--older-than-days", "1"], ["person", "export"]):
         code, out, (line,) = ask(url, *words, typed=PERSON)
         assert (code, out) == (1, "")
         assert "there is no such file" in line or "has no tables of this version yet; `sunbeon booking migrate`" in line
+        assert list(tmp_path.glob("booking.db*")) == []
 
     for _ in range(2):
         code, out, errors = ask(url, "migrate")
