@@ -14,11 +14,12 @@ from booking.identity.attempts import Attempts
 from booking.identity.base import IdentityProvider
 from booking.identity.chosen import chosen_provider
 from booking.request_log import RequestLog
-from booking.routes import api, gate, headers, html, origin, problems, stock
+from booking.routes import api, gate, headers, html, journey, origin, problems, stock
 from booking.routes.context import (
     ATTEMPTS,
     CALENDAR,
     CLOCK,
+    GUESSES,
     HEALTH_PATH,
     IDENTITY,
     PAGES,
@@ -70,6 +71,7 @@ def create_app(
             require_pass(
                 mine.backend_keys, rooms=mine.rooms, open_paths=(HEALTH_PATH,), refuse=gate.refuse, clock=clock
             ),
+            origin.plain_address,
             origin.same_origin,
         ],
     )
@@ -80,7 +82,8 @@ def create_app(
     app[CALENDAR] = CalendarFile(find_calendar(mine.rules))
     app[IDENTITY] = identity or chosen_provider(mine.identity)
     app[STOCK] = stock.StockWatch()
-    app[ATTEMPTS] = Attempts(mine.identity.attempts_per_pass)
+    app[ATTEMPTS] = Attempts(mine.identity.attempts_per_pass, within_s=journey.ATTEMPTS_WITHIN_S)
+    app[GUESSES] = Attempts(journey.MOST_GUESSES, within_s=journey.ATTEMPTS_WITHIN_S)
     app[PAGES] = Pages()
     app[REFUSED] = Counter()
     app.add_routes([*api.routes(), *html.routes()])

@@ -6,7 +6,7 @@ from typing import Final
 ALPHABET: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 LENGTH: Final = 10
 
-_AS_READ: Final = str.maketrans({"O": "0", "I": "1", "L": "1", "-": "", " ": ""})
+_AS_READ: Final = str.maketrans({"O": "0", "I": "1", "L": "1"})
 
 
 def code_from(random_bytes: bytes) -> str:
@@ -16,7 +16,7 @@ def code_from(random_bytes: bytes) -> str:
 
 def normalise(typed: str) -> str:
     """The code as stored, however it was typed: `7k3m9 xq2-ot` is `7K3M9XQ20T`. At most a code's length and one."""
-    return typed.upper().translate(_AS_READ)[: LENGTH + 1]
+    return "".join(each for each in typed.upper().translate(_AS_READ) if each in ALPHABET)[: LENGTH + 1]
 
 
 def grouped(code: str) -> str:

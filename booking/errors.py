@@ -154,6 +154,12 @@ class TooManyAttempts(BookingError):
     code = "too_many_attempts"
 
 
+class TooManyGuesses(BookingError):
+    """This pass has tried, or this code was tried with, as many wrong birth dates as may be."""
+
+    code = "too_many_guesses"
+
+
 class NotEligible(BookingError):
     """The calendar does not let this person book now. `verdict` says why, and when it will."""
 

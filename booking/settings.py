@@ -94,6 +94,10 @@ class Booking(BaseModel):
     rooms: tuple[str, ...] = Field(
         default=(), description="Rooms whose passes are good here; empty: any room whose keys we hold."
     )
+    selling_rooms: tuple[str, ...] = Field(
+        default=(),
+        description="Rooms that are told when nothing is left; empty: every room. Leave out one that is for look-ups.",
+    )
     rules: str = Field(
         default="everyone",
         description="Who may book when: a calendar file, or the name of one that comes with the program "

@@ -1,26 +1,39 @@
-"""A limit on identity checks: they cost money, and a guesser must not have many."""
+"""Limits on tries: identity checks cost money, and guessers need many."""
 
 from collections import OrderedDict
 from typing import Final
 
-from booking.errors import TooManyAttempts
-
-# Passes whose attempts are remembered; the oldest are forgotten first.
-_MOST_PASSES: Final = 100_000
+# Keys that are remembered; the oldest are forgotten first.
+_MOST_KEYS: Final = 100_000
 
 
 class Attempts:
-    """How many identity checks each pass has asked for, in this process: several allow so many times more."""
+    """How often each key was tried lately, in this process: several processes allow so many times more."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, *, within_s: int) -> None:
+        """most: tries of one key within `within_s` of its first."""
         self._most = most
-        self._made: OrderedDict[str, int] = OrderedDict()
+        self._within_ms = within_s * 1000
+        self._made: OrderedDict[str, tuple[int, int]] = OrderedDict()
 
-    def note(self, pass_id: str) -> None:
-        """Raises `TooManyAttempts`."""
-        made = self._made.pop(pass_id, 0) + 1
-        self._made[pass_id] = min(made, self._most + 1)
-        if len(self._made) > _MOST_PASSES:
+    def used_up(self, key: str, now_ms: int) -> bool:
+        """Whether the next try is one too many."""
+        return self._count(key, now_ms)[0] >= self._most
+
+    def note(self, key: str, now_ms: int) -> None:
+        """One more try."""
+        count, first_ms = self._count(key, now_ms)
+        self._made.pop(key, None)
+        self._made[key] = (count + 1, first_ms)
+        if len(self._made) > _MOST_KEYS:
             self._made.popitem(last=False)
-        if made > self._most:
-            raise TooManyAttempts("this pass has had its identity checks")
+
+    def take_back(self, key: str) -> None:
+        """The last try was not one after all."""
+        if key in self._made:
+            count, first_ms = self._made[key]
+            self._made[key] = (count - 1, first_ms)
+
+    def _count(self, key: str, now_ms: int) -> tuple[int, int]:
+        count, first_ms = self._made.get(key, (0, now_ms))
+        return (count, first_ms) if abs(now_ms - first_ms) < self._within_ms else (0, now_ms)

@@ -5,6 +5,8 @@ the time it has changes nothing, and joining the same waitlist again is the same
 """
 
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import date
 from functools import cache
 from importlib.metadata import version
@@ -18,9 +20,18 @@ from booking import errors, person
 from booking.errors import BadBody, InvalidFields, WrongContentType
 from booking.routes import bodies
 from booking.routes.context import CALENDAR, HEALTH_PATH, SETTINGS, STORE, now_of
-from booking.routes.journey import COMPLETE, hold_seat, identify, join_waitlist, judge_birth, own_booking, today
+from booking.routes.journey import (
+    COMPLETE,
+    hold_seat,
+    identify,
+    join_waitlist,
+    judge_birth,
+    own_booking,
+    proving,
+    today,
+)
 from booking.routes.operations import Operation, document, in_path, in_query
-from booking.routes.session import read_identity, require_person, seal_session
+from booking.routes.session import Session, read_identity, require_person, seal_session
 from booking.routes.shapes import card_json, moment_json, slot_json, verdict_json
 from shared.admission import CLAIMS
 from shared.wire import COMMAND_HEADER
@@ -31,6 +42,7 @@ _PERSON: Final = {"name", "birth_date", "phone"}
 _SEARCH_MAX: Final = 100
 
 B = TypeVar("B", bound=BaseModel)
+F = TypeVar("F", bound=bodies.FindBody)
 
 
 def operations() -> list[Operation]:
@@ -80,19 +92,19 @@ def operations() -> list[Operation]:
         ),
         Operation(
             "POST", "/api/bookings/find", find, "Look up a booking or a place on a waitlist", bodies.Found,
-            body=bodies.FindBody, refuses=[errors.NoSuchBooking],
+            body=bodies.FindBody, refuses=[errors.NoSuchBooking, errors.AlreadyBooked, errors.TooManyGuesses],
         ),
         Operation(
             "POST", "/api/bookings/change", change, "Move a booking to another time; it keeps its code", bodies.Booking,
             body=bodies.ChangeBody,
             refuses=[
                 errors.NoSuchBooking, errors.NoSuchSlot, errors.SlotClosed, errors.SoldOut, errors.TooLateToChange,
-                errors.BookingCancelled,
+                errors.BookingCancelled, errors.TooManyGuesses,
             ],
         ),
         Operation(
             "POST", "/api/bookings/cancel", cancel, "Cancel a booking", bodies.Booking, body=bodies.FindBody,
-            refuses=[errors.NoSuchBooking, errors.TooLateToCancel],
+            refuses=[errors.NoSuchBooking, errors.TooLateToCancel, errors.TooManyGuesses],
         ),
         Operation(
             "POST", "/api/waitlist", wait, "Wait for the first seat that comes free on a full day", bodies.Waiting,
@@ -101,7 +113,7 @@ def operations() -> list[Operation]:
         ),
         Operation(
             "POST", "/api/waitlist/leave", leave, "Give up a place on a waitlist", None, status=204,
-            body=bodies.FindBody, refuses=[errors.NoSuchBooking],
+            body=bodies.FindBody, refuses=[errors.NoSuchBooking, errors.AlreadyBooked, errors.TooManyGuesses],
         ),
     ]  # fmt: skip
 
@@ -123,7 +135,8 @@ async def openapi(_request: web.Request) -> web.Response:
 
 
 async def healthz(request: web.Request) -> web.Response:
-    """That the program runs; asked without a pass, so it touches nothing."""
+    """That the program runs; asked without a pass, so it asks no database."""
+    request.app[CALENDAR].current(now_of(request))
     return _json({"status": "ok", "rules": "old" if request.app[CALENDAR].problem else "ok"})
 
 
@@ -166,9 +179,17 @@ async def identity(request: web.Request) -> web.Response:
         "identity": seal_session(request, session),
         "expires_at": moment_json(ends_ms),
         "eligibility": verdict_json(judge_birth(request, whom.person.birth_date, whom.attributes)),
-        "has_booking": await own_booking(request, session) is not None,
+        "has_booking": await _has_booking(request, session),
     }
     return _json(told, status=201)
+
+
+async def _has_booking(request: web.Request, session: Session) -> bool | None:
+    try:
+        return await own_booking(request, session) is not None
+    except errors.StoreUnavailable:
+        # Proving an identity is dear, and does not depend on our database.
+        return None
 
 
 async def hold(request: web.Request) -> web.Response:
@@ -195,20 +216,19 @@ async def confirm(request: web.Request) -> web.Response:
 
 
 async def find(request: web.Request) -> web.Response:
-    code, birth_date = await _proof(request, bodies.FindBody)
-    return _json(card_json(await request.app[STORE].find(code, birth_date, now_ms=now_of(request))))
+    async with _proof(request, bodies.FindBody) as (body, birth_date):
+        return _json(card_json(await request.app[STORE].find(body.code, birth_date, now_ms=now_of(request))))
 
 
 async def change(request: web.Request) -> web.Response:
-    body = await _body(request, bodies.ChangeBody)
-    birth_date = person.read_birth_date(body.birth_date, today=today(request))
-    card = await request.app[STORE].change(body.code, birth_date, body.slot_id, now_ms=now_of(request))
-    return _json(card_json(card))
+    async with _proof(request, bodies.ChangeBody) as (body, birth_date):
+        card = await request.app[STORE].change(body.code, birth_date, body.slot_id, now_ms=now_of(request))
+        return _json(card_json(card))
 
 
 async def cancel(request: web.Request) -> web.Response:
-    code, birth_date = await _proof(request, bodies.FindBody)
-    return _json(card_json(await request.app[STORE].cancel(code, birth_date, now_ms=now_of(request))))
+    async with _proof(request, bodies.FindBody) as (body, birth_date):
+        return _json(card_json(await request.app[STORE].cancel(body.code, birth_date, now_ms=now_of(request))))
 
 
 async def wait(request: web.Request) -> web.Response:
@@ -218,14 +238,18 @@ async def wait(request: web.Request) -> web.Response:
 
 
 async def leave(request: web.Request) -> web.Response:
-    code, birth_date = await _proof(request, bodies.FindBody)
-    await request.app[STORE].leave_waitlist(code, birth_date, now_ms=now_of(request))
-    return web.Response(status=204)
+    async with _proof(request, bodies.FindBody) as (body, birth_date):
+        await request.app[STORE].leave_waitlist(body.code, birth_date, now_ms=now_of(request))
+        return web.Response(status=204)
 
 
-async def _proof(request: web.Request, model: type[bodies.FindBody]) -> tuple[str, date]:
+@asynccontextmanager
+async def _proof(request: web.Request, model: type[F]) -> AsyncIterator[tuple[F, date]]:
+    """Around what code and birth date must prove."""
     body = await _body(request, model)
-    return body.code, person.read_birth_date(body.birth_date, today=today(request))
+    birth_date = person.read_birth_date(body.birth_date, today=today(request))
+    async with proving(request, body.code):
+        yield body, birth_date
 
 
 def _day(field: str, text: str) -> date:

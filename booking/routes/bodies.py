@@ -4,12 +4,15 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel
 
-# JavaScript's largest whole number, so that no client has to round an id.
-_LARGEST_ID = 2**53 - 1
+# What the databases keep an id in.
+_LARGEST_ID = 2**31 - 1
 # Longer than anything a person types; what exactly is wrong is said by the field's own check.
 _TYPED_MAX = 200
 
-Typed = Annotated[str, Field(max_length=_TYPED_MAX)]
+# No text of ours has a NUL, and PostgreSQL takes none.
+_NO_NUL = r"^[^\x00]*$"
+
+Typed = Annotated[str, Field(max_length=_TYPED_MAX, pattern=_NO_NUL)]
 Day = Annotated[str, Field(max_length=_TYPED_MAX, json_schema_extra={"format": "date"})]
 Code = Annotated[str, Field(max_length=_TYPED_MAX, description="In any spelling: 7K3M9-XQ2AT, 7k3m9xq2at")]
 Sealed = Annotated[str, Field(max_length=4_096, description="`identity` of POST /api/identity")]
@@ -36,15 +39,13 @@ class EligibilityBody(_Body):
 
 
 class PersonBody(_Body):
-    name: Typed
+    name: Annotated[str, Field(max_length=_TYPED_MAX)]
     birth_date: Day
-    phone: Typed
+    phone: Annotated[str, Field(max_length=_TYPED_MAX)]
 
 
 class IdentityBody(PersonBody):
     """The visitor, and in `for` the person they book for, if that is somebody else."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True)
 
     method: Annotated[str, Field(max_length=40, examples=["carrier", "certificate"])]
     for_: Annotated[PersonBody | None, Field(alias="for")] = None
@@ -140,7 +141,7 @@ class Identity(_Answer):
     identity: str
     expires_at: Moment
     eligibility: Eligibility
-    has_booking: Annotated[bool, Field(description="The visitor's own, never somebody else's.")]
+    has_booking: Annotated[bool | None, Field(description="The visitor's own, never somebody else's. null: unknown.")]
 
 
 class Hold(_Answer):

@@ -27,7 +27,9 @@ PERSON_SECRET: Final = web.AppKey("person_secret", bytes)
 SEALER: Final = web.AppKey("sealer", Sealer)
 # No type at run time: a Protocol.
 IDENTITY: Final[web.AppKey[IdentityProvider]] = web.AppKey("identity")
+# Identity checks, by pass or person; and wrong proofs of a booking, by pass and by code.
 ATTEMPTS: Final = web.AppKey("attempts", Attempts)
+GUESSES: Final = web.AppKey("guesses", Attempts)
 STOCK: Final[web.AppKey["StockWatch"]] = web.AppKey("stock")
 CALENDAR: Final = web.AppKey("calendar", CalendarFile)
 PAGES: Final = web.AppKey("pages", Pages)

@@ -1,6 +1,7 @@
 """What comes of the gate: every request leaves a line of evidence, and a refused one is counted and told why."""
 
 import logging
+import re
 from typing import Final, NoReturn
 
 from aiohttp import web
@@ -12,8 +13,8 @@ from shared.passes import PassError
 
 _log = logging.getLogger("booking.gate")
 
-# In a path of ours these are as good as a key: whoever reads the log must not be able to use them.
-_SECRET_PARTS: Final = ("code", "hold_id")
+# As good as a key for as long as the hold lasts: whoever reads the log must not be able to use it.
+_HOLD_ID: Final = re.compile(r"(holds/)[^/]+", re.IGNORECASE)
 
 
 @web.middleware
@@ -48,8 +49,5 @@ async def refuse(request: web.Request, error: PassError) -> NoReturn:
 
 
 def _path(request: web.Request) -> str:
-    resource = request.match_info.route.resource
-    if resource is not None and any(part in request.match_info for part in _SECRET_PARTS):
-        return resource.canonical
-    # As it came, not decoded: the evidence of a trick is in the spelling.
-    return request.raw_path.partition("?")[0]
+    # As it came, not decoded: the evidence of a trick is in the spelling. Whether or not it leads anywhere.
+    return _HOLD_ID.sub(r"\1{hold_id}", request.raw_path.partition("?")[0])

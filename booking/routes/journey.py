@@ -1,17 +1,25 @@
 """What the pages and the API do alike: from typed fields to a proven person, and from there to a held seat."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import date
 from typing import Final
 
 from aiohttp import web
 
-from booking import person, schedule
-from booking.errors import InvalidFields, NotEligible
-from booking.identity.base import Attributes, Light
+from booking import codes, person, schedule
+from booking.errors import (
+    IdentityUnavailable,
+    InvalidFields,
+    NoSuchBooking,
+    NotEligible,
+    TooManyAttempts,
+    TooManyGuesses,
+)
+from booking.identity.base import Attributes, Light, Subject
 from booking.model import BookingCard, Hold, Party, PersonKeys, WaitCard
 from booking.person import Person
-from booking.routes.context import ATTEMPTS, CALENDAR, IDENTITY, PERSON_SECRET, SEALER, STORE, now_of
+from booking.routes.context import ATTEMPTS, CALENDAR, GUESSES, IDENTITY, PERSON_SECRET, SEALER, STORE, now_of
 from booking.routes.session import Identified, Session, require_person
 from booking.rules.calendar import Calendar, judge
 from booking.rules.model import Verdict
@@ -24,6 +32,9 @@ COMPLETE: Final = Command.COMPLETE.value
 
 # The consent a booker gives for somebody else; a new wording gets a new version, kept with each booking.
 CONSENT_VERSION: Final = "2026-1"
+# Wrong proofs of a booking: of one pass, and for one code. With a code at hand, its birth date is soon guessed.
+MOST_GUESSES: Final = 10
+ATTEMPTS_WITHIN_S: Final = 3_600
 # The fields of the one who is booked for, where that is not the visitor.
 FOR: Final = "for_"
 
@@ -74,12 +85,13 @@ async def identify(
             problems[f"{FOR}name"] = "same_person"
     if problems or visitor is None:
         raise InvalidFields(problems)
-    request.app[ATTEMPTS].note(request[CLAIMS].pass_id)
-    subject = await provider.verify(method, visitor)
+    subject = await _verify(request, method, visitor)
     found = Identified(visitor, subject.id, subject.attributes)
     if other is None:
         return Session(found, method=method, verified_ms=now_of(request))
     subject = await provider.find(other)
+    if subject.id == found.subject:
+        raise InvalidFields({f"{FOR}name": "same_person"})
     whom = Identified(other, subject.id, subject.attributes)
     return Session(whom, booker=found, consent=CONSENT_VERSION, method=method, verified_ms=now_of(request))
 
@@ -116,6 +128,41 @@ async def own_booking(request: web.Request, session: Session) -> BookingCard | W
         return None
     keys = _keys(request, whom)
     return await request.app[STORE].find_person(keys.key, now_ms=now_of(request))
+
+
+@asynccontextmanager
+async def proving(request: web.Request, code: str) -> AsyncIterator[None]:
+    """Around whatever is proved by code and birth date. Raises `TooManyGuesses`; counts each `NoSuchBooking`."""
+    guesses, now_ms = request.app[GUESSES], now_of(request)
+    keys = (f"pass {request[CLAIMS].pass_id}", f"code {codes.normalise(code)}")
+    if any(guesses.used_up(key, now_ms) for key in keys):
+        raise TooManyGuesses("too many wrong codes or birth dates")
+    try:
+        yield
+    except NoSuchBooking:
+        for key in keys:
+            guesses.note(key, now_ms)
+        raise
+
+
+async def _verify(request: web.Request, method: str, visitor: Person) -> Subject:
+    """Ask the provider, unless the visitor has asked too often. What it could not answer does not count."""
+    attempts, now_ms, claims = request.app[ATTEMPTS], now_of(request), request[CLAIMS]
+    # A pass from outside the line has a new id with each request: there the person counts.
+    key = claims.pass_id if claims.number is not None else person_keys_of(request, visitor).key.hex()
+    if attempts.used_up(key, now_ms):
+        raise TooManyAttempts("this visitor has had their identity checks")
+    attempts.note(key, now_ms)
+    try:
+        return await request.app[IDENTITY].verify(method, visitor)
+    except IdentityUnavailable:
+        attempts.take_back(key)
+        raise
+
+
+def person_keys_of(request: web.Request, typed: Person) -> PersonKeys:
+    """Of somebody the provider has not named yet."""
+    return person.person_keys(typed, request.app[PERSON_SECRET])
 
 
 def _checked(typed: Mapping[str, str], today_: date, problems: dict[str, str], prefix: str) -> Person | None:

@@ -34,6 +34,7 @@ STATUS: Final[Mapping[type[errors.BookingError], int]] = {
     errors.NotIdentified: 403,
     errors.IdentityRefused: 403,
     errors.TooManyAttempts: 429,
+    errors.TooManyGuesses: 429,
     errors.NoSuchCentre: 404,
     errors.NoSuchSlot: 404,
     errors.NoSuchVaccine: 404,

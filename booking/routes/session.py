@@ -111,8 +111,9 @@ def _read(request: web.Request, sealed: str) -> Session | None:
         session = _from_json(orjson.loads(data))
     except (Unsealable, UnicodeEncodeError):
         return None
-    # Not renewed by use: an identity counts from when it was proved.
-    return replace(session, ended=now_ms - session.verified_ms > lasts_s * 1000)
+    # Not renewed by use: an identity counts from when it was proved, however often it was sealed since.
+    age_ms = now_ms - session.verified_ms
+    return replace(session, ended=age_ms > lasts_s * 1000) if age_ms <= lasts_s * READABLE * 1000 else None
 
 
 def _to_json(session: Session) -> dict[str, Any]:

@@ -7,9 +7,9 @@ from aiohttp.typedefs import Handler
 
 from booking.errors import StoreUnavailable
 from booking.model import Stock
-from booking.routes.context import STOCK, STORE, now_of
+from booking.routes.context import SETTINGS, STOCK, STORE, now_of
 from booking.store import BookingStore
-from shared.admission import VERDICT
+from shared.admission import CLAIMS, VERDICT
 from shared.wire import COMMAND_HEADER, STOCK_HEADER, Command
 
 # Counting all slots costs a query; for so long the last count will do.
@@ -52,6 +52,7 @@ async def tell(request: web.Request, handler: Handler) -> web.StreamResponse:
         # The answer itself is fine, and the gateway keeps what it was told before.
         return response
     response.headers[STOCK_HEADER] = str(stock.left)
-    if not stock.unbooked:
+    selling = request.app[SETTINGS].selling_rooms
+    if not stock.unbooked and (not selling or request[CLAIMS].room in selling):
         response.headers[COMMAND_HEADER] = ", ".join(filter(None, [command, Command.SOLD_OUT.value]))
     return response

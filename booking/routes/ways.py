@@ -22,6 +22,7 @@ _WAYS: Final[Mapping[str, tuple[Way, ...]]] = {
     "no_such_booking": (_FIND, _HOME),
     "not_identified": (_IDENTIFY, _HOME),
     "too_many_attempts": (_HOME,),
+    "too_many_guesses": (_HOME,),
     "not_eligible": (_ELIGIBILITY, _HOME),
     "unavailable": (_HOME,),
     "failed": (_HOME,),

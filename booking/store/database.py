@@ -110,4 +110,7 @@ class Database(ABC):
 def _reason(error: Exception) -> str:
     # The driver's own words; SQLAlchemy's would add the statement. Only the first line: PostgreSQL tells values after.
     told = str(getattr(error, "orig", None) or error).splitlines()
-    return told[0] if told else "too many are waiting for it"
+    if not told:
+        return "too many are waiting for it"
+    # asyncpg quotes the value it could not send.
+    return "a value it does not take" if "query argument" in told[0] else told[0]

@@ -46,11 +46,25 @@ _BEFORE: Final = statements.SLOT.add_columns(
 )
 
 
+async def look(db: AsyncConnection, terms: Terms, slot_id: int, party: Party, by: PassClaims, now_ms: int) -> None:
+    """Raises what can be told without a lock: a crowd before a full slot goes this way, and holds up nobody."""
+    slot = await _check_free_to_hold(db, terms, slot_id, party, by, now_ms)
+    if slot.left > 0:
+        return
+    own = await one(db, statements.HOLD_BY_PASS, by_pass=by.pass_id)
+    if own is None or own.slot_id != slot_id:
+        raise SoldOut("no seat is left at this time")
+
+
 async def hold(
     db: AsyncConnection, terms: Terms, slot_id: int, party: Party, by: PassClaims, now_ms: int
 ) -> Hold | BookingError:
     async def find() -> tuple[Any, set[int]]:
         row = await one(db, statements.HOLD_BY_PASS, by_pass=by.pass_id)
+        if row is None and by.number is None:
+            # Passes from outside the line have a new id with every request: there the people are the same.
+            booker = party.booker.key if party.booker is not None else None
+            row = await one(db, statements.HOLD_WITHOUT_NUMBER, person=party.person.key, booker=booker)
         return row, {slot_id} | ({row.slot_id} if row is not None else set())
 
     own = await seats.find_and_lock(db, find)

@@ -12,13 +12,15 @@ import asyncpg
 from sqlalchemy import URL, text
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+from sqlalchemy.pool import NullPool
 
-from booking.errors import BookingError, StoreUnavailable
+from booking.errors import StoreUnavailable
 from booking.store import database, migrate
 from booking.store.database import Database
 
 # Per process. More would only wait inside the server instead of here.
 CONNECTIONS: Final = 10
+READERS: Final = 5
 CONNECT_TIMEOUT_S: Final = 5
 # Far above what any of our statements takes: past these something is stuck, and a visitor is told to come back.
 STATEMENT_TIMEOUT_MS: Final = 8_000
@@ -43,12 +45,16 @@ _SERVER_SETTINGS: Final = {
 }
 
 
+_CONNECT: Final = {"server_settings": _SERVER_SETTINGS, "timeout": CONNECT_TIMEOUT_S}
+
+
 class PostgresDatabase(Database):
     """A database of a server."""
 
     def __init__(self, url: URL) -> None:
         where = url.host or url.query.get("host") or "PostgreSQL"
         super().__init__(f"{where}{f':{url.port}' if url.port else ''}/{url.database or ''}")
+        self._url = url
         self._engine = create_async_engine(
             url,
             pool_size=CONNECTIONS,
@@ -58,25 +64,44 @@ class PostgresDatabase(Database):
             pool_pre_ping=True,
             hide_parameters=True,
             isolation_level="READ COMMITTED",
-            connect_args={
-                "server_settings": _SERVER_SETTINGS,
-                "timeout": CONNECT_TIMEOUT_S,
-                "command_timeout": COMMAND_TIMEOUT_S,
-            },
+            connect_args=_CONNECT | {"command_timeout": COMMAND_TIMEOUT_S},
         )
-        self._readers = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # Of their own: a crowd that waits for one slot's lock must not keep others from looking at what there is.
+        self._readers = create_async_engine(
+            url,
+            pool_size=READERS,
+            max_overflow=0,
+            pool_timeout=database.QUEUE_TIMEOUT_S,
+            pool_pre_ping=True,
+            hide_parameters=True,
+            isolation_level="AUTOCOMMIT",
+            connect_args=_CONNECT | {"command_timeout": COMMAND_TIMEOUT_S},
+        )
 
     async def open(self) -> None:
-        await self.write(self._upgrade)
+        # A connection of its own, that waits as long as a migration may take.
+        async with self._one_error():
+            engine = create_async_engine(
+                self._url,
+                poolclass=NullPool,
+                hide_parameters=True,
+                connect_args=_CONNECT | {"command_timeout": MIGRATION_TIMEOUT_MS / 1000},
+            )
+            try:
+                async with engine.begin() as connection:
+                    await self._upgrade(connection)
+            finally:
+                await engine.dispose()
 
     async def close(self) -> None:
+        await self._readers.dispose()
         await self._engine.dispose()
 
-    async def _upgrade(self, connection: AsyncConnection) -> str | BookingError:
+    async def _upgrade(self, connection: AsyncConnection) -> None:
         for name in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
             await connection.execute(text(f"SET LOCAL {name} = {MIGRATION_TIMEOUT_MS}"))
         await connection.execute(text(f"SELECT pg_advisory_xact_lock({MIGRATION_LOCK})"))
-        return await connection.run_sync(migrate.upgrade, self.shown)
+        await connection.run_sync(migrate.upgrade, self.shown)
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[AsyncConnection]:

@@ -7,7 +7,6 @@ from typing import Final
 
 from sqlalchemy import (
     BigInteger,
-    Integer,
     LargeBinary,
     String,
     and_,
@@ -25,7 +24,8 @@ from booking.store.tables import BookingRow, HoldRow, SlotRow, WaitRow
 _now: Final = bindparam("now_ms", type_=BigInteger)
 _pass: Final = bindparam("by_pass", type_=String)
 _person: Final = bindparam("person", type_=LargeBinary)
-_slot: Final = bindparam("slot", type_=Integer)
+# Wider than the column: a number no slot has must be not found, and no error.
+_slot: Final = bindparam("slot", type_=BigInteger)
 
 _ended: Final = (
     select(func.count()).select_from(HoldRow).where(HoldRow.slot_id == SlotRow.id, HoldRow.expires_ms <= _now)
@@ -52,11 +52,14 @@ STOCK: Final = select(
     _held.scalar_subquery(),
 )
 
+# As a condition on slots. now_ms.
+SLOT_HAS_ENDED_HOLDS: Final = exists().where(HoldRow.slot_id == SlotRow.id, HoldRow.expires_ms <= _now)
+
 # Locks the seats of slots, in one order for all, so that two who need the same ones do not wait for each other.
 # PostgreSQL's; SQLite has one writer anyway. slots; or slot, giving no row if somebody else is at it.
 LOCK_SLOTS: Final = (
     select(SlotRow.id)
-    .where(SlotRow.id.in_(bindparam("slots", expanding=True)))
+    .where(SlotRow.id.in_(bindparam("slots", expanding=True, type_=BigInteger)))
     .order_by(SlotRow.id)
     .with_for_update(key_share=True)
 )
@@ -81,6 +84,17 @@ PASS_USED: Final = or_(
 
 HOLD: Final = select(HoldRow).where(HoldRow.id == bindparam("hold"))
 HOLD_BY_PASS: Final = select(HoldRow).where(HoldRow.pass_id == _pass)
+# Of somebody whose pass has no number. person, booker.
+HOLD_WITHOUT_NUMBER: Final = (
+    select(HoldRow)
+    .where(
+        HoldRow.number.is_(None),
+        HoldRow.person_key == _person,
+        HoldRow.booker_key.is_not_distinct_from(bindparam("booker", type_=LargeBinary)),
+    )
+    .order_by(HoldRow.expires_ms)
+    .limit(1)
+)
 HOLDS_OF_PERSON: Final = select(HoldRow.id, HoldRow.slot_id).where(HoldRow.person_key == _person)
 END_HOLD: Final = delete(HoldRow).where(HoldRow.id == bindparam("hold"))
 # Holds of a slot whose time is over. Not those that another transaction is just ending. slot, now_ms.

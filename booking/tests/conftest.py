@@ -193,9 +193,9 @@ async def start(clock, passes, make_settings) -> AsyncIterator[Callable[..., Any
     """Starts sites with changed settings, and stops them at the end."""
     running: list[Site] = []
 
-    async def run(**changes: Any) -> Site:
+    async def run(*, provider: Any = None, **changes: Any) -> Site:
         settings = make_settings(**changes)
-        server = TestServer(create_app(settings, clock=clock, secret=SECRET))
+        server = TestServer(create_app(settings, clock=clock, secret=SECRET, identity=provider))
         await server.start_server(access_log=None)
         client = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0))
         running.append(Site(server, client, clock, passes, settings))

@@ -5,6 +5,9 @@ import base64
 import pytest
 
 from booking.calendar_file import find_calendar
+from booking.identity.base import Subject
+from booking.identity.simulated import SimulatedIdentity
+from booking.settings import SimulatedMethod
 from booking.tests.conftest import CHILD, MOTHER, PERSON
 from shared.wire import How
 
@@ -439,7 +442,11 @@ async def test_health_says_when_the_calendar_in_force_is_not_the_files(start, tm
     assert (await site.post("/api/eligibility", headers=headers, json=eligible))[2]["eligible"]
 
     path.write_text("zone = ")
-    for _ in range(3):  # a change counts once it is the same at two looks
+    site.clock.forward(seconds=2)
+    await site.get("/healthz")
+    site.clock.forward(seconds=2)  # a change counts once it is the same at two looks
+    assert (await site.get("/healthz"))[2] == {"status": "ok", "rules": "old"}, "before anyone asks for the calendar"
+    for _ in range(3):
         site.clock.forward(seconds=2)
         status, _, told = await site.post("/api/eligibility", headers=headers, json=eligible)
         assert (status, told["eligible"]) == (200, True)
@@ -451,3 +458,116 @@ async def test_health_says_when_the_calendar_in_force_is_not_the_files(start, tm
         _, _, told = await site.post("/api/eligibility", headers=headers, json=eligible)
     assert told["rule"]["id"] == "adults"
     assert (await site.get("/healthz"))[2] == {"status": "ok", "rules": "ok"}
+
+
+async def test_an_outage_of_the_provider_costs_no_attempts(start):
+    site = await start(
+        identity={
+            "carrier": {"latency_ms": 0, "failure_percent": 100},
+            "certificate": {"latency_ms": 0},
+            "attempts_per_pass": 3,
+        }
+    )
+    headers = site.passes.header()
+    for _ in range(5):
+        assert (await site.identify(headers))[0] == 503
+    for _ in range(3):
+        assert (await site.identify(headers, method="certificate"))[0] == 201
+    assert (await site.identify(headers, method="certificate"))[0] == 429
+
+
+async def test_without_a_number_the_person_counts(start):
+    """Exempt passes have a new id with each request: neither the checks nor the seats are without limit for that."""
+    site = await start(identity={"carrier": {"latency_ms": 0}, "attempts_per_pass": 3})
+
+    def exempt():
+        return site.passes.header(how=How.EXEMPT, number=None, place=None, rule="clinic")
+
+    first = await site.first_slot()
+    _, _, proved = await site.identify(exempt())
+    for _ in range(2):
+        assert (await site.identify(exempt()))[0] == 201
+    assert (await site.identify(exempt()))[0] == 429
+    assert (await site.identify(exempt(), **MOTHER))[0] == 201
+
+    slots = (await site.get("/api/slots", headers=exempt()))[2]["slots"][:5]
+    for slot in (*slots, slots[0]):
+        body = {"slot_id": slot["id"], "identity": proved["identity"]}
+        assert (await site.post("/api/holds", headers=exempt(), json=body))[0] == 201
+    left = {slot["id"]: slot["left"] for slot in (await site.get("/api/slots", headers=exempt()))[2]["slots"]}
+    assert [left[slot["id"]] for slot in slots] == [first["left"] - 1, *[first["left"]] * 4]
+
+
+async def test_the_birth_date_of_a_known_code_cannot_be_guessed(site):
+    booked = await site.book(site.passes.header(), (await site.first_slot())["id"])
+    wrong = {"code": booked["code"], "birth_date": "1970-01-01"}
+    told = []
+    for number in range(12):
+        path = ("/api/bookings/find", "/api/bookings/cancel", "/api/waitlist/leave")[number % 3]
+        told.append((await site.post(path, headers=site.passes.header(), json=wrong))[2]["code"])
+    assert told == ["no_such_booking"] * 10 + ["too_many_guesses"] * 2
+
+    right = wrong | {"birth_date": PERSON["birth_date"]}
+    status, _, _ = await site.post("/api/bookings/find", headers=site.passes.header(), json=right)
+    assert status == 429, "not even the right one, or it would tell"
+    site.clock.forward(seconds=3_600)
+    status, _, found = await site.post("/api/bookings/find", headers=site.passes.header(), json=right)
+    assert (status, found["code"]) == (200, booked["code"])
+
+
+async def test_one_pass_tries_so_many_codes(site):
+    headers = site.passes.header()
+    told = []
+    for number in range(12):
+        body = {"code": f"0000000{number:03}", "birth_date": "1968-03-02"}
+        told.append((await site.post("/api/bookings/find", headers=headers, json=body))[2]["code"])
+    assert told == ["no_such_booking"] * 10 + ["too_many_guesses"] * 2
+
+
+async def test_a_room_for_look_ups_is_not_told_that_all_is_sold(start):
+    site = await start(slot_capacity=1, rooms=["vaccine", "find"], selling_rooms=["vaccine"])
+    slots = (await site.get("/api/slots", headers=site.passes.header()))[2]["slots"]
+    for number, slot in enumerate(slots):
+        other = {"name": f"시험{number:04}", "phone": f"0109000{number:04}"}
+        await site.book(site.passes.header(), slot["id"], **other)
+
+    _, find, _ = await site.get("/booking/find", headers=site.passes.header(room="find"))
+    _, sell, _ = await site.get("/booking/find", headers=site.passes.header())
+    assert (find["Sunbeon-Stock"], find.get("Sunbeon-Command")) == ("0", None)
+    assert sell["Sunbeon-Command"] == "sold-out"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status"),
+    [
+        ("GET", "/booking/slots/99999999999", None, 404),
+        ("GET", "/booking/holds/a%00b", None, 404),
+        ("GET", "/api/slots?centre=se%00", None, 404),
+        ("GET", "/api/centres?q=%00", None, 404),
+        ("POST", "/api/holds", {"slot_id": 2**40, "identity": "x"}, 422),
+        ("POST", "/api/bookings/find", {"code": "A\0B", "birth_date": "1968-03-02"}, 404),
+        ("POST", "/api/waitlist", {"identity": "x", "centre_id": "se\0", "day": "2021-07-20"}, 422),
+    ],
+)
+async def test_what_no_database_takes_is_no_fault_of_the_database(site, method, path, body, status):
+    answered = await site.request(method, path, headers=site.passes.header(), json=body)
+    assert answered[0] == status
+
+
+async def test_a_provider_that_knows_better_finds_out_that_both_are_one(start):
+    class ByNameAndBirth(SimulatedIdentity):
+        async def verify(self, method, who):
+            await super().verify(method, who)
+            return Subject(f"{who.name} {who.birth_date}")
+
+        async def find(self, who):
+            return Subject(f"{who.name} {who.birth_date}")
+
+    provider = ByNameAndBirth({"carrier": SimulatedMethod(latency_ms=0)}, timeout_s=5)
+    site = await start(provider=provider)
+    same = {**PERSON, "phone": "010-9999-0000"}
+    status, _, problem = await site.identify(site.passes.header(), **{"for": same, "consent": True})
+    assert (status, [(each["field"], each["code"]) for each in problem["errors"]]) == (
+        422,
+        [("for_name", "same_person")],
+    )

@@ -111,6 +111,11 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "이번 입장에서는 더 확인할 수 없습니다. 정보를 다시 확인하신 뒤 새로 순서를 받아 주세요.",
         "No more can be made in this turn. Check your details, and join the line again.",
     ),
+    "too_many_guesses": ("예약번호와 생년월일이 여러 번 맞지 않았습니다", "Too many wrong codes or dates of birth"),
+    "too_many_guesses_do": (
+        "예약을 보호하기 위해 한 시간 동안 조회할 수 없습니다. 예약번호와 생년월일을 확인하신 뒤 다시 이용해 주세요.",
+        "To protect bookings, no more can be tried for an hour. Check the code and the date of birth, and come again.",
+    ),
     "not_eligible": ("지금은 예약하실 수 없습니다", "This person cannot book now"),
     "not_eligible_do": (
         "예약 대상이 아니거나 예약 기간이 아닙니다. “예약 대상 확인”에서 기간을 확인해 주세요.",

@@ -6,11 +6,11 @@ from typing import Final
 
 from aiohttp import web
 
-from booking.errors import InvalidFields, NoSuchBooking, StoreUnavailable
+from booking.errors import InvalidFields, NoSuchBooking, StoreUnavailable, TooManyGuesses
 from booking.routes.context import STORE, now_of
 from booking.routes.forms import check_find, read_form
 from booking.routes.html.show import go, live_session, show
-from booking.routes.journey import today
+from booking.routes.journey import proving, today
 from booking.routes.problems import RETRY_AFTER_S, STATUS
 from booking.routes.session import Managed, Session, write_session
 
@@ -25,11 +25,12 @@ async def find(request: web.Request) -> web.Response:
     typed = await read_form(request, FIELDS)
     try:
         birth_date = check_find(typed, today=today(request))
-        found = await request.app[STORE].find(typed["code"], birth_date, now_ms=now_of(request))
+        async with proving(request, typed["code"]):
+            found = await request.app[STORE].find(typed["code"], birth_date, now_ms=now_of(request))
     except InvalidFields as error:
         return _page(request, typed, problems=error.problems, status=STATUS[InvalidFields])
-    except NoSuchBooking as error:
-        return _page(request, typed, failure=error.code, status=STATUS[NoSuchBooking])
+    except (NoSuchBooking, TooManyGuesses) as error:
+        return _page(request, typed, failure=error.code, status=STATUS[type(error)])
     except StoreUnavailable as error:
         page = _page(request, typed, failure=error.code, status=STATUS[StoreUnavailable])
         page.headers["Retry-After"] = str(RETRY_AFTER_S)
