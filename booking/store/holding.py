@@ -51,7 +51,7 @@ async def look(db: AsyncConnection, terms: Terms, slot_id: int, party: Party, by
     slot = await _check_free_to_hold(db, terms, slot_id, party, by, now_ms)
     if slot.left > 0:
         return
-    own = await one(db, statements.HOLD_BY_PASS, by_pass=by.pass_id)
+    own = await _own_hold(db, party, by)
     if own is None or own.slot_id != slot_id:
         raise SoldOut("no seat is left at this time")
 
@@ -60,11 +60,7 @@ async def hold(
     db: AsyncConnection, terms: Terms, slot_id: int, party: Party, by: PassClaims, now_ms: int
 ) -> Hold | BookingError:
     async def find() -> tuple[Any, set[int]]:
-        row = await one(db, statements.HOLD_BY_PASS, by_pass=by.pass_id)
-        if row is None and by.number is None:
-            # Passes from outside the line have a new id with every request: there the people are the same.
-            booker = party.booker.key if party.booker is not None else None
-            row = await one(db, statements.HOLD_WITHOUT_NUMBER, person=party.person.key, booker=booker)
+        row = await _own_hold(db, party, by)
         return row, {slot_id} | ({row.slot_id} if row is not None else set())
 
     own = await seats.find_and_lock(db, find)
@@ -136,6 +132,16 @@ async def confirm(
     freed = [other.slot_id for other in others if (await db.execute(statements.END_HOLD, {"hold": other.id})).rowcount]
     await seats.give_back(db, terms, freed, now_ms)
     return await card_of(db, await one(db, statements.BOOKING, code=row.code), now_ms)
+
+
+async def _own_hold(db: AsyncConnection, party: Party, by: PassClaims) -> Any:
+    """The row of the hold this visitor has, or None."""
+    row = await one(db, statements.HOLD_BY_PASS, by_pass=by.pass_id)
+    if row is None and by.number is None:
+        # Passes from outside the line have a new id with every request: there the people are the same.
+        booker = party.booker.key if party.booker is not None else None
+        row = await one(db, statements.HOLD_WITHOUT_NUMBER, person=party.person.key, booker=booker)
+    return row
 
 
 async def _check_free_to_hold(

@@ -20,6 +20,8 @@ from shared.wire import How
 # Of 50 bits, two in a row that are taken mean that the random numbers are none.
 DRAWS: Final = 8
 
+LARGEST_ID: Final = 2**31 - 1
+
 Random = Callable[[int], bytes]
 
 
@@ -37,6 +39,16 @@ class Terms:
         if row is None or row.person_key is None:
             return False
         return hmac.compare_digest(row.birth_check, person.birth_check(birth_date, row.person_key, self.secret))
+
+
+def storable(text: str) -> str:
+    """`text`; or, for one that PostgreSQL could not even be asked about, one that is in no row."""
+    return "" if "\0" in text else text
+
+
+def storable_id(number: int) -> int:
+    """The same for the number of a row."""
+    return number if 0 < number <= LARGEST_ID else 0
 
 
 async def one(db: AsyncConnection, statement: Any, **parameters: object) -> Row[Any] | None:

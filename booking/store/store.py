@@ -28,7 +28,7 @@ from booking.store import audit, booked, catalogue, holding, people, waiting
 from booking.store.catalogue import SlotPlan
 from booking.store.database import Database
 from booking.store.people import WithoutBooker
-from booking.store.rows import Random, Terms, slot_of
+from booking.store.rows import Random, Terms, slot_of, storable, storable_id
 from shared.passes import PassClaims
 
 
@@ -77,12 +77,14 @@ class BookingStore:
     ) -> list[Slot]:
         """Slots that can still be booked, also the full ones, by time, centre and vaccine."""
         async with self._database.read() as db:
-            return await catalogue.slots(db, centre_id, vaccine_id, day, now_ms)
+            return await catalogue.slots(
+                db, centre_id and storable(centre_id), vaccine_id and storable(vaccine_id), day, now_ms
+            )
 
     async def slot(self, slot_id: int, *, now_ms: int) -> Slot:
         """Raises `NoSuchSlot`."""
         async with self._database.read() as db:
-            return await slot_of(db, slot_id, now_ms)
+            return await slot_of(db, storable_id(slot_id), now_ms)
 
     async def stock(self, *, now_ms: int) -> Stock:
         async with self._database.read() as db:
@@ -95,19 +97,22 @@ class BookingStore:
         Raises `NoSuchSlot`, `SlotClosed`, `PassUsed`, `AlreadyBooked`, `ProxyLimitReached`, `SoldOut`; an earlier hold
         then stays.
         """
+        slot_id = storable_id(slot_id)
+        async with self._database.read() as db:
+            await holding.look(db, self._terms, slot_id, party, by, now_ms)
         return await self._database.write(lambda db: holding.hold(db, self._terms, slot_id, party, by, now_ms))
 
     async def find_hold(self, hold_id: str, by: PassClaims, *, now_ms: int) -> Hold:
         """A live hold. Raises `HoldExpired`, `OtherPass`."""
         async with self._database.read() as db:
-            return await holding.find(db, hold_id, by, now_ms)
+            return await holding.find(db, storable(hold_id), by, now_ms)
 
     async def drop_hold(self, hold_id: str, by: PassClaims, *, now_ms: int) -> None:
         """Give the seat back. Of a hold that is gone, nothing is left to do.
 
         Raises `OtherPass`; `AlreadyBooked` if it has become a booking.
         """
-        await self._database.write(lambda db: holding.drop(db, self._terms, hold_id, by, now_ms))
+        await self._database.write(lambda db: holding.drop(db, self._terms, storable(hold_id), by, now_ms))
 
     async def confirm(self, hold_id: str, by: PassClaims, *, now_ms: int) -> BookingCard:
         """Turn a hold into a booking, of the same code. Doing it again gives the same booking.
@@ -115,12 +120,12 @@ class BookingStore:
         The person's other holds and waitlist entry end. Raises `HoldExpired`, `OtherPass`; and `AlreadyBooked`,
         `PassUsed`, `ProxyLimitReached`, after which the seat is given back.
         """
-        return await self._database.write(lambda db: holding.confirm(db, self._terms, hold_id, by, now_ms))
+        return await self._database.write(lambda db: holding.confirm(db, self._terms, storable(hold_id), by, now_ms))
 
     async def find(self, code: str, birth_date: date, *, now_ms: int) -> BookingCard | WaitCard:
         """Raises `NoSuchBooking`, also when only the birth date is wrong."""
         async with self._database.read() as db:
-            return await booked.find(db, self._terms, code, birth_date, now_ms)
+            return await booked.find(db, self._terms, storable(code), birth_date, now_ms)
 
     async def find_person(self, person_key: bytes, *, now_ms: int) -> BookingCard | WaitCard | None:
         """The person's live booking, or else their waitlist entry."""
@@ -129,7 +134,7 @@ class BookingStore:
 
     async def cancel(self, code: str, birth_date: date, *, now_ms: int) -> BookingCard:
         """Give the seat back. Doing it again changes nothing. Raises `NoSuchBooking`, `TooLateToCancel`."""
-        return await self._database.write(lambda db: booked.cancel(db, self._terms, code, birth_date, now_ms))
+        return await self._database.write(lambda db: booked.cancel(db, self._terms, storable(code), birth_date, now_ms))
 
     async def change(self, code: str, birth_date: date, slot_id: int, *, now_ms: int) -> BookingCard:
         """Move a booking to another slot, of any centre and vaccine. To the slot it has: nothing changes.
@@ -137,6 +142,7 @@ class BookingStore:
         Raises `NoSuchBooking`, `BookingCancelled`, `TooLateToChange`, `NoSuchSlot`, `SlotClosed`, `SoldOut`; the old
         seat then stays.
         """
+        code, slot_id = storable(code), storable_id(slot_id)
         return await self._database.write(lambda db: booked.change(db, self._terms, code, birth_date, slot_id, now_ms))
 
     async def join_waitlist(
@@ -154,13 +160,14 @@ class BookingStore:
         vaccine_id: None takes any. Raises `NoSuchCentre`, `NoSuchVaccine`, `NoSuchSlot`, `SlotClosed`, `SeatsLeft`,
         `AlreadyBooked`, `AlreadyWaiting`, `PassUsed`, `ProxyLimitReached`.
         """
+        centre_id, vaccine_id = storable(centre_id), vaccine_id and storable(vaccine_id)
         return await self._database.write(
             lambda db: waiting.join(db, self._terms, centre_id, day, party, by, vaccine_id, now_ms)
         )
 
     async def leave_waitlist(self, code: str, birth_date: date, *, now_ms: int) -> None:  # noqa: ARG002 - as its sisters
         """Raises `NoSuchBooking`; `AlreadyBooked` if the entry has become a booking."""
-        await self._database.write(lambda db: waiting.leave(db, self._terms, code, birth_date))
+        await self._database.write(lambda db: waiting.leave(db, self._terms, storable(code), birth_date))
 
     async def sweep(self, *, now_ms: int) -> Swept:
         """Give back the seats of holds that are over, and book free seats for those who wait for them.

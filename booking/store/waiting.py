@@ -58,7 +58,7 @@ async def join(
     if await db.scalar(select(statements.PASS_USED), {"by_pass": by.pass_id, "person": key}):
         raise PassUsed("this pass has made its booking")
     await check_proxy_limit(db, terms, party)
-    for slot_id in slots:
+    for slot_id in (await db.scalars(_not_full(slots), {"now_ms": now_ms})).all():
         await seats.end_holds(db, terms, slot_id, now_ms)
         await seats.promote(db, terms, slot_id, now_ms)
     free = select(SlotRow.id).where(SlotRow.id.in_(slots), SlotRow.taken < SlotRow.capacity).limit(1)
@@ -138,6 +138,12 @@ async def _open_slots(db: AsyncConnection, centre_id: str, day: date, vaccine_id
     if (await db.scalars(every.limit(1))).first() is None:
         raise NoSuchSlot("there are no appointments on this day")
     raise SlotClosed("the appointments of this day can no longer be booked")
+
+
+def _not_full(slots: list[int]) -> Any:
+    """Those that have a seat, or a hold that is over. now_ms."""
+    has_seat = (SlotRow.taken < SlotRow.capacity) | statements.SLOT_HAS_ENDED_HOLDS
+    return select(SlotRow.id).where(SlotRow.id.in_(slots), has_seat).order_by(SlotRow.id)
 
 
 def _slots(centre_id: str, day: date, vaccine_id: str | None) -> Any:

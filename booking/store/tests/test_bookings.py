@@ -11,7 +11,9 @@ from booking.errors import (
     BookingCancelled,
     HoldExpired,
     NoSuchBooking,
+    NoSuchCentre,
     NoSuchSlot,
+    NoSuchVaccine,
     OtherPass,
     PassUsed,
     SlotClosed,
@@ -367,3 +369,66 @@ async def test_random_numbers_that_are_none_are_a_fault_and_nothing_is_taken(ope
         await desk.book(FIRST, "Kim")
 
     assert await desk.left(FIRST) == 1
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "'", "%", "x" * 100_000, "홍길동"])
+async def test_odd_words_and_numbers_are_of_nothing_and_no_fault(desk, text):
+    card = await desk.book(FIRST, "Hong")
+    by = claims()
+    for finish in (desk.store.find_hold, desk.store.confirm):
+        with pytest.raises(HoldExpired):
+            await finish(text, by, now_ms=NOW_MS)
+    await desk.store.drop_hold(text, by, now_ms=NOW_MS)
+    for ask in (desk.find, desk.cancel, lambda code: desk.change(code, SECOND)):
+        with pytest.raises(NoSuchBooking):
+            await ask(text)
+    with pytest.raises(NoSuchBooking):
+        await desk.store.leave_waitlist(text, BIRTH, now_ms=NOW_MS)
+    with pytest.raises(NoSuchCentre):
+        await desk.join("Kim", centre=text)
+    with pytest.raises(NoSuchVaccine):
+        await desk.join("Kim", vaccine=text)
+    assert await desk.store.slots(now_ms=NOW_MS, centre_id=text) == []
+    assert await desk.store.slots(now_ms=NOW_MS, vaccine_id=text) == []
+    for number in (0, -1, 2**31, 2**53, 2**70):
+        for wish in (desk.hold(number, "Kim"), desk.change(card.code, number), desk.store.slot(number, now_ms=NOW_MS)):
+            with pytest.raises(NoSuchSlot):
+                await wish
+
+
+async def test_a_crowd_before_a_full_time_is_told_so_even_while_its_seats_are_locked(open_desk):
+    desk = await open_desk(capacity=1)
+    by = claims()
+    held = await desk.hold(FIRST, "Hong", by)
+    locked, done = asyncio.Event(), asyncio.Event()
+
+    async def keep(db: Any) -> None:
+        await db.exec_driver_sql("UPDATE slots SET capacity = capacity")
+        locked.set()
+        await done.wait()
+
+    keeping = asyncio.create_task(desk.database.write(keep))
+    await locked.wait()
+    async with asyncio.timeout(5):
+        _, refused = await at_once(*(desk.hold(FIRST, f"Visitor {n}") for n in range(50)))
+    done.set()
+    await keeping
+
+    assert refused == {"SoldOut": 50}
+    assert await desk.hold(FIRST, "Hong", by) == held
+
+
+async def test_exempt_visitors_hold_one_seat_for_one_person_and_find_it_again(open_desk):
+    desk = await open_desk(capacity=1)
+
+    def exempt():
+        return claims(number=None, place=None, how=How.EXEMPT)
+
+    held = await desk.hold(FIRST, "Hong", exempt())
+    assert await desk.hold(FIRST, "Hong", exempt()) == held
+    await desk.hold(SECOND, "Hong", exempt())
+
+    assert (await desk.left(FIRST), await desk.left(SECOND)) == (1, 0)
+    # Somebody else who books for the same person has a hold of their own.
+    await desk.hold(FIRST, party("Hong", booker="Lee"), exempt())
+    assert (await desk.left(FIRST), await desk.left(SECOND)) == (0, 0)
