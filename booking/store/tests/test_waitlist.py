@@ -149,6 +149,8 @@ async def test_a_booking_ends_the_persons_wait(full):
     desk, booked = full
     waiting = await desk.join("Hong")
     card = await desk.book(FAR, "Hong")
+    # At once, and not only when the next seat would be theirs.
+    assert await desk.one("SELECT count(*) FROM waitlist") == 0
     await desk.cancel(booked[0].code)
 
     assert await desk.left(FIRST) == 1
