@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import AsyncIterator
 from typing import Final
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -18,6 +19,7 @@ from booking.routes import api, gate, headers, html, journey, origin, problems, 
 from booking.routes.context import (
     ATTEMPTS,
     CALENDAR,
+    CHECKING,
     CLOCK,
     GUESSES,
     HEALTH_PATH,
@@ -83,6 +85,7 @@ def create_app(
     app[IDENTITY] = identity or chosen_provider(mine.identity)
     app[STOCK] = stock.StockWatch()
     app[ATTEMPTS] = Attempts(mine.identity.attempts_per_pass, within_s=journey.ATTEMPTS_WITHIN_S)
+    app[CHECKING] = WeakValueDictionary()
     app[GUESSES] = Attempts(journey.MOST_GUESSES, within_s=journey.ATTEMPTS_WITHIN_S)
     app[PAGES] = Pages()
     app[REFUSED] = Counter()

@@ -37,6 +37,8 @@ def run(work: Coroutine[Any, Any, T], *, log_json: bool = False, log_level: str 
     logs.configure(json=log_json, level=log_level)
     # It tells of every plugin it loads.
     logging.getLogger("alembic").setLevel(logging.WARNING)
+    # What is no HTTP it would log as it came, with whatever is in it; what goes wrong inside we log ourselves.
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(work)
 

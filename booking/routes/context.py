@@ -1,7 +1,9 @@
 """What a handler finds in its application and its request, by typed key."""
 
+import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Final
+from weakref import WeakValueDictionary
 
 from aiohttp import web
 
@@ -29,6 +31,8 @@ SEALER: Final = web.AppKey("sealer", Sealer)
 IDENTITY: Final[web.AppKey[IdentityProvider]] = web.AppKey("identity")
 # Identity checks, by pass or person; and wrong proofs of a booking, by pass and by code.
 ATTEMPTS: Final = web.AppKey("attempts", Attempts)
+# Held while a visitor's check is under way; gone with the last who waits for it.
+CHECKING: Final[web.AppKey[WeakValueDictionary[str, asyncio.Lock]]] = web.AppKey("checking")
 GUESSES: Final = web.AppKey("guesses", Attempts)
 STOCK: Final[web.AppKey["StockWatch"]] = web.AppKey("stock")
 CALENDAR: Final = web.AppKey("calendar", CalendarFile)

@@ -1,6 +1,7 @@
 """Reading a form as a browser sends it."""
 
 import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
@@ -11,7 +12,9 @@ from booking import person
 from booking.errors import BadBody, InvalidFields, WrongContentType
 
 _CONTENT_TYPE: Final = "application/x-www-form-urlencoded"
-_DATE_AS_TYPED: Final = re.compile(r"([0-9]{4})[^0-9]{0,2}([0-9]{2})[^0-9]{0,2}([0-9]{2})[^0-9]?")
+_DATE_AS_TYPED: Final = re.compile(
+    r"([0-9]{4})(?:(?=[0-9]{4}$)|[^0-9]{1,2})([0-9]{1,2})(?:(?=[0-9]{2}$)|[^0-9]{1,2})([0-9]{1,2})[^0-9]?"
+)
 
 
 async def read_form(request: web.Request, names: Iterable[str]) -> dict[str, str]:
@@ -27,9 +30,9 @@ async def read_form(request: web.Request, names: Iterable[str]) -> dict[str, str
 
 
 def iso_date(typed: str) -> str:
-    """`19680302`, `1968.03.02`, `1968. 03. 02.` as `1968-03-02`; anything else as it is."""
-    match = _DATE_AS_TYPED.fullmatch(typed.strip())
-    return "-".join(match.groups()) if match else typed
+    """`19680302`, `1968.3.2`, `1968. 03. 02.`, `1968년 3월 2일` as `1968-03-02`; anything else as it is."""
+    match = _DATE_AS_TYPED.fullmatch(unicodedata.normalize("NFKC", typed).strip())
+    return "-".join(part.zfill(2) for part in match.groups()) if match else typed
 
 
 def check_find(typed: Mapping[str, str], *, today: date) -> date:

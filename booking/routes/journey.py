@@ -1,5 +1,6 @@
 """What the pages and the API do alike: from typed fields to a proven person, and from there to a held seat."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import date
@@ -19,7 +20,7 @@ from booking.errors import (
 from booking.identity.base import Attributes, Light, Subject
 from booking.model import BookingCard, Hold, Party, PersonKeys, WaitCard
 from booking.person import Person
-from booking.routes.context import ATTEMPTS, CALENDAR, GUESSES, IDENTITY, PERSON_SECRET, SEALER, STORE, now_of
+from booking.routes.context import ATTEMPTS, CALENDAR, CHECKING, GUESSES, IDENTITY, PERSON_SECRET, SEALER, STORE, now_of
 from booking.routes.session import Identified, Session, require_person
 from booking.rules.calendar import Calendar, judge
 from booking.rules.model import Verdict
@@ -150,14 +151,16 @@ async def _verify(request: web.Request, method: str, visitor: Person) -> Subject
     attempts, now_ms, claims = request.app[ATTEMPTS], now_of(request), request[CLAIMS]
     # A pass from outside the line has a new id with each request: there the person counts.
     key = claims.pass_id if claims.number is not None else person_keys_of(request, visitor).key.hex()
-    if attempts.used_up(key, now_ms):
-        raise TooManyAttempts("this visitor has had their identity checks")
-    attempts.note(key, now_ms)
-    try:
-        return await request.app[IDENTITY].verify(method, visitor)
-    except IdentityUnavailable:
-        attempts.take_back(key)
-        raise
+    # One at a time: nobody fills a slow provider alone, and of a double click both are answered.
+    async with request.app[CHECKING].setdefault(key, asyncio.Lock()):
+        if attempts.used_up(key, now_ms):
+            raise TooManyAttempts("this visitor has had their identity checks")
+        attempts.note(key, now_ms)
+        try:
+            return await request.app[IDENTITY].verify(method, visitor)
+        except IdentityUnavailable:
+            attempts.take_back(key)
+            raise
 
 
 def person_keys_of(request: web.Request, typed: Person) -> PersonKeys:

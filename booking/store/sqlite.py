@@ -44,6 +44,7 @@ class SqliteDatabase(Database):
         super().__init__(str(path))
         self._path = path
         self._turn = asyncio.Lock()
+        self._inode: int | None = None
         self._writer = _engine(url, 1, (*_PRAGMAS, "PRAGMA journal_mode = WAL"))
         self._readers = _engine(url, READERS, (*_PRAGMAS, "PRAGMA query_only = ON"))
         event.listen(self._writer.sync_engine, "begin", _begin_immediate)
@@ -51,9 +52,22 @@ class SqliteDatabase(Database):
     async def open(self) -> None:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
+            # Ours alone to read; SQLite gives its other files the same mode.
+            self._path.touch(mode=0o600)
         except OSError as error:
             raise StoreUnavailable(f"{self._path.parent}: {error.strerror}") from None
         await self.write(lambda connection: connection.run_sync(migrate.upgrade, self.shown))
+
+    def _look(self) -> None:
+        """Raises `StoreUnavailable` if the file is no longer the one we opened: nobody would read what we write."""
+        try:
+            found = self._path.stat().st_ino
+        except OSError as error:
+            raise StoreUnavailable(f"{self.shown}: {error.strerror}") from None
+        if self._inode is None:
+            self._inode = found
+        elif found != self._inode:
+            raise StoreUnavailable(f"{self.shown}: was replaced; start this program again")
 
     async def open_as_is(self) -> None:
         # SQLite would make an empty file, and an empty file has nothing wrong with it.
@@ -80,6 +94,7 @@ class SqliteDatabase(Database):
         async with asyncio.timeout(database.QUEUE_TIMEOUT_S):
             await self._turn.acquire()
         try:
+            self._look()
             async with self._writer.begin() as connection:
                 yield connection
         finally:

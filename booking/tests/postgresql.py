@@ -114,7 +114,7 @@ class Server:
         """What psql says to it, unaligned."""
         done = self._call("psql", "-h", str(self._folder), "-U", USER, "-d", database, "-AtqX", "-c", statement)
         assert done.returncode == 0, done.stderr
-        return done.stdout.decode()
+        return str(done.stdout, "utf-8")
 
     def _as(self) -> list[str]:
         if os.geteuid() != 0:

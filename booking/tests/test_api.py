@@ -1,5 +1,6 @@
 """The journey through the JSON API, and every way it says no."""
 
+import asyncio
 import base64
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from booking.calendar_file import find_calendar
 from booking.identity.base import Subject
 from booking.identity.simulated import SimulatedIdentity
+from booking.routes.context import CHECKING
 from booking.settings import SimulatedMethod
 from booking.tests.conftest import CHILD, MOTHER, PERSON
 from shared.wire import How
@@ -571,3 +573,37 @@ async def test_a_provider_that_knows_better_finds_out_that_both_are_one(start):
         422,
         [("for_name", "same_person")],
     )
+
+
+async def test_a_visitor_has_one_check_at_a_time(start):
+    """Nobody fills a slow provider alone; and of a double click both are answered."""
+    under_way, most = 0, 0
+
+    class Slow(SimulatedIdentity):
+        async def verify(self, method, who):
+            nonlocal under_way, most
+            under_way += 1
+            most = max(most, under_way)
+            await asyncio.sleep(0.01)
+            under_way -= 1
+            return await super().verify(method, who)
+
+    site = await start(provider=Slow({"carrier": SimulatedMethod(latency_ms=0)}, timeout_s=5))
+    headers = site.passes.header()
+    answers = await asyncio.gather(*(site.identify(headers) for _ in range(12)))
+    assert (most, sorted(status for status, _, _ in answers)) == (1, [201] * 10 + [429] * 2)
+    await asyncio.gather(*(site.identify(site.passes.header()) for _ in range(6)))
+    assert most > 1, "others are not held up"
+    assert not site.server.app[CHECKING]
+
+
+async def test_a_database_that_was_taken_away_takes_no_bookings(site, tmp_path):
+    headers, slot = site.passes.header(), await site.first_slot()
+    assert (tmp_path / "booking.db").stat().st_mode & 0o777 == 0o600
+    (tmp_path / "booking.db").rename(tmp_path / "elsewhere.db")
+
+    status, _, problem = await site.hold(headers, slot["id"])
+    assert (status, problem["code"]) == (503, "unavailable")
+
+    (tmp_path / "elsewhere.db").rename(tmp_path / "booking.db")
+    assert (await site.hold(headers, slot["id"]))[0] == 201

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from booking.errors import InvalidFields
 from booking.person import fingerprint, mask_name, normalise_phone, person_keys, read_person
+from booking.routes.forms import iso_date
 
 TODAY = date(2021, 7, 19)
 SECRET = b"s" * 32
@@ -77,3 +78,60 @@ def test_leap_days_and_today_are_dates_of_birth(birth_date, ok):
     else:
         with pytest.raises(InvalidFields):
             read_person(fields, today=TODAY)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "김유니\ufe0f", "김유니\u3164", "김\u200b유니", "김\u034f유니", "\u115f김유니", "김 유니", "김·유니",
+        "\u2066김유니\u2069",
+    ],
+)  # fmt: skip
+def test_characters_nobody_sees_do_not_make_a_second_person(name):
+    assert _key(name) == _key("김유니")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["\u115f\u115f", "\u3164", "김유니\u0301", '"><img src=x>', "김_유니", "x\u0301\u0301y", "...", "🙂"],
+)
+def test_what_is_no_letter_is_no_name(name):
+    with pytest.raises(InvalidFields) as raised:
+        _key(name)
+    assert raised.value.problems["name"] in {"name_bad", "name_missing"}
+
+
+@pytest.mark.parametrize(
+    "name", ["O'Brien", "Anne-Marie", "Nguyễn Văn An", "José", "สมชาย ใจดี", "ตั๊ก", "李小龍", "St. John"]
+)
+def test_names_of_the_world_are_names(name):
+    assert _key(name)
+
+
+@pytest.mark.parametrize("phone", ["0010-5555-6666", "010-9999-88", "02-999-8888", "010123456789", "+1 555 123 4567"])
+def test_only_mobile_numbers_are_taken(phone):
+    with pytest.raises(InvalidFields) as raised:
+        read_person({"name": "김유니", "birth_date": "1968-03-02", "phone": phone}, today=TODAY)
+    assert raised.value.problems == {"phone": "phone_bad"}
+
+
+def _key(name):
+    person = read_person({"name": name, "birth_date": "1968-03-02", "phone": "01012345678"}, today=TODAY)
+    return person_keys(person, SECRET).key
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "19680302", "1968-03-02", "1968.3.2", "1968. 3. 2.", "1968/3/2", "1968년 3월 2일",
+        "\uff11\uff19\uff16\uff180302", "1968\uff0d03\uff0d02",
+        "1968 03 02", " 1968-3-2 ",
+    ],
+)  # fmt: skip
+def test_a_birth_date_is_read_however_it_is_written(typed):
+    assert iso_date(typed) == "1968-03-02"
+
+
+@pytest.mark.parametrize("typed", ["680302", "1968032", "196832", "1968", "02.03.1968", "1968-03-02-01", "x"])
+def test_what_could_be_another_date_is_left_alone(typed):
+    assert iso_date(typed) == typed

@@ -39,8 +39,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "for_birth_date": ("접종받으실 분의 생년월일", "Their date of birth"),
     "for_phone": ("접종받으실 분의 휴대전화번호", "Their mobile phone"),
     "for_phone_hint": (
-        "휴대전화가 없으면 예약하시는 분의 번호를 입력해 주세요.",
-        "If they have none, enter yours.",
+        "접종받으실 분이 쓰시는 번호를 입력해 주세요. 한 분이 두 번 예약되지 않도록 확인하는 데 쓰입니다.",
+        "The number they use themselves. It serves to see that nobody is booked twice.",
     ),
     "consent": ("동의", "Consent"),
     "consent_text": (

@@ -58,8 +58,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "hold_expired": ("이 자리를 더 이상 맡아 두고 있지 않습니다", "The seat is no longer kept for you"),
     "hold_expired_do": (
         (
-            "시간이 지났거나 이분의 예약이 이미 확정되었습니다. “예약 확정”을 누르셨다면 예약번호와 생년월일로 "
-            "조회해 주세요. 아니면 시간을 다시 선택해 주세요."
+            "“예약 확정”을 이미 누르셨다면 예약은 그대로 있습니다. 예약번호와 생년월일로 조회해 주세요. "
+            "아니면 맡아 둔 시간이 지났거나 이분의 예약이 다른 곳에서 확정된 것이니 시간을 다시 선택해 주세요."
         ),
         (
             "The time is over, or this person has been booked meanwhile. If you had pressed “Confirm booking”, "
