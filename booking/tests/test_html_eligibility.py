@@ -79,6 +79,13 @@ async def test_then_why_by_which_rule_and_whose_clock(july, clock):
     assert "예약 일정표:" in visitor.text
 
 
+async def test_who_can_book_now_is_told_of_no_change_that_no_longer_matters(july, clock):
+    clock.now_ms = at("19T22:30:00")
+    visitor = await check(july)
+    assert "7월 19일(월) 22시부터 7월 20일(화) 18시 전까지" in visitor.text
+    assert "바뀌었습니다" not in visitor.text
+
+
 async def test_everybodys_windows_are_shown_to_everybody(july, clock):
     clock.now_ms = at("19T23:00:00")
     visitor = Visitor(july, july.passes.header())
