@@ -78,13 +78,18 @@ class Pages:
             language=language,
             lang=keep.get("lang"),
             other_language=other,
-            # A page that answers a form has no address of its own to be shown at in the other language.
-            other_url=str(request.rel_url.update_query(lang=other)) if request.method == "GET" else None,
+            # A page that answers a form has no address of its own to be shown at in the other language. The query
+            # alone, as the path may be anything: `//evil.example` would lead there.
+            other_url=_query(request.rel_url.update_query(lang=other)) if request.method == "GET" else None,
             now_ms=now_ms,
             method=request.method,
             **_DEFAULTS | values,
         )
         return web.Response(text=html, status=status, content_type="text/html")
+
+
+def _query(address: URL) -> str:
+    return f"?{address.raw_query_string}"
 
 
 def _hash(text: str) -> str:

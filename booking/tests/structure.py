@@ -5,11 +5,14 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from itertools import pairwise
 from typing import Final
+from urllib.parse import urljoin, urlsplit
 
 FIELDS: Final = ("input", "select", "textarea")
 # What a browser may fill in (HTML, 4.10.18.7), of those that our forms ask for; in a section of its own for others.
 _WHAT: Final = {"name", "bday", "tel"}
 AUTOCOMPLETE: Final = {"off", *_WHAT, *(f"section-person {each}" for each in _WHAT)}
+# Any page of ours; where its links lead is seen from here.
+_HERE: Final = "http://booking.example/booking?page="
 _VOID: Final = {"meta", "link", "input", "br", "path", "circle", "hr", "img"}
 
 
@@ -75,7 +78,7 @@ def faults_of(html: str, language: str) -> list[str]:
     for element in page.all("a"):
         if element.attributes.get("hreflang") != element.attributes.get("lang"):
             faults.append(f"{element.text!r} is in another language and does not say so")
-    return faults + _headings(page) + _fields(page) + _names(page) + _references(page) + _order(page)
+    return faults + _headings(page) + _fields(page) + _names(page) + _references(page) + _order(page) + _addresses(page)
 
 
 def _headings(page: Page) -> list[str]:
@@ -135,4 +138,14 @@ def _order(page: Page) -> list[str]:
         f"<{element.tag}> changes the order of tabbing"
         for element in page.elements
         if int(element.attributes.get("tabindex") or 0) > 0
+    ]
+
+
+def _addresses(page: Page) -> list[str]:
+    """No page leads off the site, whatever its own address was."""
+    leads_to = [element.attributes.get("href" if element.tag == "a" else "action") for element in page.all("a", "form")]
+    return [
+        f"{address} leads off the site"
+        for address in leads_to
+        if urlsplit(urljoin(_HERE, (address or "").replace("\\", "/"))).netloc != urlsplit(_HERE).netloc
     ]

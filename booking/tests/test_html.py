@@ -87,6 +87,40 @@ async def test_errors_are_pages_for_people_and_problems_for_programs(site, korea
     assert (status, answered["Allow"]) == (405, "GET,HEAD")
 
 
+async def test_no_page_leads_off_the_site_whatever_its_address(site, korean):
+    address = f"{site.server.make_url('/')}/evil.example/x?q=a&lang=ko"
+    async with site.client.get(address, headers=korean) as response:
+        told = await response.text()
+    assert response.status == 404
+    assert faults_of(told, "ko") == []
+    page = Page()
+    page.feed(told)
+    (switch,) = [each.attributes["href"] for each in page.all("a") if each.text == "English"]
+    assert switch == "?q=a&lang=en", "in the place of this page's query"
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["0001-01-01", "1899-12-31", "2201-01-01", "9999-12-31", "20210720", "2021-W29-2", "2021-02-30", "٢٠٢١-07-20", ""],
+)
+async def test_a_day_in_an_address_is_written_as_we_write_it_and_near_enough(site, day):
+    visitor = Visitor(site, site.passes.header())
+    await visitor.get(f"/booking/waitlist?centre=seoul&day={day}")
+    assert (visitor.status, visitor.heading) == (422, "입력 내용을 확인해 주세요")
+    await visitor.post(f"/booking/identify?centre=seoul&day={day}", {"name": "시험0001"})
+    assert (visitor.status, visitor.fields()["name"]) == (422, "시험0001")
+    await visitor.get(f"/booking/identify?centre=seoul&day={day}")
+    assert (visitor.status, visitor.page.all("section")) == (200, [])
+
+
+@pytest.mark.parametrize("day", ["1900-01-01", "2021-07-20", "2200-12-31"])
+async def test_any_other_day_can_be_shown(site, day):
+    visitor = Visitor(site, site.passes.header())
+    for path in ("waitlist", "identify"):
+        await visitor.get(f"/booking/{path}?centre=seoul&day={day}")
+        assert (visitor.status, len(visitor.page.all("section"))) == (200, 1)
+
+
 def example(kind):
     if kind is errors.NotEligible:
         calendar = read_calendar(find_calendar("july-2021"))
@@ -144,6 +178,7 @@ async def test_a_sold_out_site_says_so_before_anyone_types_a_thing(start, clock)
     for n, slot in enumerate(slots):
         who = {"name": f"시험{n:04}", "birth_date": "1968-05-05", "phone": f"0109000{n:04}"}
         assert (await site.hold(site.passes.header(), slot, **who))[0] == 201
+    clock.forward(seconds=1)
     await visitor.get("/")
     assert "지금 남은 자리가 없습니다" in visitor.text
     assert f"{len(slots)}자리가 아직 확정되지 않았습니다." in visitor.text

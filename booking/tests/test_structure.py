@@ -3,6 +3,7 @@
 import pytest
 
 from booking.tests.structure import faults_of
+from booking.tests.visitor import asked_by
 
 SOUND = """<!doctype html><html lang="ko"><head><title>t</title></head><body><main><h1>h</h1><h2>s</h2>
 <form><fieldset><legend>l</legend><label for="m">m</label><input type="radio" id="m" name="m"></fieldset>
@@ -34,6 +35,9 @@ def test_a_sound_page_has_no_faults():
         ("<button>b</button>", "<button></button>", "<button> says nothing"),
         (' aria-label="n"', "", "<section> has no name"),
         ("<button>", '<button tabindex="1">', "order of tabbing"),
+        ('href="#a"', 'href="//evil.example/"', "leads off the site"),
+        ('href="#a"', 'href="/\\evil.example/"', "leads off the site"),
+        ("<form>", '<form action="https://evil.example/">', "leads off the site"),
         ("</form>", "", "closes nothing"),
         ('name="a"', 'name="a" name="b"', "an attribute twice"),
     ],
@@ -41,3 +45,15 @@ def test_a_sound_page_has_no_faults():
 def test_every_kind_of_fault_is_found(old, new, fault):
     assert old in SOUND
     assert any(fault in found for found in faults_of(SOUND.replace(old, new), "ko"))
+
+
+@pytest.mark.parametrize(
+    ("action", "sent", "asked"),
+    [
+        ("/booking?q=a&lang=en", {}, "/booking?"),
+        ("/booking?q=a", {"q": "b", "lang": "en"}, "/booking?q=b&lang=en"),
+        ("/booking", {"q": "b"}, "/booking?q=b"),
+    ],
+)
+def test_a_form_that_asks_by_get_drops_the_query_of_its_address_as_browsers_do(action, sent, asked):
+    assert asked_by(action, sent) == asked

@@ -1,14 +1,14 @@
 """A place on the waitlist of a full day."""
 
-from datetime import date
 from typing import Any
 
 from aiohttp import web
 
 from booking import schedule
-from booking.errors import BookingError, InvalidFields
+from booking.errors import BookingError
 from booking.model import WaitCard
 from booking.routes.context import STORE
+from booking.routes.html.days import read_day
 from booking.routes.html.refusals import refuse
 from booking.routes.html.show import ALL_DRAFTS, ask_identity, live_session, show, vaccine_of
 from booking.routes.journey import join_waitlist
@@ -53,10 +53,7 @@ async def entry_page(request: web.Request, entry: WaitCard, *, fresh: bool = Fal
 
 async def wanted_day(request: web.Request) -> dict[str, Any]:
     """Centre, day and vaccine (None: any) that the query names. Raises `InvalidFields`, `NoSuchCentre`."""
-    try:
-        day = date.fromisoformat(request.query.get("day", ""))
-    except ValueError:
-        raise InvalidFields({"day": "day_bad"}) from None
+    day = read_day(request.query.get("day", ""))
     centre = await request.app[STORE].centre(request.query.get("centre", ""))
     vaccine = await vaccine_of(request, request.query.get("vaccine"))
     return {"centre": centre, "vaccine": vaccine, "day": day, "day_ms": schedule.day_bounds(day)[0]}
