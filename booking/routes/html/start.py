@@ -4,8 +4,10 @@ from typing import Any
 
 from aiohttp import web
 
+from booking.errors import StoreUnavailable
 from booking.model import Stock
-from booking.routes.context import SETTINGS, STORE, now_of
+from booking.routes.context import SETTINGS, STOCK, STORE, now_of
+from booking.routes.html.held import end_hold
 from booking.routes.html.show import ALL_DRAFTS, show
 from booking.routes.journey import COMPLETE
 from booking.routes.session import end_session
@@ -24,16 +26,20 @@ async def start_over(request: web.Request) -> web.Response:
 
 
 async def finish(request: web.Request) -> web.Response:
-    """Forget who was here, and give the turn to the next in line."""
+    """Forget who was here, give back a seat they hold, and give the turn to the next in line."""
     page = show(request, "said.html", done="ended", last=True, visit=None, forget=ALL_DRAFTS)
     end_session(request, page)
+    await end_hold(request, page)
     page.headers[COMMAND_HEADER] = COMPLETE
     return page
 
 
 async def sold_out(request: web.Request) -> Stock | None:
-    """The site's stock if no seat at all is free."""
-    stock = await request.app[STORE].stock(now_ms=now_of(request))
+    """The site's stock, as last counted, if no seat at all is free. None also if nobody can tell."""
+    try:
+        stock = await request.app[STOCK].look(request.app[STORE], now_of(request), booked=False)
+    except StoreUnavailable:
+        return None
     return None if stock.left else stock
 
 
