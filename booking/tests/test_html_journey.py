@@ -57,7 +57,7 @@ async def test_a_visitor_books_page_by_page(come):
     for shown in (early, "홍*동", "서울 가온 예방접종센터", "200,123", "순서를 기다려 입장"):
         assert shown in visitor.text
     assert "홍길동" not in visitor.html
-    assert "booking_session" not in visitor.cookies, "whoever has the device next finds nothing"
+    assert visitor.cookies == {}, "whoever has the device next finds nothing"
     again = await visitor.post(review, {})
     assert early in again.text, "sent again, the same again"
 
@@ -149,6 +149,7 @@ async def test_a_card_that_got_lost_on_the_way_is_found_again_in_the_next_turn(s
         await again.get(review)
         assert again.heading == "예약 내역"
         assert code in again.text
+        assert "이미 예약이 있어" in again.text
     stranger = Visitor(site, site.passes.header())
     await stranger.get(review)
     assert stranger.status == 410
@@ -194,6 +195,44 @@ async def test_a_hold_that_is_over_says_so_and_leads_back(site, come):
     assert "시간을 다시 선택해 주세요." in visitor.text
     await visitor.follow("접종센터를 선택해 주세요")
     assert visitor.heading == "접종센터를 선택해 주세요"
+
+
+async def test_a_hold_that_is_over_leads_no_further_astray_whoever_looked_up_anothers_booking(site, come):
+    code = await book(come(), **MINJI)
+    visitor = come(expires_s=site.clock() // 1000 + 3_600)
+    await identify(visitor, **HONG)
+    await to_times(visitor)
+    await visitor.press("오전 9:00")
+    review = visitor.path
+    await visitor.get("/booking/find")
+    await visitor.press("조회", code=code, birth_date="19700228")
+    site.clock.forward(seconds=site.settings.booking.hold_s)
+    await visitor.get(review)
+    assert (visitor.status, visitor.heading) == (200, "예약 내역")
+    assert code in visitor.text
+    assert "이미 예약이 있어" not in visitor.text, "it is not theirs"
+    await visitor.press("예약 취소")
+    assert visitor.heading == "예약이 취소되었습니다"
+
+
+@pytest.mark.parametrize("held_by", ["this turn", "an earlier one"])
+async def test_the_end_of_a_visit_gives_back_the_seat_this_turn_holds(start, held_by):
+    site = await start(slot_capacity=1)
+    code = await book(Visitor(site, site.passes.header()), "오전 10:00", **MINJI)
+    visitor, other = Visitor(site, site.passes.header()), Visitor(site, site.passes.header())
+    await identify(visitor, **HONG)
+    await to_times(visitor)
+    await visitor.press("오전 9:00")
+    if held_by == "an earlier one":
+        visitor.pass_header = site.passes.header()
+    await visitor.get("/booking/find")
+    await visitor.press("조회", code=code, birth_date="19700228")
+    await visitor.press("이용 마치기")
+    assert visitor.headers["Sunbeon-Command"] == "complete"
+    assert visitor.cookies == {}
+    await to_times(other)
+    times = [button for button in other.page.all("button") if "오전 9:00" in button.text]
+    assert len(times) == (2 if held_by == "this turn" else 1), "one of each vaccine"
 
 
 async def test_a_seat_given_up_is_free_again(start):

@@ -5,6 +5,7 @@ from yarl import URL
 
 from booking.errors import AlreadyBooked, HoldExpired, OtherPass
 from booking.routes.context import SETTINGS, STORE, now_of
+from booking.routes.html.held import forget_hold
 from booking.routes.html.refusals import booked_already
 from booking.routes.html.seat import take_seat, what_became_of
 from booking.routes.html.show import (
@@ -73,6 +74,7 @@ async def confirm(request: web.Request) -> web.Response:
         vaccine=vaccines[card.slot.vaccine_id],
     )
     end_session(request, page)
+    forget_hold(request, page)
     page.headers[COMMAND_HEADER] = COMPLETE
     return page
 
@@ -82,4 +84,6 @@ async def drop(request: web.Request) -> web.Response:
     hold_id = request.match_info["hold_id"]
     held = await store.find_hold(hold_id, request[CLAIMS], now_ms=now_ms)
     await store.drop_hold(hold_id, request[CLAIMS], now_ms=now_ms)
-    return go(request, URL(f"/booking/centres/{held.slot.centre_id}").with_query(dropped=""))
+    response = go(request, URL(f"/booking/centres/{held.slot.centre_id}").with_query(dropped=""))
+    forget_hold(request, response)
+    return response

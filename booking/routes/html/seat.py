@@ -5,10 +5,12 @@ from dataclasses import replace
 from aiohttp import web
 from yarl import URL
 
+from booking import person
 from booking.errors import BookingError, NoSuchBooking, SoldOut
 from booking.model import BookingCard
 from booking.routes import problems
-from booking.routes.context import STORE, now_of
+from booking.routes.context import PERSON_SECRET, STORE, now_of
+from booking.routes.html.held import remember_hold
 from booking.routes.html.refusals import refuse
 from booking.routes.html.show import go, live_session
 from booking.routes.journey import hold_seat, own_booking
@@ -26,16 +28,22 @@ async def take_seat(request: web.Request, session: Session, slot_id: int) -> web
         return keep(request, refuse(request, session, error), session)
     # Should the answer to "confirm" get lost, this tells us later which booking it made.
     managed = Managed(held.code, require_person(session).person.birth_date)
-    return keep(request, go(request, f"/booking/holds/{held.id}"), replace(session, managed=managed))
+    response = go(request, f"/booking/holds/{held.id}")
+    remember_hold(request, response, held.id)
+    return keep(request, response, replace(session, managed=managed))
 
 
 async def what_became_of(request: web.Request, error: BookingError) -> web.Response:
     """A hold is gone. If there is a booking, made of it or the visitor's own elsewhere, it is shown; else `error`."""
     session = live_session(request)
     if session is not None and session.person is not None:
-        card = await _of_hold(request, session) or await own_booking(request, session)
-        if isinstance(card, BookingCard):
-            return open_booking(request, session, card)
+        card = await _opened(request, session)
+        if card is not None:
+            # It stays opened by what opened it: that may be another person's birth date.
+            return go(request, f"/booking/manage{'?own=' if await _is_theirs(request, session, card) else ''}")
+        own = await own_booking(request, session)
+        if isinstance(own, BookingCard):
+            return open_booking(request, session, own)
     return problems.answer(request, error)
 
 
@@ -50,7 +58,8 @@ def keep(request: web.Request, response: web.Response, session: Session) -> web.
     return response
 
 
-async def _of_hold(request: web.Request, session: Session) -> BookingCard | None:
+async def _opened(request: web.Request, session: Session) -> BookingCard | None:
+    """The live booking this visitor has opened last, or made of the hold."""
     managed = session.managed
     if managed is None:
         return None
@@ -59,3 +68,11 @@ async def _of_hold(request: web.Request, session: Session) -> BookingCard | None
     except NoSuchBooking:
         return None
     return card if isinstance(card, BookingCard) and not card.cancelled else None
+
+
+async def _is_theirs(request: web.Request, session: Session, card: BookingCard) -> bool:
+    """Whether it is the booking of whom the session is for."""
+    whom = require_person(session)
+    keys = person.person_keys(whom.person, request.app[PERSON_SECRET], subject=whom.subject)
+    found = await request.app[STORE].find_person(keys.key, now_ms=now_of(request))
+    return found is not None and found.code == card.code
