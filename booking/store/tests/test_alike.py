@@ -242,7 +242,7 @@ def test_both_databases_give_the_same_answers(server, tmp_path):
             run_state_machine_as_test(
                 lambda: Alike(runner, desks),  # type: ignore[arg-type]
                 settings=settings(
-                    max_examples=12, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+                    max_examples=8, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
                 ),
             )
         finally:
