@@ -2,10 +2,14 @@
 // and the waiting page that comes instead. Never consent: that is given anew. The booking works without this.
 (() => {
   const PREFIX = "booking:draft:";
+  // The visit is over: who goes back from here, perhaps somebody else at a shared computer, finds empty forms.
+  const OVER = "booking:over";
   let store;
   try {
     store = window.sessionStorage;
-    for (const name of (document.body.dataset.forget || "").split(" ")) store.removeItem(PREFIX + name);
+    const forget = document.body.dataset.forget;
+    for (const name of (forget || "").split(" ")) store.removeItem(PREFIX + name);
+    if (forget) store.setItem(OVER, "1");
   } catch {
     store = null; // Switched off: browsers then throw at the first touch.
   }
@@ -18,6 +22,13 @@
     });
   }
   addEventListener("pageshow", () => document.querySelectorAll("[data-sent]").forEach((form) => delete form.dataset.sent));
+  addEventListener("pageshow", (event) => {
+    const [way] = performance.getEntriesByType("navigation");
+    if (!store?.getItem(OVER)) return;
+    if (event.persisted || way?.type === "back_forward") {
+      for (const field of document.querySelectorAll("form[method=post] input")) if (field.type === "text") field.value = "";
+    } else if (document.querySelector("form[data-draft]")) store.removeItem(OVER); // Somebody begins anew.
+  });
   const form = document.querySelector("form[data-draft]");
   if (!form || !store) return;
   const hint = document.querySelector("[data-unkept]");

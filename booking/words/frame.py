@@ -72,10 +72,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     # The end of a visit
     "ended": ("이용을 마쳤습니다", "Your visit has ended"),
     "ended_note": (
-        "입력하신 내용을 이 기기에서 지웠고, 자리는 다음 분께 넘겼습니다. 이 창을 닫으셔도 됩니다.",
+        "입력하신 내용을 이 기기에서 지웠고, 자리는 다음 분께 넘겼습니다. 공용 컴퓨터라면 이 창도 꼭 닫아 주세요.",
         (
             "What you entered has been cleared from this device and your turn has passed to the next person. "
-            "You can close this window."
+            "On a shared computer, close this window, too."
         ),
     ),
     "finish": ("이용 마치기", "End my visit"),

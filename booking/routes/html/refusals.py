@@ -7,7 +7,7 @@ from booking.errors import AlreadyBooked, BookingError, NotEligible, StoreUnavai
 from booking.routes import problems
 from booking.routes.context import language_of
 from booking.routes.html import eligibility
-from booking.routes.html.show import show
+from booking.routes.html.show import live_session, show
 from booking.routes.session import Session
 
 
@@ -24,8 +24,10 @@ def refuse(request: web.Request, session: Session, error: BookingError) -> web.R
 
 
 def booked_already(request: web.Request, error: AlreadyBooked) -> web.Response:
-    """Says by whom: the person, or somebody for them. Not who that is."""
+    """Says by whom to the person, and nothing but that there is one to whoever books for somebody else."""
     language = language_of(request)
+    session = live_session(request)
+    note = texts.say("already_booked_proxy" if error.by_proxy else "already_booked_self", language)
     return show(
         request,
         "problem.html",
@@ -33,5 +35,5 @@ def booked_already(request: web.Request, error: AlreadyBooked) -> web.Response:
         code=error.code,
         heading=texts.say(error.code, language),
         detail=texts.say(f"{error.code}_do", language),
-        note=texts.say("already_booked_proxy" if error.by_proxy else "already_booked_self", language),
+        note=note if session is not None and session.booker is None else None,
     )

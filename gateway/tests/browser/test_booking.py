@@ -115,6 +115,26 @@ def test_starting_over_leaves_nothing_behind(scene):
         expect(page.locator(f"#{name}")).to_have_value("")
 
 
+def test_going_back_after_the_visit_finds_empty_forms(scene):
+    """At a shared computer somebody else sits down next."""
+    child = scene.person(noise=("410 (Gone)",), **PHONE)
+    page = child.page
+    child.go()
+    site.identify_for_mother(page, site.another(site.MOTHER))
+    site.hold(page)
+    site.confirm(page)
+    seen = set()
+    for _ in range(8):
+        page.go_back()
+        page.wait_for_timeout(300)
+        seen.add(page.url.split("/", 3)[-1].split("?")[0])
+        typed = page.evaluate(
+            "[...document.querySelectorAll('input')].filter(f => f.type === 'text').map(f => f.value)"
+        )
+        assert set(typed) <= {""}, (page.url, typed)
+    assert "booking/identify" in seen, seen
+
+
 def test_the_keyboard_alone_is_enough(scene):
     person = scene.person()
     page = person.page
