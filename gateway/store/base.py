@@ -24,6 +24,10 @@ class StoreUnavailable(StoreError):
     """Locked, full, damaged, unreachable: admit nobody, lose nothing, say so."""
 
 
+class StoreMisconfigured(StoreError):
+    """What no waiting mends: a wrong address or password, a server too old, somebody else's data in the way."""
+
+
 class UnknownRoom(StoreError):
     pass
 
@@ -151,6 +155,13 @@ class QueueStore(Protocol):
 
     async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
         """As `renew`, but keeps none of them alive and changes nothing."""
+        ...
+
+    def recall(self, room: str, ref: PassRef) -> PassGrant | None:
+        """The pass as this process last knew it to live; None if it never saw it live, or knows that it ended.
+
+        Asks nobody: for the time in which the store cannot be asked.
+        """
         ...
 
     async def complete(self, room: str, passes: Sequence[PassRef], *, reason: str) -> Sequence[bool]:

@@ -17,6 +17,7 @@ import asyncio
 import sqlite3
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +26,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from gateway.room.model import Limits, PassGrant, Snapshot, TickPlan
 from gateway.store import sqlite_rooms as rooms
 from gateway.store import sqlite_visits as visits
-from gateway.store.base import Claim, ClaimAnswer, PassRef, QueueStore, StoreUnavailable
+from gateway.store.base import Admitted, Claim, ClaimAnswer, PassRef, QueueStore, StoreUnavailable
+from gateway.store.inside import Inside
 from gateway.store.sqlite_file import StoreFile, Work
 from gateway.store.sqlite_line import read_line, snapshot
 from gateway.store.steady import Moment, SteadyClock
@@ -75,6 +77,7 @@ class SqliteStore:
         self._patience_s = patience_ms / 1000
         self._first_epoch = first_epoch
         self._file = StoreFile(path, on_open=self._enter_boot)
+        self._inside: defaultdict[str, Inside] = defaultdict(Inside)
         self._thread: ThreadPoolExecutor | None = ThreadPoolExecutor(1, thread_name_prefix="store")
 
     async def open_room(self, room: str, limits: Limits) -> Snapshot:
@@ -86,7 +89,9 @@ class SqliteStore:
         return await self._write(work, durable=True)
 
     async def load(self, room: str) -> Snapshot:
-        return await self._read(lambda file: snapshot(file, read_line(file, room), self._now(file).now_ms))
+        seen = await self._read(lambda file: snapshot(file, read_line(file, room), self._now(file).now_ms))
+        self._inside[room].look(seen)
+        return seen
 
     async def commit(self, room: str, plan: TickPlan, expected_tick: int) -> tuple[bool, Snapshot]:
         def work(file: sqlite3.Connection) -> tuple[bool, Snapshot]:
@@ -107,22 +112,39 @@ class SqliteStore:
         )
 
     async def claim(self, room: str, claims: Sequence[Claim]) -> Sequence[ClaimAnswer]:
-        return await self._write(lambda file: visits.claim(file, room, claims), durable=True)
+        answers = await self._write(lambda file: visits.claim(file, room, claims), durable=True)
+        for claim, answer in zip(claims, answers, strict=True):
+            if isinstance(answer, Admitted):
+                self._inside[room].lives(claim.epoch, answer.grant)
+        return answers
 
     async def renew(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
         # Most renewals gain too little to be written, and those need no turn.
         grants, gain = await self._read(lambda file: visits.find(file, room, passes))
-        return await self._write(lambda file: visits.renew(file, room, passes)) if gain else grants
+        if gain:
+            grants = await self._write(lambda file: visits.renew(file, room, passes))
+        self._remember(room, passes, grants)
+        return grants
 
     async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
         grants, _ = await self._read(lambda file: visits.find(file, room, passes))
+        self._remember(room, passes, grants)
         return grants
 
+    def recall(self, room: str, ref: PassRef) -> PassGrant | None:
+        return self._inside[room].recall(ref)
+
     async def complete(self, room: str, passes: Sequence[PassRef], *, reason: str) -> Sequence[bool]:
-        return await self._write(lambda file: visits.complete(file, room, passes, reason))
+        answers = await self._write(lambda file: visits.complete(file, room, passes, reason))
+        for ref in passes:
+            self._inside[room].ended(ref.epoch, ref.place, ref.pass_id)
+        return answers
 
     async def leave(self, room: str, places: Sequence[tuple[int, int]]) -> Sequence[bool]:
-        return await self._write(lambda file: visits.leave(file, room, places))
+        answers = await self._write(lambda file: visits.leave(file, room, places))
+        for epoch, place in places:
+            self._inside[room].ended(epoch, place)
+        return answers
 
     async def count(self, room: str, deltas: Mapping[str, int]) -> None:
         await self._write(lambda file: visits.count(file, room, deltas))
@@ -143,6 +165,13 @@ class SqliteStore:
             await self._run(lambda _: self._file.close())
             self._thread.shutdown(wait=False)
             self._thread = None
+
+    def _remember(self, room: str, passes: Sequence[PassRef], grants: Sequence[PassGrant | None]) -> None:
+        for ref, grant in zip(passes, grants, strict=True):
+            if grant is None:
+                self._inside[room].ended(ref.epoch, ref.place, ref.pass_id)
+            else:
+                self._inside[room].lives(ref.epoch, grant)
 
     async def _read(self, work: Work[T]) -> T:
         return await self._run(lambda deadline: self._file.read(work, deadline))

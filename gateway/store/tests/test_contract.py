@@ -616,3 +616,49 @@ async def test_everything_is_there_again_after_closing(store_factory: StoreFacto
     after = await again.open_room("hall", LIMITS)
     assert replace(after, now_ms=before.now_ms) == before
     assert list(await again.join("hall", [None], expires_ms=FAR)) == [13]
+
+
+# --- recall ---
+
+
+async def test_a_pass_is_recalled_without_asking_as_long_as_it_was_last_seen_alive(store):
+    await all_called(store, 3)
+    assert store.recall("hall", ref(1)) is None
+    (admitted, _) = await claim(store, 1, 2)
+    assert isinstance(admitted, Admitted)
+    assert store.recall("hall", ref(1)) == admitted.grant
+    assert store.recall("hall", PassRef(1, 1, "another")) is None
+    assert store.recall("hall", ref(1, epoch=2)) is None
+    assert store.recall("other", ref(1)) is None
+    await store.complete("hall", [ref(1)], reason="completed")
+    assert store.recall("hall", ref(1)) is None
+    await store.leave("hall", [(1, 2)])
+    assert store.recall("hall", ref(2)) is None
+
+
+async def test_a_pass_seen_alive_or_ended_by_another_process_is_recalled_so(store, store_factory):
+    other = store_factory()
+    await all_called(store, 3)
+    await claim(store, 1, 2)
+    assert other.recall("hall", ref(1)) is None
+    await other.look("hall", [ref(1)])
+    await other.renew("hall", [ref(2)])
+    assert other.recall("hall", ref(1)) is not None
+    assert other.recall("hall", ref(2)) is not None
+    await store.complete("hall", [ref(1), ref(2)], reason="completed")
+    await other.look("hall", [ref(1)])
+    await other.renew("hall", [ref(2)])
+    assert other.recall("hall", ref(1)) is other.recall("hall", ref(2)) is None
+
+
+async def test_a_pass_that_ran_out_or_is_of_an_earlier_epoch_is_not_recalled(store):
+    await all_called(store, 2)
+    await claim(store, 1)
+    await tick(store, pass_clock_ms=LIMITS.idle_limit_ms)
+    await store.load("hall")
+    assert store.recall("hall", ref(1)) is None
+    await claim(store, 2)
+    assert store.recall("hall", ref(2)) is not None
+    await store.reset("hall", expected_version=None)
+    await store.load("hall")
+    assert store.recall("hall", ref(2)) is None
