@@ -19,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from gateway.room.match import Area, BypassRule, canonical_host, fold_prefix, parse_networks
 from gateway.room.model import Limits, Mode, QueueingMethod
 from shared import settings as loader
+from shared.errors import SettingsError
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 # As DNS has it: labels of at most 63, and an underscore, which some private networks use.
@@ -92,7 +93,26 @@ class Gateway(_Section):
     listen: Address = Field("127.0.0.1:8080", description="Where visitors come in.")
     operator_listen: Address = Field("127.0.0.1:8081", description="Where operators come in. Keep it off the internet.")
     workers: int = Field(1, ge=1, le=64, description="Worker processes sharing the visitors' port.")
-    store: str = Field("sqlite:///var/sunbeon.db", description="Where the line lives.")
+    store: str = Field("sqlite:///var/sunbeon.db", repr=False, description="Where the line lives.")
+    store_timeout_s: float = Field(
+        1.0,
+        ge=0.1,
+        le=10,
+        description="Longest wait for the store, for one call and for one visitor's answer; then as if it were away.",
+    )
+    store_password_file: Path | None = Field(
+        None, description="Holds the password of a Redis store; SUNBEON_STORE_PASSWORD wins."
+    )
+    store_sentinel_password_file: Path | None = Field(
+        None, description="Holds that of its Sentinels; SUNBEON_STORE_SENTINEL_PASSWORD wins."
+    )
+    store_ca_file: Path | None = Field(None, description="CAs (PEM) trusted for rediss://; none: the system's.")
+    pass_grace_s: float = Field(
+        60.0,
+        ge=0,
+        le=600,
+        description="How long, since the store was last heard from, passes known to live are forwarded without it.",
+    )
     keys_file: Path = Field(Path("var/keys.json"), description="Secrets that sign tickets, passes and proofs.")
     operator_token_file: Path = Field(
         Path("var/operator.token"), description="Bearer token of the operator API; SUNBEON_OPERATOR_TOKEN wins."
@@ -131,7 +151,15 @@ class Gateway(_Section):
         240, ge=0, le=10**9, description="A client that sends a body or takes an answer slower than this is cut off."
     )
     max_body_bytes: int = Field(64 * 2**20, ge=0, description="Largest request body that is forwarded.")
-    drain_s: float = Field(10.0, ge=0, le=300, description="How long a stopping worker lets requests finish.")
+    drain_delay_s: float = Field(
+        0.0,
+        ge=0,
+        le=300,
+        description="How long a stopping worker, no longer ready, still takes visitors: until balancers have seen it.",
+    )
+    drain_s: float = Field(
+        10.0, ge=0, le=300, description="How long a stopping worker then lets requests under way finish."
+    )
     header_timeout_s: float = Field(
         10.0, gt=0, le=300, description="A request's head must have come whole this long after its first byte, or 408."
     )
@@ -370,6 +398,10 @@ class Room(Live):
     hosts: tuple[str, ...] = Field((), description="Host names; none means every host.")
     paths: tuple[UrlPath, ...] = Field(("/",), min_length=1, description="Path prefixes, whole segments.")
     templates: Path | None = Field(None, description="Folder with templates that replace ours by file name.")
+    on_store_error: Literal["wait", "admit"] = Field(
+        "wait",
+        description="While the store is away: newcomers wait, or all go in, without any limit, if the room was open.",
+    )
     bypass: tuple[Bypass, ...] = Field((), description="Tables of their own, below.")
 
     @field_validator("hosts")
@@ -449,6 +481,22 @@ class Settings(_Section):
         if shared:
             raise ValueError(f"two rooms cover the same address: {', '.join(shared)}")
         return self
+
+
+def read_secret(path: Path | None, variable: str, environ: Mapping[str, str]) -> str | None:
+    """A password: from the environment, else from its file; None where neither has one. Raises `SettingsError`."""
+    given = environ.get(variable, "").strip()
+    if given or path is None:
+        return given or None
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
+    except UnicodeDecodeError:
+        raise SettingsError([f"{path}: is not UTF-8 text"]) from None
+    if not text:
+        raise SettingsError([f"{path}: is empty"])
+    return text
 
 
 def load(

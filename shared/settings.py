@@ -18,7 +18,13 @@ from shared.errors import SettingsError
 SECTIONS: Final = ("gateway", "upstream", "room", "booking")
 
 # Variables that are not a setting of a section: the file itself, and secrets that have no place in a file.
-RESERVED: Final = ("SUNBEON_CONFIG", "SUNBEON_OPERATOR_TOKEN", "SUNBEON_BOOKING_SECRET")
+RESERVED: Final = (
+    "SUNBEON_CONFIG",
+    "SUNBEON_OPERATOR_TOKEN",
+    "SUNBEON_STORE_PASSWORD",
+    "SUNBEON_STORE_SENTINEL_PASSWORD",
+    "SUNBEON_BOOKING_SECRET",
+)
 
 M = TypeVar("M", bound=BaseModel)
 

@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.room.model import Limits, Mode
-from gateway.settings import Settings, limits_patch, live_settings, load, read_live_patch
+from gateway.settings import Settings, limits_patch, live_settings, load, read_live_patch, read_secret
 from shared.errors import SettingsError
 
 LEAST = """
@@ -316,3 +316,29 @@ def test_a_certificate_and_its_key_are_given_together(problems, read):
 )
 def test_visitors_come_by_https_wherever_it_ends(read, lines, https):
     assert read(f"[gateway]\n{lines}\n{LEAST}").gateway.https is https
+
+
+# Secrets
+
+
+def test_a_secret_comes_from_the_environment_before_its_file(tmp_path):
+    path = tmp_path / "password"
+    path.write_text("from-the-file\n")
+    assert read_secret(path, "SUNBEON_STORE_PASSWORD", {"SUNBEON_STORE_PASSWORD": " given "}) == "given"
+    assert read_secret(path, "SUNBEON_STORE_PASSWORD", {"SUNBEON_STORE_PASSWORD": " "}) == "from-the-file"
+    assert read_secret(None, "SUNBEON_STORE_PASSWORD", {}) is None
+
+
+@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff"])
+def test_a_file_without_a_secret_is_told_and_not_taken_for_none(tmp_path, content):
+    path = tmp_path / "password"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(SettingsError, match="password"):
+        read_secret(path, "SUNBEON_STORE_PASSWORD", {})
+
+
+def test_the_stores_address_which_may_hold_a_password_is_not_shown_with_the_settings(read):
+    settings = read(LEAST, {"SUNBEON_GATEWAY__STORE": "redis://user:s3cret@127.0.0.1/0", "SUNBEON_STORE_PASSWORD": "x"})
+    assert settings.gateway.store.startswith("redis://")
+    assert "s3cret" not in f"{settings!r} {settings}"
