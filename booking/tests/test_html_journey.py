@@ -37,6 +37,13 @@ async def book(visitor, time="오전 9:00", **fields):
     return visitor.code
 
 
+async def cancel(visitor):
+    """From the booking that was found."""
+    await visitor.follow("예약 취소")
+    await visitor.press("네, 취소합니다")
+    assert visitor.heading == "예약이 취소되었습니다"
+
+
 async def test_a_visitor_books_page_by_page(come):
     visitor = come(number=200_123)
     await identify(visitor, **HONG)
@@ -106,10 +113,7 @@ async def test_a_mother_booked_by_her_child_is_found_moved_and_cancelled(come):
     assert child.heading == "예약이 변경되었습니다"
     assert code in child.text
     assert "부산 물결" in child.text
-    await child.press("예약 취소")
-    assert child.heading == "예약이 취소되었습니다"
-    again = await child.post("/booking/cancel", {})
-    assert again.heading == "예약이 취소되었습니다", "sent again, the same again"
+    await cancel(child)
     await child.press("이용 마치기")
     assert child.heading == "이용을 마쳤습니다"
     assert child.headers["Sunbeon-Command"] == "complete"
@@ -164,8 +168,7 @@ async def test_a_visitor_who_has_a_booking_sees_it_as_soon_as_they_have_proved_w
     assert visitor.heading == "예약 내역"
     assert code in visitor.text
     assert "이미 예약이 있어 그 내역을 보여 드립니다." in visitor.text
-    await visitor.press("예약 취소")
-    assert visitor.heading == "예약이 취소되었습니다"
+    await cancel(visitor)
     await to_times(visitor)
     await visitor.press("오전 9:00")
     assert visitor.heading == "예약 내용을 확인해 주세요", "in the same turn, without another identity check"
@@ -211,8 +214,7 @@ async def test_a_hold_that_is_over_leads_no_further_astray_whoever_looked_up_ano
     assert (visitor.status, visitor.heading) == (200, "예약 내역")
     assert code in visitor.text
     assert "이미 예약이 있어" not in visitor.text, "it is not theirs"
-    await visitor.press("예약 취소")
-    assert visitor.heading == "예약이 취소되었습니다"
+    await cancel(visitor)
 
 
 @pytest.mark.parametrize("held_by", ["this turn", "an earlier one"])

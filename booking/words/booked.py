@@ -83,6 +83,13 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "취소하면 자리는 바로 다른 분에게 돌아가며 되돌릴 수 없습니다.",
         "If you cancel, the seat goes to someone else at once. This cannot be undone.",
     ),
+    "cancel_ask": ("이 예약을 취소하시겠습니까?", "Cancel this booking?"),
+    "cancel_other": (
+        "아직 취소되지 않았습니다. 앞에서 확인하신 예약과 내용이 다르니 다시 확인해 주세요.",
+        "Nothing has been cancelled yet. This is not what you were asked about before: please check again.",
+    ),
+    "cancel_yes": ("네, 취소합니다", "Yes, cancel"),
+    "cancel_keep": ("예약 유지하기", "Keep the booking"),
     "cancelled": ("예약이 취소되었습니다", "The booking is cancelled"),
     "cancelled_note": (
         "새로 예약하려면 처음 화면에서 다시 시작해 주세요.",

@@ -1,14 +1,12 @@
 """Moving a booking: choose a centre and a time as for a new one, look at both, confirm. Till then the old stays."""
 
-from collections.abc import Awaitable, Callable
-
 from aiohttp import web
 from yarl import URL
 
 from booking.errors import SoldOut
 from booking.model import BookingCard
 from booking.routes.context import STORE, now_of
-from booking.routes.html.manage import ask_first, find_managed, managed_of
+from booking.routes.html.manage import ask_first, managed_of, with_booking
 from booking.routes.html.places import centres_page, times_page
 from booking.routes.html.show import go, place_of, show, slot_id_of
 
@@ -16,11 +14,11 @@ BASE = "/booking/change"
 
 
 async def choose_centre(request: web.Request) -> web.Response:
-    return await _with_booking(request, lambda card: centres_page(request, BASE, card))
+    return await with_booking(request, lambda card: centres_page(request, BASE, card))
 
 
 async def choose_time(request: web.Request) -> web.Response:
-    return await _with_booking(request, lambda card: times_page(request, BASE, card))
+    return await with_booking(request, lambda card: times_page(request, BASE, card))
 
 
 async def review(request: web.Request) -> web.Response:
@@ -29,7 +27,7 @@ async def review(request: web.Request) -> web.Response:
         old = {f"old_{name}": value for name, value in (await place_of(request, card.slot)).items()}
         return show(request, "change.html", changing=card, slot=slot, **old, **await place_of(request, slot))
 
-    return await _with_booking(request, page)
+    return await with_booking(request, page)
 
 
 async def confirm(request: web.Request) -> web.Response:
@@ -43,13 +41,3 @@ async def confirm(request: web.Request) -> web.Response:
         slot = await store.slot(slot_id_of(request), now_ms=now_ms)
         return go(request, URL(f"{BASE}/centres/{slot.centre_id}").with_query(gone=str(slot.id)))
     return go(request, "/booking/manage?changed=")
-
-
-async def _with_booking(request: web.Request, page: Callable[[BookingCard], Awaitable[web.Response]]) -> web.Response:
-    """The page about the live booking that was found; without one, to where it is found or shown."""
-    found = await find_managed(request)
-    if found is None:
-        return ask_first(request)
-    if not isinstance(found, BookingCard) or found.cancelled:
-        return go(request, "/booking/manage")
-    return await page(found)

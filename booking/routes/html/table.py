@@ -32,7 +32,7 @@ def routes() -> list[web.RouteDef]:
         web.get("/booking/find", find.ask),
         web.post("/booking/find", find.find),
         web.get("/booking/manage", manage.show_managed),
-        web.get("/booking/cancel", manage.show_managed),
+        web.get("/booking/cancel", manage.ask_cancel),
         web.post("/booking/cancel", manage.cancel),
         web.get("/booking/change", change.choose_centre),
         web.get("/booking/change/centres/{centre_id}", change.choose_time),

@@ -72,6 +72,11 @@ def find(page: Page, code: str, birth_date: str) -> None:
 
 
 def cancel(page: Page) -> None:
-    """From the booking that was found."""
-    page.locator('form[action^="/booking/cancel"] button').click()
+    """From the booking that was found; the question shows it once more."""
+    shown = page.locator(".ticket").inner_text()
+    page.locator('a[href^="/booking/cancel"]').click()
+    button = page.locator('form[action^="/booking/cancel"] button')
+    expect(button).to_be_visible(timeout=PATIENCE_MS)
+    assert page.locator(".ticket").inner_text() == shown
+    button.click()
     page.wait_for_selector('form[action^="/booking/finish"]')

@@ -34,6 +34,9 @@ def test_a_child_books_the_mother_then_cancels_and_books_again(scene, scripts):
     expect(page.locator(".ticket")).to_contain_text("예약됨")
     site.cancel(page)
     expect(page.locator("h1")).to_have_text("예약이 취소되었습니다")
+    page.go_back()
+    expect(page.locator(".ticket")).to_contain_text("취소됨")
+    expect(page.locator('form[action^="/booking/cancel"]')).to_have_count(0)
     page.get_by_role("link", name="처음 화면").first.click()
     site.identify_for_mother(page, mother)
     site.hold(page, centre=1, time=1)
@@ -220,8 +223,14 @@ def test_every_page_fits_a_small_phone_and_large_print(scene, look, request):
     page.locator("ul.slots button").first.click()
     page.wait_for_selector(".early")
     fits("review")
-    site.confirm(page)
+    code = site.confirm(page)
     fits("card")
+    person.go()
+    site.find(page, code, site.MINJI["birth_date"])
+    fits("found")
+    page.locator('a[href^="/booking/cancel"]').click()
+    page.wait_for_selector('form[action^="/booking/cancel"]')
+    fits("question before cancelling")
 
 
 # Controls of less than 44 CSS pixels in height, but for links inside a sentence (WCAG 2.5.8 excepts them).
