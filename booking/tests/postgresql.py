@@ -1,6 +1,7 @@
 """A PostgreSQL server of the tests' own: Debian's programs, a folder, a unix socket, no network.
 
-PostgreSQL refuses to run as root, so root starts it as `nobody`.
+PostgreSQL refuses to run as root, so root starts it as `nobody`. A test run that is killed takes its servers along: a
+guard beside each reads a pipe that only the run holds the other end of, and cleans up when that end is closed, however.
 """
 
 import os
@@ -19,6 +20,16 @@ USER: Final = "sunbeon"
 _UNPRIVILEGED: Final = "nobody"
 _PATIENCE_S: Final = 60.0
 _LOOK_S: Final = 0.05
+# Reads the pid of each server, or "" when it is gone; the last one counts. Not a signal at the parent's death
+# (PR_SET_PDEATHSIG): that is sent when the *thread* ends that started the server. INT: it ends its sessions itself.
+_GUARD: Final = f"""
+while read -r told; do pid=$told; done
+if [ -n "$pid" ]; then
+    kill -INT "$pid"
+    timeout {_PATIENCE_S} tail -s {_LOOK_S} --pid="$pid" -f /dev/null || kill -KILL "$pid"
+fi
+rm -rf "$1"
+"""
 
 
 def programs() -> Path:
@@ -45,9 +56,19 @@ class Server:
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
         self._durable = durable
         self._process: subprocess.Popen[bytes] | None = None
+        self._guard: subprocess.Popen[bytes] | None = None
         self._databases = 0
 
     def __enter__(self) -> Self:
+        # A session of its own: what ends the run's whole process group spares the guard.
+        self._guard = subprocess.Popen(
+            ["sh", "-c", _GUARD, "guard", str(self._folder)],
+            bufsize=0,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
             if os.geteuid() == 0:
                 account = pwd.getpwnam(_UNPRIVILEGED)
@@ -62,14 +83,13 @@ class Server:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._process is not None and self._process.poll() is None:
-            # Fast: it ends sessions itself.
-            self._process.send_signal(signal.SIGINT)
-            try:
-                self._process.wait(_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        """As the end of the run does it: the guard stops the server and removes the folder."""
+        assert self._guard is not None
+        assert self._guard.stdin is not None
+        self._guard.stdin.close()
+        if self._process is not None:
+            self._process.wait(2 * _PATIENCE_S)
+        self._guard.wait(2 * _PATIENCE_S)
 
     @property
     def _data(self) -> str:
@@ -87,6 +107,7 @@ class Server:
                 stderr=log,
                 start_new_session=True,
             )
+        self._tell_guard(str(self._process.pid))
         deadline = time.monotonic() + _PATIENCE_S
         while self._call("pg_isready", "-q", "-h", str(self._folder), "-U", USER, "-d", "postgres").returncode:
             log_text = (self._folder / "log").read_text(errors="replace")
@@ -99,6 +120,7 @@ class Server:
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        self._tell_guard("")
 
     def database(self, *, template: str | None = None) -> str:
         """The URL of a new database."""
@@ -115,6 +137,11 @@ class Server:
         done = self._call("psql", "-h", str(self._folder), "-U", USER, "-d", database, "-AtqX", "-c", statement)
         assert done.returncode == 0, done.stderr
         return str(done.stdout, "utf-8")
+
+    def _tell_guard(self, pid: str) -> None:
+        assert self._guard is not None
+        assert self._guard.stdin is not None
+        self._guard.stdin.write(f"{pid}\n".encode())
 
     def _as(self) -> list[str]:
         if os.geteuid() != 0:
