@@ -6,13 +6,15 @@ from typing import Final, Self
 import redis
 from redis.crc import key_slot
 
-from gateway.tests.redis.servers import HOST, Kind, RedisServer
-from gateway.tests.stand import until
+from gateway.tests.redis.process import HOST, Kind, wait_for
+from gateway.tests.redis.servers import RedisServer
 
 SLOTS: Final = 16_384
 PRIMARIES: Final = 3
 # Long enough that a busy machine declares nobody dead.
 NODE_TIMEOUT_MS: Final = 5_000
+# While they meet: two who greet each other at once may have to wait so long and do it again.
+MEETING_TIMEOUT_MS: Final = 1_000
 
 
 class Cluster:
@@ -23,7 +25,8 @@ class Cluster:
 
     def __init__(self, kind: Kind = "redis", *, replicas: bool = False, node_timeout_ms: int = NODE_TIMEOUT_MS) -> None:
         count = PRIMARIES * (2 if replicas else 1)
-        directives = {"cluster-node-timeout": node_timeout_ms}
+        self._node_timeout_ms = node_timeout_ms
+        directives = {"cluster-node-timeout": MEETING_TIMEOUT_MS}
         self.nodes = [RedisServer(kind, cluster=True, directives=directives) for _ in range(count)]
         self._servers = ExitStack()
 
@@ -54,10 +57,10 @@ class Cluster:
     def other(self, key: str) -> RedisServer:
         """A primary that does not have the key's slot."""
         owner = self.owner(key)
-        return next(node for node in self._alive() if node is not owner and node.call("ROLE")[0] == "master")
+        return next(node for node in self._alive() if node is not owner and node.is_primary)
 
     def begin_migration(self, key: str) -> tuple[RedisServer, RedisServer]:
-        """Leave the key's slot half on its way; from where, to where. What the first lacks, the second is said to have."""
+        """Leave the key's slot half on its way; from where, to where. For a key it lacks, one refers to the other."""
         source, target, slot = self.owner(key), self.other(key), slot_of(key)
         target.call("CLUSTER", "SETSLOT", slot, "IMPORTING", identity(source))
         source.call("CLUSTER", "SETSLOT", slot, "MIGRATING", identity(target))
@@ -73,13 +76,13 @@ class Cluster:
         while keys := source.call("CLUSTER", "GETKEYSINSLOT", slot, 100):
             source.call("MIGRATE", HOST, target.port, "", 0, 5_000, "KEYS", *keys)
         for node in (target, source, *self._alive()):
-            if node.call("ROLE")[0] == "master":
+            if node.is_primary:
                 node.call("CLUSTER", "SETSLOT", slot, "NODE", identity(target))
 
     def wait_until_well(self) -> None:
         """Every node that runs knows every slot served."""
         alive = self._alive()
-        until(lambda: all(_state(node)["cluster_state"] == "ok" for node in alive), "the cluster is well")
+        wait_for(lambda: all(_state(node)["cluster_state"] == "ok" for node in alive), "the cluster is well")
 
     def _alive(self) -> list[RedisServer]:
         return [node for node in self.nodes if node.runs]
@@ -95,10 +98,14 @@ class Cluster:
         for node in self.nodes[1:]:
             self.nodes[0].call("CLUSTER", "MEET", HOST, node.port, node.bus_port)
         count = str(len(self.nodes))
-        until(lambda: all(_state(node)["cluster_known_nodes"] == count for node in self.nodes), "the nodes have met")
+        wait_for(lambda: all(_state(node)["cluster_known_nodes"] == count for node in self.nodes), "the nodes have met")
         for primary, replica in zip(primaries, replicas, strict=False):
-            until(lambda p=primary, r=replica: _follow(r, p), "a replica knows its primary")  # type: ignore[misc]
+            wait_for(lambda p=primary, r=replica: _follow(r, p), "a replica knows its primary")  # type: ignore[misc]
             replica.wait_for_primary()
+        for node in self.nodes:
+            node.call("CONFIG", "SET", "cluster-node-timeout", self._node_timeout_ms)
+            # Also for its next start.
+            node.call("CONFIG", "REWRITE")
         self.wait_until_well()
 
 
