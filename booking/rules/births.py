@@ -26,6 +26,16 @@ class BirthClass:
     year_digit: int | None = None
     day_digit: int | None = None
 
+    def extent(self) -> tuple[date, date]:
+        """Its first date, and the day after its last: with last digits, these may lie within `first` and `before`."""
+        offsets = range(min((self.before - self.first).days, _ALL_DIGITS_DAYS))
+        first = next(day for each in offsets if self._has(day := self.first + each * _DAY))
+        last = next(day for each in offsets if self._has(day := self.before - (each + 1) * _DAY))
+        return first, last + _DAY
+
+    def _has(self, day: date) -> bool:
+        return self.year_digit in {None, day.year % _DIGITS} and self.day_digit in {None, day.day % _DIGITS}
+
 
 class BirthIndex:
     """Tells of a birth date in which of several sets it is: bit i of the mask stands for the i-th set."""

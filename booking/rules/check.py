@@ -9,7 +9,7 @@ from booking.rules.births import BirthClass, BirthIndex
 from booking.rules.calendar import Lookup, People
 from booking.rules.groups import BirthGroup, group
 from booking.rules.lines import Path
-from booking.rules.model import Cohort, Hole, Pause, Rule, Text
+from booking.rules.model import Births, Cohort, Hole, Pause, Rule, Text
 from booking.rules.table import Notes
 from booking.rules.timeline import Facts
 from booking.rules.times import to_local
@@ -139,7 +139,11 @@ class _Check:
         if not covered:
             return
         first, before = min(births.first for births in covered), max(births.before for births in covered)
-        missing = [births for births, mask in classes if not mask and first <= births.first < before]
+        first = min(births.extent()[0] for births in covered if births.first == first)
+        before = max(births.extent()[1] for births in covered if births.before == before)
+        # Once more, with the dates from the first to the last as a set: whoever is in no other is missing.
+        classes = list(BirthIndex([*open_to_all, *declared, Births(((first, before),))]).classes())
+        missing = [births for births, mask in classes if mask == 1 << len(open_to_all) + len(declared)]
         for span in group(missing, [births for births, _ in classes]):
             message = f"no cohort has those born {span}: declare it with [[hole]], or add them to one"
             self._notes.add(self._after(span), "hole", "cohorts", message)

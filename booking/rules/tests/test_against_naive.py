@@ -4,14 +4,14 @@ import random
 from datetime import date
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from booking.rules.calendar import judge
 from booking.rules.diff import changes
 from booking.rules.load import load
 from booking.rules.model import BadCalendar, Kind
-from booking.rules.tests.naive import BIRTHS, HOURS, SAID, age, plans
+from booking.rules.tests.naive import BIRTHS, HOURS, SAID, Group, Plan, age, plans
 from booking.rules.values import age as age_span
 
 # 19 July 2021, 00:00 in Seoul.
@@ -68,8 +68,13 @@ def test_a_verdict_holds_as_long_as_it_says_and_no_longer(plan, seed):
             verdict = following
 
 
+# The last whose year ends in 6 was born in 1966, whatever `before` says: nobody of 1967 is missing.
+ENDS_EARLY = Group(None, ((date(1966, 1, 1), date(1967, 12, 25)),), None, (6,), (), ())
+
+
 @slowly
 @given(plans())
+@example(Plan((ENDS_EARLY,), ((frozenset({0}), 0, 1),), ()))
 def test_a_calendar_is_refused_for_exactly_the_kinds_of_problems_it_has(plan):
     try:
         load(plan.text(), file="plan.toml")
