@@ -1,26 +1,44 @@
 """From the `store` setting to a store."""
 
 from pathlib import Path
+from typing import Final
 from urllib.parse import unquote, urlsplit
 
-from gateway.store.base import QueueStore, StoreError
+from gateway.store.base import QueueStore, StoreMisconfigured
+from gateway.store.redis import RedisStore
+from gateway.store.redis_nodes import Access
+from gateway.store.redis_url import SCHEMES, parse_redis_url
 from gateway.store.sqlite import SqliteStore
 
-_LATER = ("redis", "rediss", "redis+sentinel", "redis+cluster", "valkey", "valkeys")
+TIMEOUT_S: Final = 1.0
 
 
-def open_store(url: str) -> QueueStore:
-    """The store at `url`: `sqlite:///relative/path.db` or `sqlite:////absolute/path.db`.
+def open_store(
+    url: str,
+    *,
+    timeout_s: float = TIMEOUT_S,
+    password: str | None = None,
+    sentinel_password: str | None = None,
+    ca_file: Path | None = None,
+) -> QueueStore:
+    """The store at `url`: `sqlite:///relative/path.db`, `sqlite:////absolute/path.db`, or as `redis_url` says.
 
-    Nothing is opened yet: that the store cannot be reached is told by its first call. Raises `StoreError` for a URL
-    that names none. The URL may hold a password, so no message repeats it.
+    timeout_s: how long one call may take. password, sentinel_password: of Redis, in place of the URL's.
+    ca_file: PEM, whom to trust for TLS; None: whom the system trusts.
+
+    Nothing is opened yet: that the store cannot be reached is told by its first call. Raises `StoreMisconfigured` for a
+    URL that names none. The URL may hold a password, so no message repeats it.
     """
+    scheme = url.partition(":")[0]
+    if scheme in SCHEMES:
+        return RedisStore(parse_redis_url(url), Access(timeout_s, password, sentinel_password, ca_file))
     parts = urlsplit(url)
-    if parts.scheme in _LATER:
-        raise StoreError(f"{parts.scheme}:// stores are not yet in this version; use sqlite:///path/to/file.db")
-    if parts.scheme != "sqlite":
-        raise StoreError("a store is given as sqlite:///path/to/file.db")
+    if scheme != "sqlite":
+        known = ", ".join(f"{name}://" for name in SCHEMES)
+        raise StoreMisconfigured(f"a store is given as sqlite:///path/to/file.db, or as one of {known}")
     path = unquote(parts.path.removeprefix("/"))
     if parts.netloc or parts.query or parts.fragment or not path or path.endswith("/"):
-        raise StoreError("sqlite URLs have three slashes and a file: sqlite:///var/sunbeon.db, sqlite:////abs/olute.db")
-    return SqliteStore(Path(path))
+        raise StoreMisconfigured(
+            "sqlite URLs have three slashes and a file: sqlite:///var/sunbeon.db, sqlite:////abs/olute.db"
+        )
+    return SqliteStore(Path(path), patience_ms=int(timeout_s * 1000))

@@ -1,15 +1,14 @@
 """A room's row as the transitions work on it: read, changed in memory, written back whole, in one transaction."""
 
 import sqlite3
-from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from functools import lru_cache
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Final
 
 import orjson
 
-from gateway.room.model import LOOKAHEAD_PLACES, Call, Curve, Limits, Mode, QueueingMethod, Snapshot
-from gateway.store.base import StoreError, UnknownRoom
+from gateway.room.model import LOOKAHEAD_PLACES, Call, Curve, Limits, Snapshot
+from gateway.store.base import UnknownRoom
+from gateway.store.limits_text import decode_limits
 from gateway.store.sqlite_marks import Marks
 
 
@@ -52,7 +51,6 @@ class Line:
         return max(0, self.limits.total_active_users - self.live - self.lane_granted)
 
 
-_LIMITS: Final = tuple(field.name for field in fields(Limits))
 _READ: Final = tuple("settings" if field.name == "limits" else field.name for field in fields(Line))
 _WRITTEN: Final = tuple(name for name in _READ if name not in {"id", "name", "settings"})
 # Made of the names above, nothing from outside.
@@ -110,31 +108,3 @@ def snapshot(connection: sqlite3.Connection, line: Line, now_ms: int) -> Snapsho
         calls=tuple(Call(*row) for row in calls),
         counters=line.counters,
     )
-
-
-def encode_limits(limits: Limits) -> str:
-    """Settings as kept in the file."""
-    values = {name: getattr(limits, name) for name in _LIMITS}
-    return orjson.dumps({**values, "message": dict(limits.message)}).decode()
-
-
-@lru_cache(maxsize=256)
-def decode_limits(text: str) -> Limits:
-    """Settings as they were kept, by this version of the program or another: a field not there has its default."""
-    return patched(Limits(), {name: value for name, value in orjson.loads(text).items() if name in _LIMITS})
-
-
-def patched(limits: Limits, patch: Mapping[str, Any]) -> Limits:
-    """`limits` with the fields of `patch` changed. Raises `StoreError` for a field there is not."""
-    unknown = set(patch) - set(_LIMITS)
-    if unknown:
-        raise StoreError(f"no such setting of a room: {', '.join(sorted(unknown))}")
-    values = dict(patch)
-    try:
-        if "mode" in values:
-            values["mode"] = Mode(values["mode"])
-        if "queueing_method" in values:
-            values["queueing_method"] = QueueingMethod(values["queueing_method"])
-    except ValueError as error:
-        raise StoreError(str(error)) from None
-    return replace(limits, **values)

@@ -5,12 +5,13 @@ They run one at a time, inside `StoreFile.read` or `StoreFile.write`; nothing he
 
 import sqlite3
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from typing import Any, Final
 
 from gateway.room.model import AGE_BINS, USER_CREDIT, Limits, Snapshot, TickPlan
 from gateway.store.base import VersionConflict
-from gateway.store.sqlite_line import Line, decode_limits, encode_limits, patched, read_line, snapshot, write_line
+from gateway.store.limits_text import changed_in_file, decode_limits, encode_limits, patched
+from gateway.store.sqlite_line import Line, read_line, snapshot, write_line
 from gateway.store.sqlite_marks import Marks
 
 # Forgotten knocks deleted per tick: a few milliseconds' work, and faster than a burst of joins brings them.
@@ -28,12 +29,7 @@ def open_room(connection: sqlite3.Connection, room: str, given: Limits, now_ms: 
         _create(connection, room, replace(given, version=1), now_ms, first_epoch)
         return snapshot(connection, read_line(connection, room), now_ms)
     line = read_line(connection, room)
-    before = decode_limits(row[0])
-    changed = {
-        field.name: getattr(given, field.name)
-        for field in fields(Limits)
-        if field.name != "version" and getattr(given, field.name) != getattr(before, field.name)
-    }
+    changed = changed_in_file(decode_limits(row[0]), given)
     if changed:
         connection.execute("UPDATE rooms SET file_settings = ? WHERE id = ?", (encode_limits(given), line.id))
     merged = patched(line.limits, changed)

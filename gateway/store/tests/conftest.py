@@ -7,7 +7,13 @@ from pathlib import Path
 import pytest
 
 from gateway.store.base import QueueStore
+from gateway.store.redis import RedisStore
+from gateway.store.redis_nodes import Access
+from gateway.store.redis_url import parse_redis_url
 from gateway.store.sqlite import SqliteStore
+from gateway.tests.redis.fixtures import fresh_name, redis_cluster, redis_server, valkey_server
+
+__all__ = ["redis_cluster", "redis_server", "valkey_server"]
 
 # Opens one more store on the state of this test: another process, or the same one started again.
 StoreFactory = Callable[[], QueueStore]
@@ -17,12 +23,30 @@ def sqlite_factory(folder: Path) -> StoreFactory:
     return lambda: SqliteStore(folder / "queue.db", first_epoch=1)
 
 
-BACKENDS: dict[str, Callable[[Path], StoreFactory]] = {"sqlite": sqlite_factory}
+def redis_factory(url: str) -> StoreFactory:
+    """On keys that no other test has. Only this process uses them: nobody else is to be waited for."""
+    prefix = fresh_name()
+    there = parse_redis_url(f"{url}?prefix={prefix}")
+    return lambda: RedisStore(there, Access(timeout_s=10), first_epoch=1, mend_patience_ms=0)
+
+
+# Name of the backend -> the fixture that has its server.
+BACKENDS: dict[str, str | None] = {
+    "cluster": "redis_cluster",
+    "redis": "redis_server",
+    "sqlite": None,
+    "valkey": "valkey_server",
+}
+
+
+def factory_of(backend: str, request: pytest.FixtureRequest, folder: Path) -> StoreFactory:
+    fixture = BACKENDS[backend]
+    return sqlite_factory(folder) if fixture is None else redis_factory(request.getfixturevalue(fixture).url)
 
 
 @pytest.fixture(params=sorted(BACKENDS))
 async def store_factory(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[StoreFactory]:
-    make = BACKENDS[request.param](tmp_path)
+    make = factory_of(request.param, request, tmp_path)
     opened: list[QueueStore] = []
 
     def open_one() -> QueueStore:

@@ -1,0 +1,84 @@
+-- Admits those whose turn it is: QueueStore.claim.
+-- ARGV   2 user credit   3.. per claim: epoch, place, pass id, direct (1 or 0)
+-- Returns {"ok", tick, pass_clock_ms, answer, ...}; an answer is {"A" admitted | "L" lived already, id, how, expires, ends},
+--        "D" at the door, "N" not called, "H" held, "S" spent
+local stop = fence()
+if stop then return stop end
+local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
+local tail, serving, watermark, credit, admitting, ceiling, pass_clock, call_clock, session, idle = unpack(numbers(
+  'tail', 'serving', 'watermark', 'credit', 'admitting', 'total_active_users', 'pass_clock_ms', 'call_clock_ms',
+  'session_length_ms', 'idle_limit_ms'))
+local user_credit = tonumber(ARGV[2])
+local live, kept, waiting = redis.call('ZCARD', PASSES), redis.call('ZCARD', KEPT), redis.call('ZCARD', WAITING)
+local admitted, admitted_late, came = 0, 0, nil
+
+-- Bin of the show-up curve, as model.age_bin.
+local function age_bin(age_ms)
+  local seconds, bin = math.floor(math.max(age_ms, 0) / 1000), 0
+  while seconds > 0 and bin < 11 do seconds, bin = math.floor(seconds / 2), bin + 1 end
+  return bin
+end
+
+local function comes(place)
+  local first, _, called_at = call_of(place)
+  if not first then return end
+  redis.call('HINCRBY', AWAITED, first, -1)
+  came = came or cjson.decode(redis.call('HGET', LINE, 'came'))
+  local bin = age_bin(call_clock - called_at) + 1
+  came[bin] = came[bin] + 1
+end
+
+local function admit(place, id, how)
+  local ends = pass_clock + session
+  local expires = math.min(ends, pass_clock + idle)
+  redis.call('ZADD', PASSES, text(expires), place)
+  redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
+  redis.call('SETBIT', MARKS, place, 1)
+  live, admitted = live + 1, admitted + 1
+  if how == 't' then admitted_late = admitted_late + 1 end
+  return {'A', id, how, expires, ends}
+end
+
+local function answer(of, place, id, direct)
+  if of ~= epoch or place < 1 or place > tail then return 'N' end
+  if redis.call('GETBIT', MARKS, place) == 1 then
+    local found, how, expires, ends = pass_of(place)
+    return found and {'L', found, how, expires, ends} or 'S'
+  end
+  if place > serving then return 'N' end
+  if admitting == 0 then return 'H' end
+  local has_seat = redis.call('ZSCORE', KEPT, place)
+  if has_seat or redis.call('ZSCORE', WAITING, place) then
+    -- A seat was kept under the ceiling of that time; the ceiling may have been lowered since.
+    if not has_seat or live >= ceiling then return 'D' end
+    -- Its credit was taken when the seat was kept.
+    redis.call('ZREM', KEPT, place)
+    kept = kept - 1
+    return admit(place, id, redis.call('SREM', LATE, place) == 1 and 't' or 'l')
+  end
+  local late = place <= watermark
+  if not late then comes(place) end
+  if waiting > 0 or credit < user_credit or live + kept >= ceiling then
+    redis.call('ZADD', WAITING, place, place)
+    if late then redis.call('SADD', LATE, place) end
+    waiting = waiting + 1
+    return 'D'
+  end
+  credit = credit - user_credit
+  return admit(place, id, late and 't' or direct == '1' and 'd' or 'l')
+end
+
+local reply = {'ok', tick, pass_clock}
+for i = 3, #ARGV, 4 do
+  reply[#reply + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
+end
+if came then redis.call('HSET', LINE, 'came', cjson.encode(came)) end
+if admitted > 0 then
+  redis.call('HSET', LINE, 'credit', text(credit))
+  count('admitted', admitted)
+  count('admitted_late', admitted_late)
+  if live > tonumber(redis.call('HGET', COUNTERS, 'peak_live') or 0) then
+    redis.call('HSET', COUNTERS, 'peak_live', live)
+  end
+end
+return reply

@@ -1,0 +1,30 @@
+-- Gives places up.
+-- ARGV   2.. per place: epoch, place
+-- Returns {"ok", tick, 1 or 0, ...}: 0 if it was spent, or never issued
+local stop = fence()
+if stop then return stop end
+local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
+local tail, serving = unpack(numbers('tail', 'serving'))
+
+local function leave(of, place)
+  if of ~= epoch or place < 1 or place > tail then return 0 end
+  if redis.call('SETBIT', MARKS, place, 1) == 1 then return end_pass(place) and 1 or 0 end
+  if place > serving then
+    redis.call('HINCRBY', LINE, 'left_ahead', 1)
+  elseif redis.call('ZREM', WAITING, place) + redis.call('ZREM', KEPT, place) > 0 then
+    redis.call('SREM', LATE, place)
+  else
+    local first = call_of(place)
+    if first then redis.call('HINCRBY', AWAITED, first, -1) end
+  end
+  return 1
+end
+
+local reply, left = {'ok', tick}, 0
+for i = 2, #ARGV, 2 do
+  local answer = leave(ARGV[i], tonumber(ARGV[i + 1]))
+  left = left + answer
+  reply[#reply + 1] = answer
+end
+count('left', left)
+return reply

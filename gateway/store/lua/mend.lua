@@ -1,0 +1,164 @@
+-- Brings a server up to date that may have forgotten the last writes: a promoted replica, or one that was restarted.
+-- Every gateway testifies to what it has seen; counters only ever rise, a place that was used stays used. The server is
+-- the line's home, and is worked on, once all gateways heard from lately have testified, or the time for it is over:
+-- then the line skips as many numbers as those that did not could have issued unseen.
+--
+-- KEYS  12 a scratch key
+-- ARGV   1 gateway (its id)   2 patience_ms   3 step: "begin", "part" (some of the places) or "last"
+--        4 testimony (JSON): epoch, and of its line: limits, file_limits, version, total_active_users,
+--          session_length_ms, idle_limit_ms, tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail, serving,
+--          watermark, pace_milli, curve, calls [[first, last, called_at_ms]], margin (of numbers)
+--        5 used (JSON): places used, [[place, pass id, how, expires_ms, ends_ms, counter or "" while it lives]]
+--        6 left (JSON): places given up   7 offset and 8 bytes of the marks of all places used, or "" for none
+--          In the testimony, full: all that lives is told, not only what came after the tick of the answer to "begin".
+-- Returns {"unknown"}   {"mending", tick of the line as this server had it (-1: none)}   {"whole", home}
+local testimony = cjson.decode(ARGV[4])
+local me, now = server(), raw_ms()
+
+local function set_settings()
+  redis.call('HSET', LINE, 'limits', testimony.limits, 'file_limits', testimony.file_limits,
+    'version', testimony.version, 'total_active_users', testimony.total_active_users,
+    'session_length_ms', testimony.session_length_ms, 'idle_limit_ms', testimony.idle_limit_ms)
+end
+
+local function start_line()
+  redis.call('UNLINK', MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE)
+  redis.call('HSET', LINE, 'epoch', text(testimony.epoch), 'tail', 0, 'serving', 0, 'watermark', 0, 'left_ahead', 0,
+    'pace_milli', testimony.pace_milli, 'at_risk', testimony.curve, 'came', testimony.curve)
+end
+
+local function begin()
+  if redis.call('EXISTS', LINE) == 0 then
+    if testimony.epoch == 0 then return {'unknown'} end
+    redis.call('HSET', LINE, 'schema', testimony.schema, 'tick', -1, 'last_tick_ms', 0, 'pass_clock_ms', 0,
+      'call_clock_ms', 0, 'shift_ms', testimony.shift_ms, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'home', '')
+    set_settings()
+    start_line()
+    redis.call('HSET', LINE, 'rebuilt', 1)
+  end
+  local line = redis.call('HMGET', LINE, 'home', 'mending', 'tick')
+  if line[1] ~= me and line[2] ~= me then
+    redis.call('HSET', LINE, 'mending', me, 'mend_tick', line[3], 'mend_until_ms', now + ARGV[2], 'mend_margin', 0)
+  end
+end
+
+local function raise(field, value)
+  if value > tonumber(redis.call('HGET', LINE, field)) then redis.call('HSET', LINE, field, text(value)) end
+end
+
+-- What this server knows of the line is older than the testimony: take over what is newer.
+local function raise_counters()
+  for _, field in ipairs({'tick', 'last_tick_ms', 'pass_clock_ms', 'call_clock_ms', 'tail', 'watermark'}) do
+    raise(field, testimony[field])
+  end
+  raise('mend_margin', testimony.margin)
+  if testimony.version > tonumber(redis.call('HGET', LINE, 'version')) then set_settings() end
+  local serving = tonumber(redis.call('HGET', LINE, 'serving'))
+  for _, call in ipairs(testimony.calls) do
+    local first, last = math.max(call[1], serving + 1), call[2]
+    if first <= last then
+      redis.call('ZADD', CALLS, first, text(first) .. ':' .. text(last) .. ':' .. text(call[3]))
+      redis.call('HSET', AWAITED, first, last - first + 1 - redis.call('BITCOUNT', MARKS, first, last, 'BIT'))
+    end
+  end
+  raise('serving', testimony.serving)
+end
+
+-- Marks a place as used. False if it was.
+local function mark(place)
+  if redis.call('SETBIT', MARKS, place, 1) == 1 then return false end
+  if redis.call('ZREM', WAITING, place) + redis.call('ZREM', KEPT, place) > 0 then
+    redis.call('SREM', LATE, place)
+  else
+    local first = call_of(place)
+    if first then redis.call('HINCRBY', AWAITED, first, -1) end
+  end
+  return true
+end
+
+local function use(place, id, how, expires, ends, ended)
+  if mark(place) then
+    count('admitted', 1)
+    if how == 't' then count('admitted_late', 1) end
+    if ended == '' then
+      redis.call('ZADD', PASSES, text(expires), place)
+      redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
+    else
+      count(ended, 1)
+    end
+  elseif ended ~= '' then
+    if end_pass(place, id) then count(ended, 1) end
+  elseif testimony.full and not pass_of(place) then
+    -- Another gateway knew only that the place was used.
+    redis.call('ZADD', PASSES, text(expires), place)
+    redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
+  end
+end
+
+-- Gateways heard from in the last seconds before the line stood still, that have not testified to this server.
+local function missing()
+  local found, heard, newest = redis.call('HGETALL', GATEWAYS), {}, 0
+  for i = 1, #found, 2 do
+    heard[found[i]] = found[i + 1]
+    if tonumber(found[i + 1]) then newest = math.max(newest, found[i + 1]) end
+  end
+  for gateway, at in pairs(heard) do
+    local lately = tonumber(at) and at + 3000 >= newest
+    if lately and heard['to:' .. gateway] ~= 'to ' .. me then return true end
+  end
+  return false
+end
+
+-- Of a line that was lost whole, nobody may know who was admitted long ago: whose time to come is over gets no pass again.
+local function close_the_past()
+  local watermark = tonumber(redis.call('HGET', LINE, 'watermark'))
+  local bytes = math.floor((watermark + 1) / 8)
+  if bytes > 0 then redis.call('SETRANGE', MARKS, 0, string.rep('\255', bytes)) end
+  for place = bytes * 8, watermark do redis.call('SETBIT', MARKS, place, 1) end
+end
+
+local function finish()
+  local absent = missing()
+  if absent and now < tonumber(redis.call('HGET', LINE, 'mend_until_ms')) then return end
+  if redis.call('HGET', LINE, 'rebuilt') then close_the_past() end
+  if absent then redis.call('HINCRBY', LINE, 'tail', redis.call('HGET', LINE, 'mend_margin')) end
+  redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
+  redis.call('HINCRBY', LINE, 'tick', 1)
+  redis.call('HDEL', LINE, 'mending', 'newborn', 'rebuilt')
+  redis.call('UNLINK', GATEWAYS)
+  count('store_repairs', 1)
+end
+
+local stop = begin()
+if stop then return stop end
+local line = redis.call('HMGET', LINE, 'epoch', 'home', 'mend_tick', 'newborn')
+if ARGV[3] ~= 'begin' and testimony.epoch > 0 then
+  -- A reset that was forgotten, or a line of our own making in place of one that was lost.
+  if line[4] and testimony.epoch ~= tonumber(line[1]) then
+    start_line()
+    redis.call('HDEL', LINE, 'newborn')
+    redis.call('HSET', LINE, 'rebuilt', 1)
+  elseif testimony.epoch > tonumber(line[1]) then
+    start_line()
+  end
+  if testimony.epoch == tonumber(redis.call('HGET', LINE, 'epoch')) then
+    raise_counters()
+    for _, used in ipairs(cjson.decode(ARGV[5])) do use(unpack(used)) end
+    for _, place in ipairs(cjson.decode(ARGV[6])) do
+      if mark(place) then count('left', 1) end
+    end
+    if ARGV[8] ~= '' then
+      redis.call('SETRANGE', KEYS[12], ARGV[7], ARGV[8])
+      redis.call('BITOP', 'OR', MARKS, MARKS, KEYS[12])
+      redis.call('UNLINK', KEYS[12])
+    end
+    local bounds = numbers('serving', 'tail')
+    redis.call('HSET', LINE, 'left_ahead', redis.call('BITCOUNT', MARKS, bounds[1] + 1, bounds[2], 'BIT'))
+  end
+end
+if ARGV[3] == 'last' then
+  redis.call('HSET', GATEWAYS, 'to:' .. ARGV[1], 'to ' .. me)
+  if line[2] ~= me then finish() end
+  if redis.call('HGET', LINE, 'home') == me then return {'whole', me} end
+end
+return {'mending', tonumber(line[3] or 0)}

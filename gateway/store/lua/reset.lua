@@ -1,0 +1,13 @@
+-- Starts a new epoch.
+-- ARGV   2 expected version, or "" for any   3 zeros (JSON, a curve)
+-- Returns a snapshot {"ok", ...}, or {"conflict", ...} where the settings are of another version
+local stop = fence()
+if stop then return stop end
+if ARGV[2] ~= '' and redis.call('HGET', LINE, 'version') ~= ARGV[2] then return snapshot('conflict') end
+-- Knocks carry their epoch, and are forgotten in their time.
+redis.call('UNLINK', MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE)
+redis.call('HINCRBY', LINE, 'epoch', 1)
+redis.call('HINCRBY', LINE, 'tick', 1)
+redis.call('HSET', LINE, 'admitting', 0, 'tail', 0, 'serving', 0, 'watermark', 0, 'left_ahead', 0, 'credit', 0,
+  'call_credit', 0, 'pace_milli', 0, 'at_risk', ARGV[3], 'came', ARGV[3])
+return snapshot('ok')

@@ -1,0 +1,295 @@
+"""The store of many gateways: Redis or Valkey, one server, watched by Sentinel, or a cluster.
+
+Layout, from here inward:
+
+* `redis.py` (this file): the `QueueStore` of one gateway process: each method one call of one script.
+* `redis_line.py`: one room as this process knows it: its keys, its clock, its witness, the server it is at home on.
+* `redis_link.py`: scripts to servers, bounded and broken off. `redis_nodes.py`: which server. `breaker.py`: when not.
+* `lua/*.lua`, `scripts.py`: what each transition does, atomically. `redis_reply.py`: what they answer.
+* `witness.py`, `lua/mend.lua`: what is done when a server has forgotten. `held_clock.py`: when its clock jumps.
+* `redis_url.py`, `redis_check.py`: what a store URL says, and whether its servers will do.
+
+What is durable when: an answer survives the death of gateways at once, because the server has it. It survives the death
+of the server as far as that wrote it down (AOF) or a replica has it; what neither has is told to the next server by the
+gateways, who have seen it. With `min_replicas` an admission, a number or a setting is told only when so many replicas
+have it. No number is issued twice and no place gets a second pass while one gateway that saw it lives.
+"""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from gateway.room.model import AGE_BINS, USER_CREDIT, Limits, PassGrant, Snapshot, TickPlan
+from gateway.store.base import (
+    Admitted,
+    Claim,
+    ClaimAnswer,
+    PassRef,
+    QueueStore,
+    StaleEpoch,
+    StoreUnavailable,
+    UnknownRoom,
+    VersionConflict,
+)
+from gateway.store.limits_text import changed_in_file, decode_limits, encode_limits, patched
+from gateway.store.redis_check import check_room, check_servers, check_type_and_schema
+from gateway.store.redis_line import SCHEMA, RoomLine
+from gateway.store.redis_link import Argument, Link
+from gateway.store.redis_nodes import Access
+from gateway.store.redis_reply import MOST_EXPIRED, plan_arguments, read_answer, read_grant
+from gateway.store.redis_url import RedisUrl
+from shared.clock import Clock, now_ms
+
+# How long a new server waits for gateways that were heard from lately and may know what it does not.
+MEND_PATIENCE_MS: Final = 1_500
+# Calls made within this time count as one: as in the SQLite store, for the same reason.
+CALL_GROUP_MS: Final = 250
+# Over so many small hashes answered knocks are spread: each stays small enough for the servers' packed form.
+KNOCK_SHARDS: Final = 1 << 16
+# Settings that somebody else changed meanwhile are patched anew.
+PATCH_TRIES: Final = 8
+
+_ZEROS: Final = orjson.dumps([0] * AGE_BINS).decode()
+
+
+def _monotonic_ms() -> int:
+    return time.monotonic_ns() // 1_000_000
+
+
+class RedisStore:
+    """`QueueStore` at `url`. Nothing is asked before the first call.
+
+    wall_ms, mono_ms: this machine's clocks, by which the server's is watched. first_epoch: of rooms that are new; None
+    for the second of their making. mend_patience_ms: 0 for servers of which it is known that nobody else uses them.
+    """
+
+    def __init__(
+        self,
+        url: RedisUrl,
+        access: Access,
+        *,
+        wall_ms: Clock = now_ms,
+        mono_ms: Clock = _monotonic_ms,
+        first_epoch: int | None = None,
+        mend_patience_ms: int = MEND_PATIENCE_MS,
+    ) -> None:
+        self.gateway = uuid.uuid4().hex
+        self._link = Link(url, access)
+        self._prefix = url.prefix
+        self._clocks = (wall_ms, mono_ms)
+        self._first_epoch = "" if first_epoch is None else str(first_epoch)
+        self._mend_patience_ms = mend_patience_ms
+        self._lines: dict[str, RoomLine] = {}
+        self._checked = False
+        self._closed = False
+
+    async def open_room(self, room: str, limits: Limits) -> Snapshot:
+        if not self._checked:
+            await check_servers(self._link)
+            self._checked = True
+        line = self._line(room)
+        await check_room(self._link, line.keys[0])
+        first = replace(limits, version=1)
+        given = encode_limits(first)
+        hold = int(self._mend_patience_ms > 0)
+        arguments: list[Argument] = [given, *_extracts(limits), _ZEROS, SCHEMA, self._first_epoch, hold]
+        reply = await self._call(line, "open", arguments, durable=True, opening=True)
+        line.file_limits = reply[10].decode()
+        snapshot = line.see(reply)
+        for _ in range(PATCH_TRIES):
+            changed = changed_in_file(decode_limits(line.file_limits), limits)
+            if not changed:
+                return snapshot
+            merged = patched(snapshot.limits, changed)
+            if merged != snapshot.limits:
+                merged = replace(merged, version=snapshot.limits.version + 1)
+            reply = await self._set(line, snapshot.limits.version, merged, given)
+            if reply[0] == b"ok":
+                line.file_limits = given
+                return line.see(reply)
+            snapshot = line.see(reply)
+        raise StoreUnavailable("the settings are changed faster than they can be read")
+
+    async def load(self, room: str) -> Snapshot:
+        line = self._line(room)
+        return line.see(await self._call(line, "load", [self.gateway]))
+
+    async def commit(self, room: str, plan: TickPlan, expected_tick: int) -> tuple[bool, Snapshot]:
+        line = self._line(room)
+        arguments = [expected_tick, *plan_arguments(plan), line.shift_ms, USER_CREDIT, CALL_GROUP_MS, MOST_EXPIRED]
+        reply = await self._call(line, "commit", arguments)
+        return reply[0] == b"ok", line.see(reply)
+
+    async def join(
+        self, room: str, knocks: Sequence[int | None], *, expires_ms: int, epoch: int | None = None
+    ) -> Sequence[int]:
+        line = self._line(room)
+        shards: dict[str, int] = {}
+        asked: list[Argument] = []
+        for knock in knocks:
+            if knock is None:
+                asked += [0, b""]
+                continue
+            shard = line.key(f"knocks:{knock % KNOCK_SHARDS:x}")
+            asked += [shards.setdefault(shard, len(line.keys) + len(shards) + 1), knock.to_bytes(8, "big")]
+        arguments = ["" if epoch is None else epoch, expires_ms, *asked]
+        reply = await self._call(line, "join", arguments, more_keys=list(shards), durable=True)
+        if reply[0] == b"stale":
+            raise StaleEpoch(f"room {room} is at epoch {int(reply[1])}")
+        numbers: list[int] = reply[3:]
+        line.witness.joined(int(reply[2]), numbers)
+        return numbers
+
+    async def claim(self, room: str, claims: Sequence[Claim]) -> Sequence[ClaimAnswer]:
+        line = self._line(room)
+        arguments: list[Argument] = [USER_CREDIT]
+        for claim in claims:
+            arguments += [claim.epoch, claim.place, claim.pass_id, int(claim.direct)]
+        reply = await self._call(line, "claim", arguments, durable=True)
+        answers = [read_answer(claim.place, answer, reply[2]) for claim, answer in zip(claims, reply[3:], strict=True)]
+        for claim, answer in zip(claims, answers, strict=True):
+            match answer:
+                case Admitted(grant, fresh=True):
+                    line.witness.admitted(claim.epoch, int(reply[1]), grant)
+                case Admitted(grant, fresh=False):
+                    line.witness.lives(claim.epoch, grant)
+        return answers
+
+    async def renew(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
+        return await self._look(room, passes, keep_alive=True)
+
+    async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
+        return await self._look(room, passes, keep_alive=False)
+
+    def recall(self, room: str, ref: PassRef) -> PassGrant | None:
+        return self._line(room).witness.inside.recall(ref)
+
+    async def complete(self, room: str, passes: Sequence[PassRef], *, reason: str) -> Sequence[bool]:
+        line = self._line(room)
+        arguments: list[Argument] = [reason]
+        for ref in passes:
+            arguments += [ref.epoch, ref.place, ref.pass_id]
+        reply = await self._call(line, "complete", arguments)
+        for ref in passes:
+            line.witness.ended(ref.epoch, int(reply[1]), ref.place, ref.pass_id, reason)
+        return [bool(answer) for answer in reply[2:]]
+
+    async def leave(self, room: str, places: Sequence[tuple[int, int]]) -> Sequence[bool]:
+        line = self._line(room)
+        arguments = [number for place in places for number in place]
+        reply = await self._call(line, "leave", arguments)
+        for (epoch, place), answer in zip(places, reply[2:], strict=True):
+            if line.witness.inside.get(place) is not None:
+                line.witness.ended(epoch, int(reply[1]), place, None, "left")
+            elif answer:
+                line.witness.left(epoch, int(reply[1]), place)
+        return [bool(answer) for answer in reply[2:]]
+
+    async def count(self, room: str, deltas: Mapping[str, int]) -> None:
+        arguments: list[Argument] = []
+        for counter, number in deltas.items():
+            arguments += [counter, number]
+        await self._call(self._line(room), "count", arguments)
+
+    async def update_settings(self, room: str, patch: Mapping[str, Any], *, expected_version: int | None) -> Snapshot:
+        snapshot = await self.load(room)
+        line = self._line(room)
+        for _ in range(PATCH_TRIES):
+            version = snapshot.limits.version
+            if expected_version is not None and expected_version != version:
+                raise VersionConflict(snapshot)
+            limits = patched(snapshot.limits, {**patch, "version": version + 1})
+            reply = await self._set(line, version, limits, "")
+            snapshot = line.see(reply)
+            if reply[0] == b"ok":
+                return snapshot
+        raise StoreUnavailable("the settings are changed faster than they can be read")
+
+    async def reset(self, room: str, *, expected_version: int | None) -> Snapshot:
+        line = self._line(room)
+        version = "" if expected_version is None else expected_version
+        reply = await self._call(line, "reset", [version, _ZEROS], durable=True)
+        snapshot = line.see(reply)
+        if reply[0] == b"conflict":
+            raise VersionConflict(snapshot)
+        return snapshot
+
+    async def close(self) -> None:
+        """A gateway that goes says so, or a new server would wait for what it has seen."""
+        if self._closed:
+            return
+        self._closed = True
+        for line in self._lines.values():
+            try:
+                server = await self._link.server_of(line.keys[0])
+                async with asyncio.timeout(1):
+                    await server.hdel(line.keys[10], self.gateway)
+            except Exception:  # noqa: BLE001, S110 - it only shortens somebody's wait
+                pass
+        await self._link.close()
+
+    async def _look(self, room: str, passes: Sequence[PassRef], *, keep_alive: bool) -> list[PassGrant | None]:
+        line = self._line(room)
+        arguments: list[Argument] = [int(keep_alive)]
+        for ref in passes:
+            arguments += [ref.epoch, ref.place, ref.pass_id]
+        reply = await self._call(line, "renew", arguments)
+        grants = [
+            read_grant(ref.place, ref.pass_id, answer, reply[1]) for ref, answer in zip(passes, reply[2:], strict=True)
+        ]
+        for ref, grant in zip(passes, grants, strict=True):
+            if grant is None:
+                line.witness.gone(ref.epoch, ref.place, ref.pass_id)
+            else:
+                line.witness.lives(ref.epoch, grant)
+        return grants
+
+    async def _set(self, line: RoomLine, version: int, limits: Limits, file_limits: str) -> list[Any]:
+        arguments: list[Argument] = [version, encode_limits(limits), file_limits, *_extracts(limits)]
+        return await self._call(line, "settings", arguments, durable=True)
+
+    def _line(self, room: str) -> RoomLine:
+        if room not in self._lines:
+            self._lines[room] = RoomLine(room, self._prefix, *self._clocks)
+        return self._lines[room]
+
+    async def _call(
+        self,
+        line: RoomLine,
+        name: str,
+        arguments: Sequence[Argument],
+        *,
+        more_keys: Sequence[str] = (),
+        durable: bool = False,
+        opening: bool = False,
+    ) -> list[Any]:
+        """One call of a script; where the server has to be told first what it forgot, that is done before."""
+        if self._closed:
+            raise StoreUnavailable("the store was closed")
+        for _ in range(2):
+            home = line.home
+            reply = await self._link.call(name, [*line.keys, *more_keys], [home, *arguments], durable=durable)
+            match reply[0]:
+                case b"unknown" if not line.witness.epoch:
+                    raise UnknownRoom(f"room {line.room!r} was never opened in this store")
+                case b"fenced" | b"unknown":
+                    await line.mend(self._link, self.gateway, home, self._mend_patience_ms)
+                case _:
+                    if opening:
+                        check_type_and_schema(line.room, reply, SCHEMA)
+                    return reply
+        raise StoreUnavailable("the store has lost its server again")
+
+
+def _extracts(limits: Limits) -> list[int]:
+    """What the scripts need of the settings, beside their text."""
+    return [limits.total_active_users, limits.session_length_ms, limits.idle_limit_ms]
+
+
+if TYPE_CHECKING:
+    _conforms: type[QueueStore] = RedisStore

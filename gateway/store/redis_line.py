@@ -1,0 +1,138 @@
+"""One room in Redis as this process knows it: its keys, its clock, what was seen of it, and where it is whole.
+
+`home` is the run id of that server. A script refuses to work where the server, the line and the caller do not agree on
+it; then `mend` tells the server what it may have forgotten.
+"""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from gateway.room.model import AGE_BINS, Snapshot
+from gateway.store.base import StoreUnavailable, UnknownRoom
+from gateway.store.held_clock import HeldClock
+from gateway.store.limits_text import encode_limits
+from gateway.store.redis_link import Link
+from gateway.store.redis_reply import LETTERS, read_snapshot, shift_and_home
+from gateway.store.witness import Part, Witness
+from shared.clock import Clock
+
+_LOG: Final = logging.getLogger(__name__)
+
+# Grows with every change that older programs would misread.
+SCHEMA: Final = 1
+
+# In the order of KEYS in room.lua. The room's name in braces: in a cluster its keys lie together, rooms apart.
+_KEYS: Final = (
+    "line",
+    "counters",
+    "marks",
+    "passes",
+    "grants",
+    "calls",
+    "awaited",
+    "waiting",
+    "kept",
+    "late",
+    "gateways",
+)
+_JUMP_TOLD_MS: Final = 1_000
+
+
+class RoomLine:
+    def __init__(self, room: str, prefix: str, wall_ms: Clock, mono_ms: Clock) -> None:
+        self.room = room
+        self._stem = f"{prefix}:{{{room}}}:"
+        self.keys = tuple(self.key(name) for name in _KEYS)
+        self.home = ""
+        self.shift_ms = 0
+        self.witness = Witness()
+        self.file_limits = ""
+        self._clock = HeldClock()
+        self._wall_ms = wall_ms
+        self._mono_ms = mono_ms
+        self._mending = asyncio.Lock()
+
+    def key(self, name: str) -> str:
+        return self._stem + name
+
+    def see(self, reply: Sequence[Any]) -> Snapshot:
+        """The snapshot of a reply, on the line's clock; remembered."""
+        shift_ms, self.home = shift_and_home(reply)
+        reading = self._clock.read(
+            raw_ms=reply[1],
+            shift_ms=shift_ms,
+            last_tick_ms=int(reply[2][3]),
+            mono_ms=self._mono_ms(),
+            wall_ms=self._wall_ms(),
+        )
+        if abs(reading.jump_ms) >= _JUMP_TOLD_MS and reading.shift_ms != self.shift_ms:
+            told = {"room": self.room, "jump_ms": reading.jump_ms, "shift_ms": reading.shift_ms}
+            _LOG.warning("the store's clock jumped; the line goes on by its own", extra=told)
+        self.shift_ms = reading.shift_ms
+        snapshot = read_snapshot(self.room, reply, reading.now_ms)
+        self.witness.look(snapshot)
+        return snapshot
+
+    async def mend(self, link: Link, gateway: str, found_at: str, patience_ms: int) -> None:
+        """Testify to a server that is not (or not for us) the line's home, and learn whether it is by now.
+
+        found_at: the home with which the call was refused. Raises `StoreUnavailable` while others have yet to testify.
+        """
+        async with self._mending:
+            if self.home != found_at:
+                return  # somebody did it while we waited
+            counters = self._counters()
+            begun = await self._tell(link, gateway, patience_ms, "begin", counters, Part())
+            tick = begun[1]
+            counters["full"] = self.witness.must_tell_all(tick)
+            for part in self.witness.testimony(tick):
+                await self._tell(link, gateway, patience_ms, "part", counters, part)
+            reply = await self._tell(link, gateway, patience_ms, "last", counters, Part())
+            if reply[0] != b"whole":
+                raise StoreUnavailable(f"{link.reach}: is being told by all gateways what it may have forgotten")
+            self.home = reply[1].decode()
+            if self.witness.epoch:
+                _LOG.warning(
+                    "told the store's server what it may have forgotten", extra={"room": self.room, "tick": tick}
+                )
+
+    def _counters(self) -> dict[str, Any]:
+        counters = self.witness.counters()
+        seen = self.witness.snapshot
+        if seen is not None:
+            limits = seen.limits
+            counters |= {
+                "limits": encode_limits(limits),
+                "file_limits": self.file_limits or encode_limits(limits),
+                "version": limits.version,
+                "total_active_users": limits.total_active_users,
+                "session_length_ms": limits.session_length_ms,
+                "idle_limit_ms": limits.idle_limit_ms,
+                "shift_ms": self.shift_ms,
+                "schema": SCHEMA,
+                "curve": orjson.dumps([0] * AGE_BINS).decode(),
+            }
+        return counters
+
+    async def _tell(
+        self, link: Link, gateway: str, patience_ms: int, step: str, counters: dict[str, Any], part: Part
+    ) -> list[Any]:
+        used = [
+            [event.grant.place, event.grant.pass_id, LETTERS[event.grant.how], event.grant.expires_ms,
+             event.grant.ends_ms, event.ended]
+            for event in part.used
+        ]  # fmt: skip
+        reply = await link.call(
+            "mend",
+            [*self.keys, self.key("scratch")],
+            [gateway, patience_ms, step, orjson.dumps(counters), orjson.dumps(used), orjson.dumps(part.left),
+             part.offset, part.marks],
+            durable=step == "last",
+        )  # fmt: skip
+        if reply[0] == b"unknown":
+            raise UnknownRoom(f"room {self.room!r} was never opened in this store")
+        return reply

@@ -1,0 +1,151 @@
+"""Scripts, called on the server that has the room: one bounded try each, and failures in words.
+
+A try is never repeated behind the caller's back: a call whose answer was lost may have been carried out. Only where the
+server says that it did nothing (it does not know the script; the slot has moved) is it sent once more.
+"""
+
+import asyncio
+import random
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any, Final
+
+from redis.asyncio import Redis
+from redis.exceptions import (
+    AuthenticationError,
+    AuthorizationError,
+    MovedError,
+    NoPermissionError,
+    NoScriptError,
+    ReadOnlyError,
+    RedisError,
+    ResponseError,
+)
+from redis.exceptions import ConnectionError as LostConnection
+from redis.exceptions import TimeoutError as LateAnswer
+
+from gateway.store.base import StoreError, StoreMisconfigured, StoreUnavailable
+from gateway.store.breaker import Breaker
+from gateway.store.redis_nodes import Access, open_nodes
+from gateway.store.redis_url import RedisUrl
+from gateway.store.scripts import script
+
+Argument = str | int | bytes
+
+# How long replicas may take to confirm, as a part of what a call may take.
+CONFIRM_PART: Final = 0.5
+
+_MISCONFIGURED: Final = (AuthenticationError, AuthorizationError, NoPermissionError)
+_REASONS: Final = (
+    ("WRONGTYPE", "a key of another type is in the way"),
+    ("OOM", "the server is out of memory (maxmemory)"),
+    ("MISCONF", "the server cannot save to its disk and refuses writes"),
+    ("NOREPLICAS", "too few replicas are connected (min-replicas-to-write)"),
+    ("LOADING", "the server is loading its data"),
+    ("BUSY", "the server is busy with a script"),
+    ("CLUSTERDOWN", "the cluster is down or has slots without a server"),
+    ("TRYAGAIN", "the room's slot is being moved to another server"),
+    ("ASK", "the room's slot is being moved to another server"),
+    ("MASTERDOWN", "the server has lost its primary"),
+)
+
+
+class Link:
+    """To the servers of one store. `reach` names them in messages, without a password."""
+
+    def __init__(self, url: RedisUrl, access: Access) -> None:
+        self.reach = url.label
+        self._nodes = open_nodes(url, access)
+        self._timeout_s = access.timeout_s
+        self._min_replicas = url.min_replicas
+        # Each room has its own: in a cluster, one server that is gone takes only its rooms along.
+        self._breakers: defaultdict[str, Breaker] = defaultdict(lambda: Breaker(time.monotonic, random.random))
+
+    async def call(
+        self, name: str, keys: Sequence[str], arguments: Sequence[Argument], *, durable: bool = False
+    ) -> list[Any]:
+        """What the script `name` returns. keys: the first names the room's place.
+
+        durable: not before `min_replicas` replicas have it too. Raises `StoreUnavailable`, `StoreMisconfigured`.
+        """
+        breaker = self._breakers[keys[0]]
+        token = breaker.begin()
+        if token is None:
+            raise StoreUnavailable(f"{self.reach}: does not answer")
+        answered = False
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                reply = await self._send(name, keys, arguments, durable=durable)
+            answered = True
+        except (RedisError, OSError, TimeoutError) as error:
+            answered = isinstance(error, ResponseError) and not isinstance(error, LostConnection)
+            await self._nodes.failed()
+            raise failure(self.reach, error) from error
+        except StoreError:
+            answered = True
+            raise
+        finally:
+            breaker.end(token, answered=answered)
+        return reply
+
+    async def servers(self) -> Sequence[Redis]:
+        return await self._nodes.all()
+
+    async def server_of(self, key: str) -> Redis:
+        return await self._nodes.of(key)
+
+    async def close(self) -> None:
+        await self._nodes.close()
+
+    async def _send(self, name: str, keys: Sequence[str], arguments: Sequence[Argument], *, durable: bool) -> list[Any]:
+        found = script(name)
+        command: tuple[Argument, ...] = ("EVALSHA", found.sha, len(keys), *keys, *arguments)
+        for _ in range(3):
+            client = await self._nodes.of(keys[0])
+            try:
+                return await self._once(client, command, durable=durable)
+            except NoScriptError:
+                # A new server, or SCRIPT FLUSH: sent whole, the server keeps it.
+                command = ("EVAL", found.source, *command[2:])
+            except MovedError:
+                await self._nodes.failed()
+        raise StoreUnavailable(f"{self.reach}: the servers disagree on who has this room")
+
+    async def _once(self, client: Redis, command: Sequence[Argument], *, durable: bool) -> list[Any]:
+        if not (durable and self._min_replicas):
+            reply: list[Any] = await client.execute_command(*command)  # type: ignore[no-untyped-call]
+            return reply
+        # On one connection: WAIT is for what was written on it.
+        pipeline = client.pipeline(transaction=False)
+        pipeline.execute_command(*command)
+        pipeline.execute_command("WAIT", self._min_replicas, int(self._timeout_s * CONFIRM_PART * 1000))
+        reply, confirmed = await pipeline.execute(raise_on_error=False)
+        for answer in (reply, confirmed):
+            if isinstance(answer, Exception):
+                raise answer
+        if confirmed < self._min_replicas:
+            raise StoreUnavailable(
+                f"{self.reach}: {confirmed} of {self._min_replicas} replicas (min_replicas) have confirmed in time"
+            )
+        return reply
+
+
+def failure(reach: str, error: BaseException) -> StoreError:
+    """A redis-py error in words that name the server and what is the matter with it, and hold no secret."""
+    words = str(error)
+    if isinstance(error, _MISCONFIGURED) or "CERTIFICATE_VERIFY_FAILED" in words or "WRONGPASS" in words:
+        kind = "its certificate is not to be trusted" if "CERTIFICATE" in words else "it refuses our user or password"
+        if isinstance(error, NoPermissionError):
+            kind = f"the user lacks a permission ({words})"
+        return StoreMisconfigured(f"{reach}: {kind}")
+    if isinstance(error, TimeoutError | LateAnswer):
+        return StoreUnavailable(f"{reach}: no answer in time")
+    if isinstance(error, ReadOnlyError):
+        return StoreUnavailable(f"{reach}: is a read-only replica")
+    if isinstance(error, ResponseError):
+        for code, reason in _REASONS:
+            if words.startswith(code) or f" {code} " in words:
+                return StoreUnavailable(f"{reach}: {reason}")
+        return StoreUnavailable(f"{reach}: refuses a command ({words.partition(' script:')[0]})")
+    return StoreUnavailable(f"{reach}: cannot be reached ({words or type(error).__name__})")

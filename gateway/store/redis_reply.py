@@ -1,0 +1,112 @@
+"""From what the scripts return to what the store answers."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any, Final
+
+import orjson
+
+from gateway.room.model import LOOKAHEAD_PLACES, Call, Curve, PassGrant, Snapshot, TickPlan
+from gateway.store.base import Admitted, AtDoor, ClaimAnswer, Held, NotCalled, Spent
+from gateway.store.limits_text import decode_limits
+from shared.wire import How
+
+HOWS: Final = {b"d": How.DIRECT, b"l": How.LINE, b"t": How.LATE_LANE}
+LETTERS: Final = {how: letter.decode() for letter, how in HOWS.items()}
+_OTHER_ANSWERS: Final[dict[bytes, ClaimAnswer]] = {b"D": AtDoor(), b"N": NotCalled(), b"H": Held(), b"S": Spent()}
+# SETBIT counts from the most significant bit of a byte, snapshots from the least.
+_MIRRORED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+# Passes that one tick expires at most: some milliseconds of the server's time. What is left, the next one does.
+MOST_EXPIRED: Final = 5_000
+
+
+def read_snapshot(room: str, reply: Sequence[Any], now_ms: int) -> Snapshot:
+    """From what room.lua's `snapshot` returns; now_ms: the line's clock."""
+    _, _, line, counters, calls, awaited, live, waiting, kept, absent = reply[:10]
+    numbers = [int(value) for value in line[1:14]]
+    epoch, tick, last_tick_ms, pass_clock_ms, call_clock_ms, tail, serving, watermark, left_ahead = numbers[:9]
+    credit, call_credit, admitting, pace_milli = numbers[9:]
+    remaining = {int(first): int(number) for first, number in _pairs(awaited)}
+    return Snapshot(
+        room=room,
+        epoch=epoch,
+        limits=decode_limits(line[0].decode()),
+        tick=tick,
+        now_ms=max(now_ms, last_tick_ms),
+        last_tick_ms=last_tick_ms,
+        pass_clock_ms=pass_clock_ms,
+        call_clock_ms=call_clock_ms,
+        tail=tail,
+        serving=serving,
+        watermark=watermark,
+        left_ahead=left_ahead,
+        absent=_absent(absent, serving + 1),
+        credit=credit,
+        call_credit=call_credit,
+        admitting=bool(admitting),
+        live=live,
+        lane_waiting=waiting,
+        lane_granted=kept,
+        pace_milli=pace_milli,
+        curve=Curve(tuple(orjson.loads(line[14])), tuple(orjson.loads(line[15]))),
+        calls=tuple(_call(call, remaining) for call in calls),
+        counters={name.decode(): int(number) for name, number in _pairs(counters)},
+    )
+
+
+def shift_and_home(reply: Sequence[Any]) -> tuple[int, str]:
+    """Of a snapshot's line: what to add to the server's clock, and the server that has the whole line."""
+    return int(reply[2][16]), reply[2][17].decode()
+
+
+def read_answer(place: int, answer: Any, pass_clock_ms: int) -> ClaimAnswer:
+    if isinstance(answer, bytes):
+        return _OTHER_ANSWERS[answer]
+    kind, pass_id, how, expires_ms, ends_ms = answer
+    grant = PassGrant(pass_id.decode(), place, HOWS[how], expires_ms, ends_ms, expires_ms - pass_clock_ms)
+    return Admitted(grant, fresh=kind == b"A")
+
+
+def read_grant(place: int, pass_id: str, answer: Any, pass_clock_ms: int) -> PassGrant | None:
+    if answer == 0:
+        return None
+    how, expires_ms, ends_ms = answer
+    return PassGrant(pass_id, place, HOWS[how], expires_ms, ends_ms, expires_ms - pass_clock_ms)
+
+
+def plan_arguments(plan: TickPlan) -> list[int | bytes]:
+    """As commit.lua wants them, from `now_ms` to `pace_milli`."""
+    return [
+        plan.now_ms,
+        plan.pass_clock_ms,
+        plan.call_clock_ms,
+        int(plan.admitting),
+        plan.credit_add,
+        plan.credit_cap,
+        plan.call_credit,
+        plan.watermark,
+        plan.grant_expiry_ms,
+        plan.grants,
+        plan.serve_to,
+        orjson.dumps(plan.at_risk_add),
+        int(plan.halve_curve),
+        plan.pace_milli,
+    ]
+
+
+def _call(text: bytes, remaining: dict[int, int]) -> Call:
+    first, last, called_at_ms = map(int, text.split(b":"))
+    return Call(first, last, called_at_ms, remaining[first])
+
+
+def _absent(found: bytes, first: int) -> bytes:
+    """The bits from place `first` on, without the zeros at the end; `found` begins with the byte it lies in."""
+    if not found:
+        return b""
+    whole = int.from_bytes(found.translate(_MIRRORED), "little") >> (first & 7)
+    wanted = whole & ((1 << LOOKAHEAD_PLACES) - 1)
+    return wanted.to_bytes((wanted.bit_length() + 7) // 8, "little")
+
+
+def _pairs(flat: Sequence[Any]) -> Iterable[tuple[Any, Any]]:
+    return zip(flat[::2], flat[1::2], strict=True)
