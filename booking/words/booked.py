@@ -61,6 +61,7 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "how_late_lane": ("차례가 지난 뒤 다시 입장", "Came back after the turn was called"),
     "how_exempt": ("운영자 예외 규칙으로 입장", "By an operator's exemption"),
     "how_passthrough": ("대기실 미운영 시간에 입장", "While the waiting room was switched off"),
+    "how_fail_open": ("대기실 장애 중에 입장", "While the waiting room was out of order"),
     # Find and manage
     "find": ("예약 조회·변경·취소", "Find, change or cancel a booking"),
     "find_lead": (
