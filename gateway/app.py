@@ -31,14 +31,17 @@ from gateway.keys import KeyStore
 from gateway.metrics import WorkerFacts
 from gateway.room.match import parse_networks
 from gateway.settings import Settings
-from gateway.store.base import QueueStore
+from gateway.store.base import QueueStore, StoreMisconfigured, StoreUnavailable
 from gateway.store.batching import BatchingStore
 from gateway.store.open import open_store
 from shared.clock import Clock, now_ms
+from shared.errors import SettingsError
 
 _LOG: Final = logging.getLogger(__name__)
 
 KEYS_LOOK_S: Final = 1.0
+# How long an operator's request may go on when the visitors have been served.
+OPERATORS_DRAIN_S: Final = 1.0
 
 
 class Worker(NamedTuple):
@@ -48,6 +51,11 @@ class Worker(NamedTuple):
     console: web.Application
     streams: Streams
     upstreams: Upstreams
+
+    def leave(self) -> None:
+        """Be ready no more, and have every answer end its connection; visitors are still served."""
+        self.streams.stopping = True
+        self.server.leaving = True
 
 
 @asynccontextmanager
@@ -60,7 +68,8 @@ async def gateway(
 ) -> AsyncIterator[Worker]:
     """A worker, working until the context ends.
 
-    store: in place of the one the settings name. Raises `SunbeonError` or `OSError` for what cannot be opened.
+    store: in place of the one the settings name. Raises `SettingsError` for a store that cannot be used as it is set,
+    and `SunbeonError` or `OSError` for what cannot be opened now.
     """
     async with AsyncExitStack() as stack:
         audit = Audit(settings.gateway.audit_log)
@@ -70,9 +79,19 @@ async def gateway(
         keys = KeyStore(settings.gateway.keys_file)
         batching = BatchingStore(store or open_store(settings.gateway.store))
         stack.push_async_callback(batching.close)
-        lines = [Line(room, batching, secure=settings.gateway.https) for room in settings.room]
+        lines = [
+            Line(
+                room,
+                batching,
+                secure=settings.gateway.https,
+                wall=clock,
+                patience_s=settings.gateway.store_timeout_s,
+                grace_s=settings.gateway.pass_grace_s,
+            )
+            for room in settings.room
+        ]
         for line in lines:
-            await line.start()
+            await _start(line)
             stack.push_async_callback(line.flush)
         upstreams = Upstreams(settings.upstream)
         await upstreams.start()
@@ -107,9 +126,11 @@ async def gateway(
 
         def facts() -> WorkerFacts:
             stock = {line.name: line.stock for line in lines if line.stock is not None}
-            return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state(), stock)
+            stores = [line.store_facts for line in lines]
+            return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state(), stock, stores)
 
-        yield Worker(server, create_console(lines, operator_token, facts), streams, upstreams)
+        console = create_console(lines, operator_token, facts, draining=lambda: streams.stopping)
+        yield Worker(server, console, streams, upstreams)
 
 
 async def serve(
@@ -121,7 +142,10 @@ async def serve(
     ready: Callable[[], None],
     stop: asyncio.Event,
 ) -> None:
-    """Serve on the given sockets until `stop`, then let requests under way finish."""
+    """Serve on the given sockets until `stop`; for `drain_delay_s` as one who leaves; then finish what is under way.
+
+    The operators' listener stays to the end: until then it can be asked whether this worker is ready.
+    """
     certificate = Certificate.of(settings.gateway)
     async with gateway(settings, operator_token=operator_token) as worker, AsyncExitStack() as stack:
         if certificate is not None:
@@ -129,7 +153,7 @@ async def serve(
         drain_s = settings.gateway.drain_s
         runners: list[web.BaseRunner] = [
             web.ServerRunner(worker.server, shutdown_timeout=drain_s),
-            AppRunner(worker.console, settings.gateway, shutdown_timeout=drain_s),
+            AppRunner(worker.console, settings.gateway, shutdown_timeout=min(drain_s, OPERATORS_DRAIN_S)),
         ]
         try:
             contexts = (certificate.context if certificate is not None else None, None)
@@ -138,9 +162,22 @@ async def serve(
                 await Site(runner, sock, backlog=4096, ssl_context=context).start()
             ready()
             await stop.wait()
+            worker.leave()
+            await asyncio.sleep(settings.gateway.drain_delay_s)
         finally:
             worker.streams.stop()
-            await asyncio.gather(*(runner.cleanup() for runner in runners))
+            for runner in runners:
+                await runner.cleanup()
+
+
+async def _start(line: Line) -> None:
+    """Open a room, and say which setting it is about if that fails."""
+    try:
+        await line.start()
+    except StoreMisconfigured as error:
+        raise SettingsError([f"gateway.store: {error}"]) from error
+    except StoreUnavailable as error:
+        raise StoreUnavailable(f"gateway.store: {error}") from error
 
 
 async def _watch_keys(keys: KeyStore) -> None:

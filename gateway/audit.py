@@ -30,6 +30,10 @@ class Audit:
         """An admission: written before it is answered, and once more (`again`) whenever its pass is told again."""
         self._write({"time_ms": now_ms, "event": "admitted", "room": room, **facts})
 
+    def failed_open(self, room: str, now_ms: int, **facts: object) -> None:
+        """Somebody let in without the line while its store was away: a line each, however many they are."""
+        self._write({"time_ms": now_ms, "event": "failed_open", "room": room, **facts})
+
     def note(self, event: str, room: str, now_ms: int, **facts: object) -> None:
         """A refusal or another event that a flood may repeat: written while there is allowance."""
         second = int(self._clock())

@@ -43,10 +43,30 @@ class ServerFacts(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class StoreFacts:
+    """The store of one room, as one worker finds it; counts are since its start.
+
+    up: the last tick was made, and lately. age_s: since it was last heard from. skew_ms: this machine's wall clock less
+    the store's. errors: by kind. grace: requests forwarded by a remembered pass. let_in: requests let in without the
+    line. fails_open: whether that goes on.
+    """
+
+    room: str
+    up: bool
+    age_s: float
+    skew_ms: int
+    errors: Mapping[str, int]
+    grace: int
+    let_in: int
+    fails_open: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerFacts:
     """connections: of visitors, open now. refused: requests and connections that never reached the gate, by kind.
 
     streams: WebSockets and event streams open now. stock: room -> what its backend last said it has left.
+    stores: of each room.
     """
 
     connections: int
@@ -54,6 +74,7 @@ class WorkerFacts:
     streams: int
     servers: Sequence[ServerFacts]
     stock: Mapping[str, int]
+    stores: Sequence[StoreFacts] = ()
 
 
 _SERVER_GAUGES: Final[Sequence[tuple[str, str, Callable[[ServerFacts], int]]]] = (
@@ -64,6 +85,18 @@ _SERVER_GAUGES: Final[Sequence[tuple[str, str, Callable[[ServerFacts], int]]]] =
     ),
     ("sunbeon_backend_requests_in_flight", "Requests it is at.", lambda server: server.in_flight),
     ("sunbeon_backend_idle_connections", "Connections kept open to it.", lambda server: server.idle),
+)
+
+
+_STORE_GAUGES: Final[Sequence[tuple[str, str, Callable[[StoreFacts], float]]]] = (
+    ("sunbeon_store_up", "1 if the store answers this worker.", lambda store: int(store.up)),
+    ("sunbeon_store_age_seconds", "Since the store was last heard from.", lambda store: store.age_s),
+    ("sunbeon_clock_skew_ms", "This machine's wall clock less the store's.", lambda store: store.skew_ms),
+    ("sunbeon_failing_open", "1 while people are let in without the line.", lambda store: int(store.fails_open)),
+)
+_STORE_COUNTERS: Final[Sequence[tuple[str, str, Callable[[StoreFacts], int]]]] = (
+    ("sunbeon_grace_requests", "Forwarded by a remembered pass while the store was away.", lambda store: store.grace),
+    ("sunbeon_fail_open", "Let in without the line while the store was away.", lambda store: store.let_in),
 )
 
 
@@ -98,6 +131,26 @@ class WorkerCollector:
             for server in facts.servers:
                 gauge.add_metric([self._worker, server.name], read(server))
             yield gauge
+        yield from self._stores(facts.stores)
+
+    def _stores(self, stores: Sequence[StoreFacts]) -> Iterable[Metric]:
+        for name, text, measure in _STORE_GAUGES:
+            gauge = GaugeMetricFamily(name, text, labels=["worker", "room"])
+            for store in stores:
+                gauge.add_metric([self._worker, store.room], measure(store))
+            yield gauge
+        for name, text, count in _STORE_COUNTERS:
+            counter = CounterMetricFamily(name, text, labels=["worker", "room"])
+            for store in stores:
+                counter.add_metric([self._worker, store.room], count(store))
+            yield counter
+        errors = CounterMetricFamily(
+            "sunbeon_store_errors", "Calls to the store that failed, by kind.", labels=["worker", "room", "kind"]
+        )
+        for store in stores:
+            for kind, number in sorted(store.errors.items()):
+                errors.add_metric([self._worker, store.room, kind], number)
+        yield errors
 
 
 class RoomCollector:

@@ -2,7 +2,7 @@
 
 Workers share the visitors' and the operators' port (SO_REUSEPORT). The supervisor holds both ports bound, without
 listening, so that a port is either all ours or refused at the start. Each worker holds one end of a pipe: it says
-"ready" or why not, and a worker whose supervisor is gone (even by kill -9) sees the pipe close and stops.
+"ready", or what is in its way, and a worker whose supervisor is gone (even by kill -9) sees the pipe close and stops.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from typing import Final
 from gateway.app import serve
 from gateway.settings import Settings
 from shared import logs
-from shared.errors import SunbeonError
+from shared.errors import SettingsError, SunbeonError
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -38,12 +38,20 @@ FIRST_PAUSE_S: Final = 0.2
 LONGEST_PAUSE_S: Final = 5.0
 # A worker that lived this long is taken to have been healthy.
 HEALTHY_S: Final = 10.0
-# Beyond the drain: how long a worker may take to go before it is killed.
+# Beyond delay and drain: how long a worker may take to go before it is killed.
 GRACE_S: Final = 5.0
 
 
 class CannotStart(SunbeonError):
     """A port is taken, or a worker says why it cannot begin."""
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """Why a worker cannot begin. settings: the problems, if it is settings that no waiting mends."""
+
+    why: str
+    settings: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -115,7 +123,8 @@ class Supervisor:
     def run(self, on_ready: Callable[[tuple[str, int], tuple[str, int]], None]) -> None:
         """Block until stopped. on_ready: called with the visitors' and operators' addresses when all workers serve.
 
-        Raises `CannotStart`.
+        Raises `CannotStart`, or `SettingsError` if a worker finds settings that cannot be. Both before the first start
+        only: later, a worker that cannot begin is said and started again.
         """
         with reserve(self._settings.gateway.listen) as visitors, reserve(self._settings.gateway.operator_listen) as ops:
             self._addresses = (visitors.getsockname()[:2], ops.getsockname()[:2])
@@ -160,8 +169,8 @@ class Supervisor:
                 except EOFError:
                     worker.process.join()
                     raise CannotStart(f"a worker ended with code {worker.process.exitcode} at its start") from None
-                if said not in {READY, ALIVE}:
-                    raise CannotStart(said)
+                if isinstance(said, Obstacle):
+                    raise SettingsError(said.settings) if said.settings else CannotStart(said.why)
                 worker.ready = worker.ready or said == READY
                 worker.heard_s = time.monotonic()
 
@@ -173,8 +182,8 @@ class Supervisor:
                 while worker.pipe.poll():
                     said = worker.pipe.recv()
                     worker.heard_s = time.monotonic()
-                    if said not in {READY, ALIVE}:
-                        _LOG.error("a worker could not start", extra={"why": said})
+                    if isinstance(said, Obstacle):
+                        _LOG.error("a worker could not start", extra={"why": said.why})
             except EOFError:
                 self._replace(index, worker)
                 continue
@@ -208,7 +217,8 @@ class Supervisor:
         living = [worker for worker in self._workers.values() if worker.process.is_alive()]
         for worker in living:
             worker.process.terminate()
-        deadline = time.monotonic() + self._settings.gateway.drain_s + GRACE_S
+        gateway = self._settings.gateway
+        deadline = time.monotonic() + gateway.drain_delay_s + gateway.drain_s + GRACE_S
         for worker in living:
             worker.process.join(max(0.0, deadline - time.monotonic()))
             if worker.process.is_alive():
@@ -230,7 +240,7 @@ def worker_main(
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_work(settings, token, visitors, operators, pipe))
     except (SunbeonError, OSError) as error:
-        _say(pipe, str(error))
+        _say(pipe, Obstacle(str(error), error.problems if isinstance(error, SettingsError) else ()))
         raise SystemExit(1) from None
 
 
@@ -277,8 +287,8 @@ async def _say_alive(pipe: Connection) -> None:
             _say(pipe, ALIVE)
 
 
-def _say(pipe: Connection, word: str) -> None:
+def _say(pipe: Connection, what: str | Obstacle) -> None:
     try:
-        pipe.send(word)
+        pipe.send(what)
     except OSError:
         _LOG.warning("the supervisor is gone")

@@ -35,6 +35,7 @@ class How(StrEnum):
     LATE_LANE = "late_lane"  # came back after the claim window
     EXEMPT = "exempt"  # a bypass rule of the operator's; `rule` names it
     PASSTHROUGH = "passthrough"  # the operator switched the room off
+    FAIL_OPEN = "fail_open"  # the line could not be asked, and the operator chose that then everyone goes in
 
 
 class Command(StrEnum):
@@ -61,14 +62,15 @@ class VisitorState(StrEnum):
 
     OUTSIDE = "outside"  # no ticket: ask for the page, it hands out a knock
     WAITING = "waiting"
-    CALLED = "called"  # your turn: ask for the page (a gate whose status answers claim says `inside` at once)
+    CALLED = "called"  # your turn: ask for the page (a gate whose status answers claim says so only while catching up)
     AT_DOOR = "at_door"  # called and came, but every seat is taken this moment: first to enter
     INSIDE = "inside"  # a live pass
     USED = "used"  # this ticket has had its turn
     REFUSED = "refused"  # the ticket is not valid here; `message` says why
 
 
-# Fields of `GET /_sunbeon/{room}/status`, in the order they are written.
+# Fields of `GET /_sunbeon/{room}/status`, in the order they are written. `as_of_ms`: when the line was last heard from;
+# `catching_up`: that was too long ago, or it could not be asked now: everything is as it was then.
 STATUS_FIELDS: Final = (
     "state",
     "room_state",
@@ -78,6 +80,8 @@ STATUS_FIELDS: Final = (
     "eta_ms",
     "poll_after_ms",
     "server_time_ms",
+    "as_of_ms",
+    "catching_up",
     "opens_at_ms",
     "outflow_per_minute",
     "message",

@@ -46,6 +46,7 @@ class RoomControl(Protocol):
 
 _ROOMS: Final = web.AppKey("rooms", Mapping[str, RoomControl])
 _FACTS: Final[web.AppKey[Callable[[], WorkerFacts] | None]] = web.AppKey("facts")
+_DRAINING: Final[web.AppKey[Callable[[], bool]]] = web.AppKey("draining")
 _TOKEN: Final = web.AppKey("token", bytes)
 
 # Reachable without a token: whether this process is alive, and whether it should get visitors.
@@ -53,15 +54,24 @@ _OPEN: Final = frozenset({"/healthz", "/readyz"})
 
 
 def create_app(
-    rooms: Sequence[RoomControl], token: str, facts: Callable[[], WorkerFacts] | None = None
+    rooms: Sequence[RoomControl],
+    token: str,
+    facts: Callable[[], WorkerFacts] | None = None,
+    *,
+    draining: Callable[[], bool] = lambda: False,
 ) -> web.Application:
-    """The operators' application. token: the one that is accepted; an empty one is an error. facts: for the metrics."""
+    """The operators' application.
+
+    token: the one that is accepted; an empty one is an error. facts: for the metrics.
+    draining: whether this worker is on its way out.
+    """
     if not token:
         raise ValueError("the operator API needs a token")
     app = web.Application(middlewares=[_problems, _authorise], client_max_size=MAX_BODY_BYTES)
     app[_ROOMS] = {room.name: room for room in rooms}
     app[_TOKEN] = _digest(token)
     app[_FACTS] = facts
+    app[_DRAINING] = draining
     app.on_response_prepare.append(_sign)
     app.router.add_get("/healthz", _healthz)
     app.router.add_get("/readyz", _readyz)
@@ -128,8 +138,17 @@ async def _healthz(_: web.Request) -> web.Response:
 
 
 async def _readyz(request: web.Request) -> web.Response:
-    away = sorted(name for name, room in request.app[_ROOMS].items() if not room.fresh)
-    return _json({"status": "ok"}) if not away else _problem(503, "the store is out of reach", rooms=away)
+    """Whether this process should get visitors: it knows its rooms, and is not on its way out.
+
+    Also while the store is away. All gateways share the store, so all would turn unready at once, and visitors would
+    get a balancer's error page in place of a waiting page that keeps their places.
+    """
+    if request.app[_DRAINING]():
+        return _problem(503, "draining")
+    rooms = request.app[_ROOMS].values()
+    # Raises `StoreUnavailable` for a room that was never seen.
+    away = sorted(room.snapshot.room for room in rooms if not room.fresh)
+    return _json({"status": "ok", "store_away": away} if away else {"status": "ok"})
 
 
 async def _metrics(request: web.Request) -> web.Response:

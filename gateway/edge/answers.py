@@ -27,10 +27,17 @@ STATUS: Final[Mapping[str, int]] = {
     "closed": 503,
     "full": 503,
     "unavailable": 503,
+    "turn_kept": 503,
     "gateway_timeout": 504,
     "left": 200,
 }
-RETRY_AFTER_S: Final[Mapping[str, int]] = {"full": 10, "unavailable": 5, "bad_gateway": 5, "gateway_timeout": 10}
+RETRY_AFTER_S: Final[Mapping[str, int]] = {
+    "full": 10,
+    "unavailable": 5,
+    "turn_kept": 5,
+    "bad_gateway": 5,
+    "gateway_timeout": 10,
+}
 
 
 # Not `gzip;q=0`, which refuses it.

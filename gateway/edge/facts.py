@@ -14,13 +14,27 @@ from shared.wire import RoomState, VisitorState
 _jitter: Final = random.Random()  # noqa: S311
 
 
+# While the line is out of reach pages ask again within this, spread wide: its return must be no stampede.
+AWAY_POLL_MS: Final = (5_000, 15_000)
+
+
 def status_facts(
-    room: Snapshot, standing: Standing | None, language: str, *, ticket: str | None = None
+    room: Snapshot,
+    standing: Standing | None,
+    language: str,
+    *,
+    ticket: str | None = None,
+    as_of_ms: int | None = None,
+    stale: bool = False,
 ) -> dict[str, Any]:
-    """A status answer (`shared.wire.STATUS_FIELDS`). standing: None for somebody who has not joined."""
+    """A status answer (`shared.wire.STATUS_FIELDS`). standing: None for somebody who has not joined.
+
+    as_of_ms: when `room` was like this, if not now. stale: that is so long ago that its numbers may not hold any more.
+    """
     number, place = _number_and_place(standing)
+    catching_up = stale or (isinstance(standing, InLine | Knocking) and standing.catching_up)
     ahead = max(0, place - room.serving - 1) if place is not None and isinstance(standing, InLine) else None
-    eta = _expected_wait(room, ahead) if ahead is not None else None
+    eta = _expected_wait(room, ahead) if ahead is not None and not catching_up else None
     # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
     at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
     soon = at_front or isinstance(standing, Inside | Through | Knocking)
@@ -31,8 +45,14 @@ def status_facts(
         "place": place,
         "ahead": ahead,
         "eta_ms": eta,
-        "poll_after_ms": poll_after(room, (0, 0) if soon else eta, jitter=_jitter.getrandbits(32)),
+        "poll_after_ms": (
+            _jitter.randint(*AWAY_POLL_MS)
+            if catching_up
+            else poll_after(room, (0, 0) if soon else eta, jitter=_jitter.getrandbits(32))
+        ),
         "server_time_ms": room.now_ms,
+        "as_of_ms": room.now_ms if as_of_ms is None else as_of_ms,
+        "catching_up": catching_up,
         "opens_at_ms": room.limits.opens_at_ms,
         "outflow_per_minute": room.limits.new_users_per_minute,
         "message": in_language(room.limits.message, language) or None,
@@ -40,7 +60,7 @@ def status_facts(
     }
 
 
-def board_facts(room: Snapshot) -> dict[str, Any]:
+def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool) -> dict[str, Any]:
     """The same for everyone."""
     return {
         "room": room.room,
@@ -52,6 +72,8 @@ def board_facts(room: Snapshot) -> dict[str, Any]:
         "outflow_per_minute": room.limits.new_users_per_minute,
         "opens_at_ms": room.limits.opens_at_ms,
         "server_time_ms": room.now_ms,
+        "as_of_ms": as_of_ms,
+        "catching_up": stale,
         "message": dict(room.limits.message),
     }
 
@@ -69,6 +91,8 @@ def _state(standing: Standing | None) -> VisitorState:
     match standing:
         case InLine(at_door=True):
             return VisitorState.AT_DOOR
+        case InLine(called=True):
+            return VisitorState.CALLED
         case Inside() | Through():
             return VisitorState.INSIDE
         case Refused():

@@ -6,7 +6,8 @@
 4. In a room the tokens it brings are verified, and `settle` says where its sender stands.
 5. Inside: forwarded, with `Sunbeon-Pass`. Anything else: a page or a problem document, and not a byte to the backend.
 
-Whatever fails on the way (store, keys, a fault of ours) ends in 5, never in a forward.
+Whatever fails on the way (store, keys, a fault of ours) ends in 5, never in a forward. While the store is away, passes
+that are remembered to live go on for a while, and an operator may have chosen to let everyone in (`away`).
 """
 
 import logging
@@ -23,6 +24,7 @@ from multidict import CIMultiDictProxy
 from gateway.access import AccessLog, Exchange
 from gateway.audit import Audit
 from gateway.edge import cookies
+from gateway.edge.away import TurnUnconfirmed
 from gateway.edge.client import NOWHERE, Client, identify
 from gateway.edge.crowd import Crowd, Crowded
 from gateway.edge.framing import ALLOW
@@ -173,6 +175,8 @@ class Gate:
                 _LOG.warning("the backend failed", extra={"kind": kind, "why": detail, **where})
                 if line is not None:
                     line.count(f"backend.{kind}")
+            case TurnUnconfirmed():
+                kind, detail = "turn_kept", "your turn cannot be confirmed just now; it is kept"
             case StoreError():
                 kind, detail = "unavailable", "the line is out of reach; every place is kept"
                 _LOG.debug("the store failed a request", extra={"why": error, **where})

@@ -10,19 +10,26 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.edge.cookies import CookieNames
+from gateway.edge.outage import Outage
 from gateway.edge.pages import Pages
+from gateway.metrics import StoreFacts
 from gateway.room.model import Mode, PassGrant, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.settings import Room
 from gateway.store.base import Claim, ClaimAnswer, PassRef, StaleEpoch, StoreError, StoreUnavailable, VersionConflict
 from gateway.store.batching import BatchingStore
+from shared.clock import Clock, now_ms
+
+K = TypeVar("K")
+V = TypeVar("V")
+T = TypeVar("T")
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -35,6 +42,12 @@ TICK_TRIES: Final = 4
 # How long a knock may be brought back. A page does it at once, a browser without scripts within its refresh.
 KNOCK_LIFETIME_MS: Final = 120_000
 
+# Nearer to its end than this, a knock is not handed out again: it would lapse before it is brought back.
+KNOCK_MARGIN_MS: Final = 30_000
+
+# Passes remembered as revoked, and passes whose end the store has yet to be told; beyond it the oldest are forgotten.
+REMEMBERED: Final = 10_000
+
 # What was seen this lately need not be looked at again for one newcomer.
 GLANCE_S: Final = 0.02
 
@@ -42,11 +55,27 @@ GLANCE_S: Final = 0.02
 STALE_S: Final = 3.0
 
 
+class StoreSlow(StoreUnavailable):
+    """The store has not answered within the patience a visitor is owed. What was asked goes on."""
+
+
 class Line:
-    """A room's line as this process sees it. `start` before use."""
+    """A room's line as this process sees it. `start` before use.
+
+    wall: this machine's clock, to compare with the store's. patience_s: longest wait for a visitor's answer.
+    grace_s: how long, since the store was last heard from, a pass remembered to live counts as living.
+    """
 
     def __init__(
-        self, config: Room, store: BatchingStore, *, secure: bool, monotonic: Callable[[], float] = time.monotonic
+        self,
+        config: Room,
+        store: BatchingStore,
+        *,
+        secure: bool,
+        monotonic: Callable[[], float] = time.monotonic,
+        wall: Clock = now_ms,
+        patience_s: float = 1.0,
+        grace_s: float = 60.0,
     ) -> None:
         self.config = config
         self.name = config.name
@@ -56,12 +85,19 @@ class Line:
         self.pages = Pages(config.templates)
         self._store = store
         self._monotonic = monotonic
+        self._wall = wall
+        self._patience_s = patience_s
+        self._grace_s = grace_s
         self._snapshot: Snapshot | None = None
         self._seen_s = 0.0
+        self._skew_ms = 0
         self._tick_lock = asyncio.Lock()
         self._ticks_begun = 0
         self._counted: Counter[str] = Counter()
-        self._away = False
+        # By pass: the reason of an end that the store could not be told.
+        self._ending: dict[Pass, str] = {}
+        self._revoked: dict[str, None] = {}
+        self.outage = Outage(config.name, monotonic)
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
         self.joined_ahead = 0
         # What the backend last said it has left, to this worker; None: it never did.
@@ -75,15 +111,38 @@ class Line:
     @property
     def snapshot(self) -> Snapshot:
         """The room as last seen, with `now_ms` carried on to this moment."""
+        known = self.known
+        return replace(known, now_ms=known.now_ms + int(self._unheard_s * 1000))
+
+    @property
+    def known(self) -> Snapshot:
+        """The room as last seen, as of that moment. Raises `StoreUnavailable` before `start`."""
         if self._snapshot is None:
             raise StoreUnavailable("the room has not been opened yet")
-        behind_ms = int((self._monotonic() - self._seen_s) * 1000)
-        return replace(self._snapshot, now_ms=self._snapshot.now_ms + behind_ms)
+        return self._snapshot
 
     @property
     def fresh(self) -> bool:
         """Whether the store was heard from lately."""
-        return self._snapshot is not None and self._monotonic() - self._seen_s < STALE_S
+        return self._snapshot is not None and self._unheard_s < STALE_S
+
+    @property
+    def out_of_reach(self) -> bool:
+        """Whether it is no use to ask the store: it fails or keeps silent, has for a while, and ticks ask it anyway."""
+        return not self.fresh and (self.outage.away or self._tick_lock.locked())
+
+    @property
+    def store_facts(self) -> StoreFacts:
+        """For the metrics."""
+        outage = self.outage
+        return StoreFacts(
+            self.name, self.fresh and not outage.away, self._unheard_s, self._skew_ms, outage.errors, outage.grace,
+            outage.let_in, outage.fails_open,
+        )  # fmt: skip
+
+    @property
+    def _unheard_s(self) -> float:
+        return self._monotonic() - self._seen_s
 
     async def run(self) -> None:
         """Tick until cancelled. A store that fails is tried again, and said so once."""
@@ -92,18 +151,22 @@ class Line:
             try:
                 async with self._tick_lock:
                     await self._tick(spacing_ms=TICK_SPACING_MS)
-                await self._flush_counts()
+                await self._flush()
             except StoreError as error:
-                if not self._away:
-                    _LOG.error("the store is out of reach; nobody is admitted", extra={"room": self.name, "why": error})
-                self._away = True
+                self.outage.tick_failed(error, heard_s=self._seen_s)
             except Exception:  # noqa: BLE001
                 # A fault of ours must not stop the ticks for good: without them nobody is called any more.
                 _LOG.exception("a tick failed through a fault of the gateway's", extra={"room": self.name})
             else:
-                if self._away:
-                    _LOG.warning("the store is back", extra={"room": self.name})
-                self._away = False
+                self.outage.tick_succeeded()
+
+    async def within(self, asked: asyncio.Future[T]) -> T:
+        """The answer, if it comes within a visitor's patience. Raises `StoreSlow`; what was asked goes on unheard."""
+        asked.add_done_callback(_hear)
+        await asyncio.wait((asked,), timeout=self._patience_s)
+        if not asked.done():
+            raise StoreSlow("the store did not answer in time")
+        return asked.result()
 
     async def tick_now(self) -> None:
         """Have a tick that begins after this call; those who ask meanwhile share one."""
@@ -143,22 +206,44 @@ class Line:
 
     async def renew(self, visitor_pass: Pass) -> PassGrant | None:
         """The pass, kept alive, if it lives."""
+        if visitor_pass in self._ending:
+            return None
         return await self._store.renew_one(self.name, _ref(visitor_pass))
 
     async def look(self, passes: Sequence[Pass]) -> list[bool]:
         """Which passes live; keeps none of them alive."""
-        return [grant is not None for grant in await self._store.store.look(self.name, [*map(_ref, passes)])]
+        return await self._living(self._store.store.look, passes)
 
     async def renew_all(self, passes: Sequence[Pass]) -> list[bool]:
         """Keep passes alive; which of them live."""
-        return [grant is not None for grant in await self._store.store.renew(self.name, [*map(_ref, passes)])]
+        return await self._living(self._store.store.renew, passes)
+
+    def recall(self, visitor_pass: Pass) -> PassGrant | None:
+        """The pass as last known to live, while the store is away; None past the grace, or if it was ended here."""
+        if visitor_pass in self._ending or self._unheard_s >= self._grace_s:
+            return None
+        return self._store.store.recall(self.name, _ref(visitor_pass))
+
+    def was_revoked(self, visitor_pass: Pass) -> bool:
+        """Whether the backend had this pass revoked, through this process."""
+        return visitor_pass.pass_id in self._revoked
 
     async def end(self, visitor_pass: Pass, reason: str) -> bool:
-        """End a pass and free its seat: `completed`, `revoked` or `left`."""
-        return await self._store.complete_one(self.name, _ref(visitor_pass), reason=reason)
+        """End a pass and free its seat: `completed`, `revoked` or `left`.
+
+        If the store cannot be told now, the pass is none here from now on, and the store is told when it is back.
+        """
+        if reason == "revoked":
+            _remember(self._revoked, visitor_pass.pass_id, None)
+        try:
+            return await self.within(self._store.complete_one(self.name, _ref(visitor_pass), reason=reason))
+        except StoreError as error:
+            self.outage.failed(error)
+            _remember(self._ending, visitor_pass, reason)
+            return True
 
     async def leave(self, ticket: Ticket, place: int) -> bool:
-        return await self._store.leave_one(self.name, ticket.epoch, place)
+        return await self.within(self._store.leave_one(self.name, ticket.epoch, place))
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot:
         """Change live settings and let a tick act on them at once. Raises `VersionConflict`."""
@@ -186,14 +271,15 @@ class Line:
     def new_knock(self) -> Knock:
         return Knock(secrets.randbits(63), self.snapshot.now_ms)
 
-    def accepts(self, knock: Knock) -> bool:
-        """Whether a knock may still be brought back."""
-        return 0 <= self.snapshot.now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS
+    def accepts(self, knock: Knock, *, lasting: bool = False) -> bool:
+        """Whether a knock may still be brought back. lasting: and for a while yet."""
+        margin_ms = KNOCK_MARGIN_MS if lasting else 0
+        return 0 <= self.snapshot.now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS - margin_ms
 
     async def flush(self) -> None:
         """Write what was counted; before stopping."""
         try:
-            await self._flush_counts()
+            await self._flush()
         except StoreError as error:
             _LOG.warning("the last counts were not written", extra={"room": self.name, "why": error})
 
@@ -208,6 +294,16 @@ class Line:
         await self.tick_now()
         return self.snapshot
 
+    async def _living(
+        self,
+        ask: Callable[[str, Sequence[PassRef]], Coroutine[Any, Any, Sequence[PassGrant | None]]],
+        passes: Sequence[Pass],
+    ) -> list[bool]:
+        if self.out_of_reach:
+            raise StoreUnavailable("the store is out of reach")
+        grants = await self.within(asyncio.create_task(ask(self.name, [*map(_ref, passes)])))
+        return [grant is not None for grant in grants]
+
     def _see(self, snapshot: Snapshot) -> None:
         # Answers may overtake one another; an older one must not undo what was seen.
         if self._snapshot is None or snapshot.tick >= self._snapshot.tick:
@@ -215,6 +311,7 @@ class Line:
                 self.joined_ahead = 0
             self._snapshot = snapshot
             self._seen_s = self._monotonic()
+            self._skew_ms = self._wall() - snapshot.now_ms
 
     async def _tick(self, *, spacing_ms: int) -> None:
         self._ticks_begun += 1
@@ -229,7 +326,13 @@ class Line:
             if done:
                 return
 
-    async def _flush_counts(self) -> None:
+    async def _flush(self) -> None:
+        """Tell the store what it could not be told at once."""
+        for reason in set(self._ending.values()):
+            passes = [visitor_pass for visitor_pass, why in self._ending.items() if why == reason]
+            await self._store.store.complete(self.name, [*map(_ref, passes)], reason=reason)
+            for visitor_pass in passes:
+                self._ending.pop(visitor_pass, None)
         if not self._counted:
             return
         counted, self._counted = self._counted, Counter()
@@ -238,6 +341,18 @@ class Line:
         except StoreError:
             self._counted.update(counted)
             raise
+
+
+def _hear(asked: asyncio.Future[Any]) -> None:
+    """A failure that nobody waits for any more is no news: the ticks meet the same one."""
+    if not asked.cancelled():
+        asked.exception()
+
+
+def _remember(what: dict[K, V], key: K, value: V) -> None:
+    what[key] = value
+    if len(what) > REMEMBERED:
+        del what[next(iter(what))]
 
 
 def _ref(visitor_pass: Pass) -> PassRef:

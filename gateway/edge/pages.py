@@ -42,8 +42,8 @@ KST: Final = timezone(timedelta(hours=9), "KST")
 ROOM_STYLE: Final = "room.css"
 
 NOTICE_KINDS: Final = (
-    "closed", "sold_out", "full", "forged", "old_epoch", "left", "unavailable", "bad_gateway", "gateway_timeout",
-    "bad_request", "too_large", "too_slow", "not_found", "misdirected", "too_many", "completed",
+    "closed", "sold_out", "full", "forged", "old_epoch", "left", "unavailable", "turn_kept", "bad_gateway",
+    "gateway_timeout", "bad_request", "too_large", "too_slow", "not_found", "misdirected", "too_many", "completed",
 )  # fmt: skip
 WAITING_NOTICES: Final = ("used", "ended", "unsent")
 
@@ -55,6 +55,8 @@ SAMPLE_STATUS: Final[Mapping[str, Any]] = {
     "eta_ms": [720_000, 1_080_000],
     "poll_after_ms": 120_000,
     "server_time_ms": 1_626_692_400_000,
+    "as_of_ms": 1_626_692_400_000,
+    "catching_up": False,
     "opens_at_ms": 1_626_699_600_000,
     "outflow_per_minute": 1_000,
     "message": None,
@@ -70,6 +72,7 @@ _JOIN_AGAIN: Final = frozenset({"forged", "old_epoch"})
 # Least and most seconds until these ask again by themselves: spread, or everyone would come back in the same second.
 _ASKS_AGAIN: Final[Mapping[str, tuple[int, int]]] = {
     "unavailable": (8, 15),
+    "turn_kept": (8, 15),
     "bad_gateway": (10, 20),
     "gateway_timeout": (20, 40),
 }
@@ -242,7 +245,7 @@ class Pages:
         phase = phase_of(status)
         ahead = status["ahead"] if phase in {"waiting", "paused"} else None
         before, count, after = _ahead_words(ahead, t)
-        checked = _moment(status["server_time_ms"], view.zone)
+        checked = _moment(status["as_of_ms"], view.zone)
         opens = None if status["opens_at_ms"] is None else _moment(status["opens_at_ms"], view.zone)
         shows_opening = opens is not None and phase == "prequeue"
         data = {"status": {**status}, "status_url": view.status_url, "room": view.room}
@@ -260,6 +263,7 @@ class Pages:
             "opens_iso": opens.isoformat(timespec="seconds") if opens is not None and shows_opening else "",
             "message": status["message"] or "",
             "notice": t[f"notice_{view.notice}"] if view.notice is not None else "",
+            "away": t[f"away_{phase if phase in {'number', 'turn'} else 'place'}"] if status["catching_up"] else "",
             "checked": f"{checked:%H:%M:%S %Z}",
             "checked_iso": checked.isoformat(timespec="seconds"),
             "leave_url": view.leave_url,

@@ -52,6 +52,7 @@ _CROWDED: Final = (
 class Server(web.Server):
     """A listener. handler: answers what came whole. crowd: counts connections by network; None counts nothing.
 
+    leaving: every answer ends its connection, so that clients go elsewhere.
     open_connections: now. refused: by kind since the start, among them `crowded` (turned away at once),
     `bad_body` (broken chunks) and `unread` (a client that did not take its answer). Both of this worker.
     """
@@ -82,6 +83,7 @@ class Server(web.Server):
         self.limits = Limits(settings.max_target_bytes, settings.max_header_bytes, settings.max_headers)
         self.crowd = Crowd(0) if crowd is None else crowd
         self.open_connections = 0
+        self.leaving = False
         self.refused: Counter[str] = Counter()
 
     def __call__(self) -> web.RequestHandler:
@@ -339,7 +341,8 @@ class _Connection(web.RequestHandler):
         if declined:
             self._rest, self._message_tail = self._message_tail, b""
             self._at = 0
-        if not resp.prepared and (self._close or (self._ended and not self._messages)):
+        ends = self._ended or self._server.leaving
+        if not resp.prepared and (self._close or (ends and not self._messages)):
             resp.force_close()
         resp, reset = await super().finish_response(request, resp, start_time)
         if reset:

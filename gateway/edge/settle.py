@@ -44,18 +44,22 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True)
 class Inside:
-    """A live pass. fresh: the visitor does not hold it yet. ticket: set where its cookie is to be set too."""
+    """A live pass. fresh: the visitor does not hold it yet. ticket: set where its cookie is to be set too.
+
+    grace: the store could not be asked, and the pass is remembered to live.
+    """
 
     visitor_pass: Pass
     grant: PassGrant
     fresh: bool
     first_time: bool
     ticket: Ticket | None
+    grace: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Through:
-    """Needs no pass: by a rule, or because the room is switched off."""
+    """Needs no pass: by a rule, because the room is switched off, or because its store is away and it fails open."""
 
     how: How
     rule: str | None
@@ -63,11 +67,16 @@ class Through:
 
 @dataclass(frozen=True, slots=True)
 class InLine:
-    """Waiting. notice: what happened to an earlier turn, if anything (`used`, `ended`)."""
+    """Waiting. notice: what happened to an earlier turn, if anything (`used`, `ended`).
+
+    catching_up: the store could not be asked. called: the place is called, and cannot be claimed before it can be.
+    """
 
     ticket: Ticket
     at_door: bool
     notice: str | None
+    catching_up: bool = False
+    called: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +85,7 @@ class Knocking:
 
     knock: Knock
     notice: str | None
+    catching_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

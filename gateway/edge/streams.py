@@ -5,8 +5,8 @@ is given `FINISH_S` more to come to its end.
 
 Once a second those that last are looked at, all of a room in one call to the store. What a visitor sends through a
 WebSocket counts as a sign of life, as a request would, and so does an upload or a download under way; what the backend
-sends through a stream does not. While the store is away nothing is ended: clocks stand still then. A worker that stops
-ends the streams at once, so that it need not wait for what has no end.
+sends through a stream does not. While the store is away, those go on whose pass is remembered to live, within the grace
+that requests have too (`Line.recall`). A worker that stops ends them all, and need not wait for what has no end.
 """
 
 import asyncio
@@ -74,12 +74,13 @@ def _ignore(_why: Why) -> None: ...
 
 
 class Streams:
-    """All of one worker. stopping: it takes no more, and connections end with the answers under way."""
+    """All of one worker. stopping: connections end with the answers under way."""
 
     def __init__(self, *, monotonic: Callable[[], float] | None = None) -> None:
         self._monotonic = monotonic or asyncio.get_running_loop().time
         self._open: set[Stream] = set()
         self.stopping = False
+        self._stopped = False
 
     def __len__(self) -> int:
         """How many WebSockets and event streams are open."""
@@ -101,12 +102,12 @@ class Streams:
         stream.endless = True
         if on_end is not None:
             stream.on_end = on_end
-        if self.stopping:
+        if self._stopped:
             stream.end(Why.STOPPING)
 
     def stop(self) -> None:
         """End all that have no end, and at once all that come."""
-        self.stopping = True
+        self.stopping = self._stopped = True
         for stream in list(self._open):
             if stream.endless:
                 stream.end(Why.STOPPING)
@@ -135,14 +136,18 @@ class Streams:
             quiet: list[tuple[Stream, Pass]] = []
             for each in held:
                 (touched if each[0].take_touch() else quiet).append(each)
-            try:
-                for pairs, ask in ((touched, line.renew_all), (quiet, line.look)):
-                    living = await ask([visitor_pass for _, visitor_pass in pairs]) if pairs else ()
-                    for (stream, _), lives in zip(pairs, living, strict=True):
-                        if not lives:
-                            _doom(stream, now_s)
-            except StoreError as error:
-                _LOG.debug("the store did not say which passes live", extra={"room": line.name, "why": error})
+            for pairs, ask in ((touched, line.renew_all), (quiet, line.look)):
+                passes = [visitor_pass for _, visitor_pass in pairs]
+                try:
+                    living = await ask(passes) if pairs else []
+                except StoreError as error:
+                    _LOG.debug("the store did not say which passes live", extra={"room": line.name, "why": error})
+                    living = [line.recall(visitor_pass) is not None for visitor_pass in passes]
+                for (stream, _), lives in zip(pairs, living, strict=True):
+                    if lives:
+                        stream.doomed_s = None
+                    else:
+                        _doom(stream, now_s)
 
 
 def _doom(stream: Stream, now_s: float) -> None:

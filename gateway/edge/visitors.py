@@ -6,16 +6,18 @@ leave (POST)    gives the place up.
 """
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from typing import Final, assert_never
+from collections.abc import Coroutine, Iterable, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar, assert_never
 
 from aiohttp import web
 
 from gateway.audit import Audit
 from gateway.edge import answers, cookies
+from gateway.edge.away import stand_without_store
 from gateway.edge.facts import board_facts, status_facts
 from gateway.edge.language import pick_language
-from gateway.edge.line import KNOCK_LIFETIME_MS, Line
+from gateway.edge.line import KNOCK_LIFETIME_MS, Line, StoreSlow
 from gateway.edge.manner import is_same_origin
 from gateway.edge.pages import Pages, WaitView
 from gateway.edge.settle import (
@@ -32,7 +34,10 @@ from gateway.edge.settle import (
 from gateway.keys import KeyStore
 from gateway.room.decide import place_of
 from gateway.room.ticket import sign
-from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, VisitorState
+from gateway.store.base import StoreError
+from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, How, VisitorState
+
+T = TypeVar("T")
 
 # Methods that send nothing that could be lost.
 LOOKING: Final = frozenset({"GET", "HEAD"})
@@ -53,7 +58,7 @@ class Visitors:
         self._audit = audit
         # For what is said outside every room.
         self._pages = Pages()
-        self._under_way: set[asyncio.Task[Standing]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     def read(self, request: web.BaseRequest, line: Line) -> Credentials:
         """Verify what a request brings to a room. A key nobody knows may be one just made: look once more."""
@@ -69,12 +74,37 @@ class Visitors:
     async def stand(
         self, line: Line, brought: Credentials, *, rule: str | None = None, at_once: bool = True
     ) -> Standing:
-        """`settle`, and the record of it, as one: a client that hangs up in between must not be in unrecorded."""
-        task = asyncio.create_task(self._settle_and_record(line, brought, rule, at_once=at_once))
+        """`settle`, and the record of it, as one: a client that hangs up in between must not be in unrecorded.
+
+        Within the visitor's patience: a store that fails or is slow is answered for by `stand_without_store`. Raises
+        `StoreError` where that cannot say.
+        """
+        if not line.out_of_reach:
+            task = self._begin(self._settle_and_record(line, brought, rule, at_once=at_once))
+            try:
+                return await line.within(task)
+            except StoreError as error:
+                line.outage.failed(error)
+                if isinstance(error, StoreSlow) and brought.empty:
+                    self._begin(self._take_back(line, task))
+        standing = stand_without_store(line, brought, rule=rule)
+        self.record(line, standing, brought)
+        return standing
+
+    def _begin(self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        task = asyncio.create_task(work)
         # The loop holds tasks weakly; an abandoned one must not be forgotten.
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
-        return await asyncio.shield(task)
+        return task
+
+    @staticmethod
+    async def _take_back(line: Line, task: asyncio.Task[Standing]) -> None:
+        """Give back the seat or the number of a newcomer who was told to wait before it came, and cannot ask for it."""
+        with suppress(Exception):
+            match await task:
+                case InLine(ticket=ticket) | Inside(ticket=ticket) if ticket is not None:
+                    await line.leave(ticket, place_of(ticket))
 
     async def _settle_and_record(
         self, line: Line, brought: Credentials, rule: str | None, *, at_once: bool
@@ -101,6 +131,13 @@ class Visitors:
                     how=visitor_pass.how,
                     again=not first_time,
                 )
+            case Inside(grace=True):
+                line.outage.grace += 1
+                line.count("grace")
+            case Through(How.FAIL_OPEN):
+                line.outage.lets_in()
+                line.count("fail_open")
+                self._audit.failed_open(line.name, now_ms, epoch=line.known.epoch)
             case Through(how, rule):
                 line.count(f"{how.value}.{rule}" if rule else how.value)
                 self._audit.note("exempt", line.name, now_ms, how=how.value, rule=rule)
@@ -152,7 +189,7 @@ class Visitors:
         """The waiting page, or its facts as a problem document. silent: sets no cookie."""
         language = pick_language(request.headers.get("Accept-Language"))
         text = self._token(line, standing)
-        status = status_facts(line.snapshot, standing, language, ticket=text)
+        status = _facts(line, standing, language, ticket=text)
         set_cookies = [] if silent else [self._token_cookie(line, standing, text)]
         if not answers.wants_page(request):
             retry_s = max(1, round(status["poll_after_ms"] / 1000))
@@ -161,13 +198,14 @@ class Visitors:
                 retry_s=retry_s, cookies=set_cookies, **{key: status[key] for key in status if key != "status"},
             )  # fmt: skip
         low, high = REFRESH_S
+        hurry = isinstance(standing, Knocking) and not status["catching_up"]
         view = WaitView(
             room=line.name,
             title=line.config.title,
             status=status,
             status_url=f"{OWN_PATH}{line.name}/status",
             leave_url=f"{OWN_PATH}{line.name}/leave",
-            refresh_s=low if isinstance(standing, Knocking) else min(max(low, status["poll_after_ms"] // 1000), high),
+            refresh_s=low if hurry else min(max(low, status["poll_after_ms"] // 1000), high),
             notice="unsent" if request.method not in LOOKING else standing.notice,
         )
         # Only a page that was asked for as a page may be taken for one.
@@ -203,34 +241,39 @@ class Visitors:
     async def _status(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
         brought = self.read(request, line)
         if brought.empty:
-            facts = status_facts(line.snapshot, None, language)
+            facts = _facts(line, None, language)
             facts["state"] = VisitorState.REFUSED if brought.damaged else VisitorState.OUTSIDE
             return answers.json(facts, "status")
         standing = await self.stand(line, brought)
         match standing:
             case InLine():
                 text = self._token(line, standing)
-                facts = status_facts(line.snapshot, standing, language, ticket=text)
+                facts = _facts(line, standing, language, ticket=text)
                 return answers.json(facts, "status", cookies=[self._ticket_cookie(line, text)])
             case Inside():
-                facts = status_facts(line.snapshot, standing, language)
+                facts = _facts(line, standing, language)
                 return answers.json(facts, "status", cookies=self.admission_cookies(line, standing))
+            case Knocking(catching_up=True):
+                # It keeps knocking: its number comes when the store is back.
+                text = self._token(line, standing)
+                facts = _facts(line, standing, language, ticket=text)
+                return answers.json(facts, "status", cookies=[self._token_cookie(line, standing, text)])
             case Knocking(notice=notice):
                 # The page hands out knocks; here it is only told that its ticket has had its turn.
-                facts = status_facts(line.snapshot, None, language)
+                facts = _facts(line, None, language)
                 facts["state"] = VisitorState.USED if notice else VisitorState.OUTSIDE
                 return answers.json(facts, "status")
             case Through():
-                return answers.json(status_facts(line.snapshot, standing, language), "status")
+                return answers.json(_facts(line, standing, language), "status")
             case Refused(why):
-                facts = status_facts(line.snapshot, standing, language)
+                facts = _facts(line, standing, language)
                 facts["code"] = why.value
                 return answers.json(facts, "status")
             case _ as unreachable:
                 assert_never(unreachable)
 
     def _board(self, line: Line) -> web.Response:
-        facts = board_facts(line.snapshot)
+        facts = board_facts(line.snapshot, as_of_ms=line.known.now_ms, stale=not line.fresh)
         return answers.json(facts, "board", cache="public, max-age=1")
 
     async def _leave(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
@@ -271,6 +314,11 @@ class Visitors:
     @staticmethod
     def _cookie(line: Line, name: str, value: str, seconds: int) -> str:
         return cookies.set_cookie(name, value, max_age_s=seconds, secure=line.cookies.secure)
+
+
+def _facts(line: Line, standing: Standing | None, language: str, *, ticket: str | None = None) -> dict[str, Any]:
+    as_of_ms = line.known.now_ms
+    return status_facts(line.snapshot, standing, language, ticket=ticket, as_of_ms=as_of_ms, stale=not line.fresh)
 
 
 def _own_address(request: web.BaseRequest) -> str | None:

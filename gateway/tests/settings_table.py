@@ -12,8 +12,9 @@ Settings come from `sunbeon.toml`, then from the environment (`SUNBEON_<SECTION>
 an unknown key is one. Relative paths are taken from the directory the program is started in.
 
 `SUNBEON_CONFIG` names the file where `--config` is not given. Secrets have variables of their own:
-`SUNBEON_OPERATOR_TOKEN` (instead of `operator_token_file`), `SUNBEON_STORE_PASSWORD` and `SUNBEON_STORE_SENTINEL_PASSWORD`
-(instead of their files) and `SUNBEON_BOOKING_SECRET` (instead of the booking site's `secret_file`).
+`SUNBEON_OPERATOR_TOKEN` (instead of `operator_token_file`), `SUNBEON_STORE_PASSWORD` and
+`SUNBEON_STORE_SENTINEL_PASSWORD` (instead of their files) and `SUNBEON_BOOKING_SECRET` (instead of the booking site's
+`secret_file`).
 
 Rooms are lists and have no variables; set them in the file. The booking site's own section, `[booking]`, is described
 in [booking.md](booking.md).

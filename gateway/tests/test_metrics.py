@@ -64,8 +64,9 @@ def test_two_readings_do_not_add_up(snapshot):
 
 def test_a_worker_tells_of_its_connections_and_of_the_servers_behind_it(snapshot):
     servers = [ServerState("http://a", True, False, 3, 2, 0), ServerState("http://b", True, True, 0, 0, 3)]
+    store = metrics.StoreFacts("vaccine", True, 0.5, -40, {"slow": 3}, grace=5, let_in=6, fails_open=True)
     facts = metrics.WorkerFacts(
-        connections=7, refused={"crowded": 2}, streams=1, servers=servers, stock={"vaccine": 12}
+        connections=7, refused={"crowded": 2}, streams=1, servers=servers, stock={"vaccine": 12}, stores=[store]
     )
     text = metrics.render(lambda: [snapshot], lambda: facts, "42").decode()
     for line in (
@@ -77,5 +78,12 @@ def test_a_worker_tells_of_its_connections_and_of_the_servers_behind_it(snapshot
         'sunbeon_backend_up{server="http://b",worker="42"} 0.0',
         'sunbeon_backend_requests_in_flight{server="http://a",worker="42"} 3.0',
         'sunbeon_backend_idle_connections{server="http://a",worker="42"} 2.0',
+        'sunbeon_store_up{room="vaccine",worker="42"} 1.0',
+        'sunbeon_store_age_seconds{room="vaccine",worker="42"} 0.5',
+        'sunbeon_store_errors_total{kind="slow",room="vaccine",worker="42"} 3.0',
+        'sunbeon_clock_skew_ms{room="vaccine",worker="42"} -40.0',
+        'sunbeon_grace_requests_total{room="vaccine",worker="42"} 5.0',
+        'sunbeon_fail_open_total{room="vaccine",worker="42"} 6.0',
+        'sunbeon_failing_open{room="vaccine",worker="42"} 1.0',
     ):
         assert line in text.splitlines()

@@ -8,6 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.console.api import create_app
+from gateway.edge.tests.backend import until
 from gateway.edge.tests.front import TOKEN, Answer, exchange
 from gateway.store.base import StoreUnavailable
 
@@ -70,16 +71,58 @@ async def test_whether_it_lives_and_serves_is_told_to_everyone(site, path):
     assert (got.status, got.json()) == (200, {"status": "ok"})
 
 
-async def test_it_is_not_ready_while_the_store_is_away_and_says_for_which_rooms(site):
+async def test_while_the_store_is_away_it_stays_ready_and_says_for_which_rooms(site):
+    """All gateways share the store: without any that is ready, visitors would get a balancer's error page."""
     site.store.failure = StoreUnavailable("away")
     site.clock.now_ms += 3_000
     got = await ask(site, "GET", "/readyz", token=None)
-    assert (got.status, got.json()["rooms"]) == (503, ["north", "south"])
+    assert (got.status, got.json()) == (200, {"status": "ok", "store_away": ["north", "south"]})
     assert (await ask(site, "GET", "/healthz", token=None)).status == 200
     site.store.failure = None
     for line in site.lines.values():
         await line.tick_now()
-    assert (await ask(site, "GET", "/readyz", token=None)).status == 200
+    assert (await ask(site, "GET", "/readyz", token=None)).json() == {"status": "ok"}
+
+
+async def test_on_its_way_out_it_is_not_ready_and_lives(site):
+    site.streams.stopping = True
+    got = await ask(site, "GET", "/readyz", token=None)
+    assert (got.status, got.json()["title"]) == (503, "draining")
+    assert (await ask(site, "GET", "/healthz", token=None)).status == 200
+
+
+async def test_a_room_that_was_never_seen_makes_it_not_ready(site):
+    site.lines["south"]._snapshot = None
+    assert (await ask(site, "GET", "/readyz", token=None)).status == 503
+
+
+async def test_while_the_store_is_away_operators_are_told_what_was_last_known_and_that_it_is_old(site):
+    await site.visitor(room="north").get("/n")
+    await site.lines["north"].tick_now()
+    site.store.failure = StoreUnavailable("away")
+    site.clock.now_ms += 4_000
+    await until(lambda: all(line.out_of_reach for line in site.lines.values()), "the ticks fail")
+    rooms = {room["room"]: room for room in (await ask(site, "GET", "/api/rooms")).json()["rooms"]}
+    assert (rooms["north"]["fresh"], rooms["north"]["live"]) == (False, 1)
+    assert (await ask(site, "GET", "/api/rooms/north")).json()["fresh"] is False
+    text = (await ask(site, "GET", "/metrics")).body.decode()
+    families = {family.name: family for family in text_string_to_metric_families(text)}
+    assert [sample.value for sample in families["sunbeon_store_up"].samples] == [0, 0]
+    assert all(sample.value >= 4 for sample in families["sunbeon_store_age_seconds"].samples)
+    failed = {(sample.labels["room"], sample.labels["kind"]) for sample in families["sunbeon_store_errors"].samples}
+    assert failed == {("north", "unavailable"), ("south", "unavailable")}
+    assert {sample.value for sample in families["sunbeon_active_users"].samples} == {0, 1}
+
+
+async def test_how_far_this_machines_clock_is_from_the_stores_is_a_metric(site):
+    await site.pass_time(200)
+    for line in site.lines.values():
+        line._wall = lambda: site.clock.now_ms + 600_000
+    for line in site.lines.values():
+        await line.tick_now()
+    families = text_string_to_metric_families((await ask(site, "GET", "/metrics")).body.decode())
+    skews = next(family.samples for family in families if family.name == "sunbeon_clock_skew_ms")
+    assert [sample.value for sample in skews] == [600_000, 600_000]
 
 
 def test_without_a_token_there_is_no_operator_api():

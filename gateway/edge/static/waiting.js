@@ -25,7 +25,7 @@
   // Our own copy of the ticket: a cookie that is deleted or edited then loses no place. Kept nowhere but here.
   let ticket = status.ticket;
   let serverAhead = status.server_time_ms - performance.now();
-  let checkedAt = status.server_time_ms;
+  let checkedAt = status.as_of_ms;
 
   // ---- words
 
@@ -66,6 +66,12 @@
     if (s.room_state === 'prequeue') return 'prequeue';
     if (s.number === null) return 'number';
     return s.room_state === 'paused' ? 'paused' : 'waiting';
+  };
+
+  // While the server cannot ask the line, everything is as it was last; the same rule as on the server.
+  const awayWords = (phase) => {
+    if (!status.catching_up) return '';
+    return phase === 'number' ? words.away_number : phase === 'turn' ? words.away_turn : words.away_place;
   };
 
   // ---- what the tab remembers across reloads: how far the bar came, how often it knocked. Nothing that lets anyone in.
@@ -133,6 +139,9 @@
     const after = !counted || status.ahead === 0 ? '' : status.ahead === 1 ? words.ahead_one : words.ahead_many;
     const eta = phase === 'paused' ? words.eta_paused : phase === 'waiting' ? etaWords(status.eta_ms) : '';
 
+    const away = awayWords(phase);
+    put('away', away);
+    show('away', away !== '');
     put('head', words['head_' + phase]);
     put('lead', words['lead_' + phase]);
     put('before', before);
@@ -156,7 +165,8 @@
       ? fill(words.ahead_title, { ahead }) + ' · ' + words['head_' + phase]
       : words['head_' + phase];
     const wait = eta && words.eta_label + ': ' + eta;
-    announce(phase, [words['head_' + phase], before, status.ahead ? ahead : '', after, wait].filter(Boolean).join(' '));
+    announce(phase + away, [away, words['head_' + phase], before, status.ahead ? ahead : '', after, wait]
+      .filter(Boolean).join(' '));
     showSeconds();
   };
 
@@ -179,10 +189,12 @@
 
   const showLink = (state) => {
     const link = byId('link');
-    if (link) link.className = 'link ' + (state === 'connected' ? 'ok' : 'lost');
-    put('state', words[state]);
+    const well = state === 'connected';
+    if (link) link.className = 'link ' + (well && !status.catching_up ? 'ok' : 'lost');
+    // We are connected, but to somebody who is catching up: the page says so above.
+    put('state', well && status.catching_up ? '' : words[state]);
     put('checked', fill(words.updated, { time: clock.format(checkedAt) }));
-    if (state !== 'connected') announce(state, words[state]);
+    if (!well) announce(state, words[state]);
   };
 
   // ---- asking
@@ -209,6 +221,9 @@
     && STATES.includes(a.state) && ROOM_STATES.includes(a.room_state)
     && [a.number, a.place, a.ahead, a.opens_at_ms].every(isCount)
     && Number.isFinite(a.poll_after_ms) && Number.isFinite(a.server_time_ms)
+    // A gateway of an older version does not say these yet.
+    && (a.as_of_ms === undefined || Number.isFinite(a.as_of_ms))
+    && (a.catching_up === undefined || typeof a.catching_up === 'boolean')
     && (a.eta_ms === null || (Array.isArray(a.eta_ms) && a.eta_ms.length === 2 && a.eta_ms.every(Number.isFinite)))
     && isText(a.message) && isText(a.ticket);
 
@@ -238,10 +253,12 @@
     status = answer;
     if (answer.ticket !== null) ticket = answer.ticket;
     serverAhead = answer.server_time_ms - performance.now();
-    checkedAt = answer.server_time_ms;
+    checkedAt = answer.as_of_ms === undefined ? answer.server_time_ms : answer.as_of_ms;
     showLink('connected');
     showStatus();
-    if (MOVE_ON.includes(answer.state) || answer.room_state === 'passthrough') {
+    // Called, but the place cannot be claimed yet: the page would come back as it is.
+    const held = answer.state === 'called' && answer.catching_up;
+    if ((MOVE_ON.includes(answer.state) && !held) || answer.room_state === 'passthrough') {
       if (answer.state === 'called' && before !== 'called') tell();
       moveOn();
     } else {

@@ -18,9 +18,9 @@ from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.server import AppRunner
 from gateway.edge.streams import Streams
 from gateway.edge.tests.backend import PATIENCE_S, Backend, Recorded
-from gateway.room.model import MAX_STEP_MS, Snapshot
+from gateway.room.model import MAX_STEP_MS, PassGrant, Snapshot
 from gateway.settings import Settings
-from gateway.store.base import QueueStore
+from gateway.store.base import PassRef, QueueStore
 from gateway.store.sqlite import SqliteStore
 from shared.passes import PassClaims, read_keys, verify
 from shared.wire import GATE_HEADER, OWN_PATH, PASS_HEADER
@@ -54,16 +54,23 @@ class Hands:
 
 
 class Faulty:
-    """The real store, until `failure` is set: then every question raises it."""
+    """The real store, until `failure` is set: then every question raises it. While `stall` is, each waits for it."""
 
     def __init__(self, store: QueueStore) -> None:
         self._store = store
         self.failure: Exception | None = None
+        self.stall: asyncio.Event | None = None
+
+    def recall(self, room: str, ref: PassRef) -> PassGrant | None:
+        """Asks nobody, and so does not fail."""
+        return self._store.recall(room, ref)
 
     def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
 
         async def call(*args: Any, **kwargs: Any) -> Any:
+            if self.stall is not None:
+                await self.stall.wait()
             if self.failure is not None and name != "close":
                 raise self.failure
             return await method(*args, **kwargs)
@@ -324,7 +331,8 @@ async def front(
     ):
         lines: Any = console[_ROOMS]
         for line in lines.values():
-            line._monotonic, line._seen_s = clock.seconds, clock.seconds()
+            line._monotonic = line.outage._monotonic = clock.seconds
+            line._seen_s = clock.seconds()
         runners = [
             web.ServerRunner(server, shutdown_timeout=0.1),
             AppRunner(console, settings.gateway, shutdown_timeout=0.1),

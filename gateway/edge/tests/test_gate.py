@@ -618,11 +618,12 @@ async def test_while_the_store_is_out_of_reach_nobody_gets_through_and_nothing_i
     holder = await enter(site)
     assert isinstance(site.store, Faulty)
     site.store.failure = StoreUnavailable("no disk")
+    site.clock.now_ms += 61_000
     got = await holder.get()
-    assert (got.status, got.gate, got.one("Retry-After")) == (503, "unavailable", "5")
+    assert (got.status, got.gate, got.one("Retry-After")) == (503, "turn_kept", "5")
     assert got.all("Set-Cookie") == []
     problem = await holder.ask("GET", "/", headers={"Accept": "application/json", "Sec-Fetch-Mode": "cors"})
-    assert problem.json()["code"] == "unavailable"
+    assert problem.json()["code"] == "turn_kept"
     assert b"no disk" not in got.body + problem.body
     assert len(backend.requests) == 1
     site.store.failure = None
@@ -632,7 +633,7 @@ async def test_while_the_store_is_out_of_reach_nobody_gets_through_and_nothing_i
 async def test_a_newcomer_to_a_room_whose_store_is_gone_is_not_let_through(start, backend):
     site = await start(faulty=True)
     site.store.failure = StoreUnavailable("no disk")
-    assert (await site.visitor().get()).status == 503
+    assert (await site.visitor().get()).gate == "waiting"
     assert backend.requests == []
 
 

@@ -1,0 +1,72 @@
+"""Where a visitor stands while the store cannot be asked: by what was last known of the room. Nothing is changed.
+
+Places are kept: a ticket, or a knock, is answered with the waiting page, as it was. A live pass is honoured for a
+while (`Line.recall`). Nobody is admitted, unless the operator chose so for this room (`on_store_error = "admit"`): then
+everyone goes in for whom the room was open, except by a ticket that does not count or a pass that was taken away.
+"""
+
+from typing import assert_never
+
+from gateway.edge.line import Line
+from gateway.edge.settle import Credentials, InLine, Inside, Knocking, Refused, Standing, Through
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide
+from gateway.room.ticket import Pass, Ticket
+from gateway.store.base import StoreUnavailable
+from shared.wire import How, RoomState
+
+
+class TurnUnconfirmed(StoreUnavailable):
+    """A pass that cannot be confirmed: it may live, and is not forwarded on its own word."""
+
+
+def stand_without_store(line: Line, brought: Credentials, *, rule: str | None = None) -> Standing:
+    """Where the visitor stands until the store answers again.
+
+    Raises `TurnUnconfirmed` for a pass this process does not remember, or not for so long, and `StoreUnavailable` for
+    a ticket of an epoch it has not heard of.
+    """
+    room = line.snapshot
+    ticket = brought.ticket
+    if ticket is not None and ticket.epoch > room.epoch and rule is None and brought.visitor_pass is None:
+        raise StoreUnavailable("a ticket of an epoch not seen yet")
+    knock = brought.knock if brought.knock is not None and line.accepts(brought.knock) else None
+    opened = _is_opened(line)
+    match decide(Facts(room, rule, brought.visitor_pass, ticket, knock, brought.damaged)):
+        case Forward(visitor_pass=held, rule=by_rule):
+            if held is not None:
+                return _by_pass(line, held, opened=opened)
+            return Through(How.EXEMPT if by_rule is not None else How.PASSTHROUGH, by_rule)
+        case Admit() | Wait() | Join() | Refuse(Refusal.FULL) if opened:
+            return Through(How.FAIL_OPEN, None)
+        case Admit(waiting):
+            return _in_line(waiting, called=True)
+        case Wait(ticket=waiting) if waiting is not None:
+            return _in_line(waiting)
+        case Wait() | Join():
+            # The same knock again: it may have been given its number already, in an answer that got lost.
+            lasting = brought.knock if brought.knock is not None and line.accepts(brought.knock, lasting=True) else None
+            return Knocking(lasting or line.new_knock(), None, catching_up=True)
+        case Refuse(why):
+            return Refused(why)
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
+def _by_pass(line: Line, held: Pass, *, opened: bool) -> Standing:
+    grant = line.recall(held)
+    if grant is not None:
+        return Inside(held, grant, fresh=False, first_time=False, ticket=None, grace=True)
+    if opened and not line.was_revoked(held):
+        return Through(How.FAIL_OPEN, None)
+    raise TurnUnconfirmed("the pass cannot be confirmed; the turn is kept")
+
+
+def _in_line(ticket: Ticket, *, called: bool = False) -> InLine:
+    return InLine(ticket, at_door=False, notice=None, catching_up=True, called=called)
+
+
+def _is_opened(line: Line) -> bool:
+    """Whether the operator's choice lets everyone in: only where people were being let in when last heard of."""
+    known = line.known
+    limited = known.limits.total_active_users == 0 or known.limits.new_users_per_minute == 0
+    return line.config.on_store_error == "admit" and known.state is RoomState.OPEN and not limited
