@@ -1,7 +1,8 @@
 """A real cluster for tests: three primaries, each with a third of the slots, and a replica for each if wanted."""
 
+from collections.abc import Mapping
 from contextlib import ExitStack
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import redis
 from redis.crc import key_slot
@@ -20,14 +21,23 @@ MEETING_TIMEOUT_MS: Final = 1_000
 class Cluster:
     """`with Cluster() as cluster:` runs one, and waits until every node says that all is well.
 
-    replicas: one for each primary, which takes over within about two node timeouts when its primary is killed.
+    replicas: one for each primary, which takes over within about two node timeouts when its primary is killed. Further
+    settings are those of `RedisServer`, for each node; it cannot have a password.
     """
 
-    def __init__(self, kind: Kind = "redis", *, replicas: bool = False, node_timeout_ms: int = NODE_TIMEOUT_MS) -> None:
+    def __init__(
+        self,
+        kind: Kind = "redis",
+        *,
+        replicas: bool = False,
+        node_timeout_ms: int = NODE_TIMEOUT_MS,
+        directives: Mapping[str, str | int] | None = None,
+        **settings: Any,
+    ) -> None:
         count = PRIMARIES * (2 if replicas else 1)
         self._node_timeout_ms = node_timeout_ms
-        directives = {"cluster-node-timeout": MEETING_TIMEOUT_MS}
-        self.nodes = [RedisServer(kind, cluster=True, directives=directives) for _ in range(count)]
+        given = {**(directives or {}), "cluster-node-timeout": MEETING_TIMEOUT_MS}
+        self.nodes = [RedisServer(kind, cluster=True, directives=given, **settings) for _ in range(count)]
         self._servers = ExitStack()
 
     def __enter__(self) -> Self:

@@ -108,6 +108,9 @@ class ServerProcess:
         for holder in self._holders:
             holder.close()
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.kind} {self.port}>"
+
     @property
     def address(self) -> str:
         return f"{HOST}:{self.port}"

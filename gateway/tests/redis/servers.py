@@ -27,7 +27,7 @@ def faketime() -> str:
     return str(found[0]) if found else missing("libfaketime on this machine (apt-get install faketime)")
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class RedisServer(ServerProcess):
     """One server.
 
