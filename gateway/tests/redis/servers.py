@@ -35,7 +35,7 @@ class RedisServer(ServerProcess):
     was there; without it a restarted server is empty. acl: lines of an ACL file ("user gate on >secret ~* +@all"); the
     user `default` stays as `password` says unless a line names it. tls: by the certificate `ca_file`, for Redis only
     (the Valkey we have is built without). unix_socket: instead of a port. clock_offset_s: its clock differs by so much,
-    and `step_clock` moves it; for Valkey only (Debian's Redis hangs at its start under libfaketime).
+    and `step_clock` moves it; for Valkey only (Debian's Redis does not start under libfaketime).
     """
 
     kind: Kind = "redis"
@@ -53,7 +53,7 @@ class RedisServer(ServerProcess):
 
     def __enter__(self) -> Self:
         assert not (self.tls and self.kind == "valkey"), "this Valkey is built without TLS"
-        assert self.clock_offset_s is None or self.kind == "valkey", "Redis hangs under libfaketime"
+        assert self.clock_offset_s is None or self.kind == "valkey", "Redis does not start under libfaketime"
         return super().__enter__()
 
     @property
