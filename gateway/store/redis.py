@@ -175,8 +175,11 @@ class RedisStore:
         for ref in passes:
             arguments += [ref.epoch, ref.place, ref.pass_id]
         reply = await self._call(line, "complete", arguments)
-        for ref in passes:
-            line.witness.ended(ref.epoch, int(reply[1]), ref.place, ref.pass_id, reason)
+        for ref, answer in zip(passes, reply[2:], strict=True):
+            if answer:
+                line.witness.ended(ref.epoch, int(reply[1]), ref.place, ref.pass_id, reason)
+            else:
+                line.witness.gone(ref.epoch, ref.place, ref.pass_id)
         return [bool(answer) for answer in reply[2:]]
 
     async def leave(self, room: str, places: Sequence[tuple[int, int]]) -> Sequence[bool]:
@@ -184,10 +187,11 @@ class RedisStore:
         arguments = [number for place in places for number in place]
         reply = await self._call(line, "leave", arguments)
         for (epoch, place), answer in zip(places, reply[2:], strict=True):
-            if line.witness.inside.get(place) is not None:
-                line.witness.ended(epoch, int(reply[1]), place, None, "left")
-            elif answer:
-                line.witness.left(epoch, int(reply[1]), place)
+            match answer:
+                case 1:
+                    line.witness.left(epoch, int(reply[1]), place)
+                case 2:
+                    line.witness.ended(epoch, int(reply[1]), place, None, "left")
         return [bool(answer) for answer in reply[2:]]
 
     async def count(self, room: str, deltas: Mapping[str, int]) -> None:

@@ -17,7 +17,7 @@ from gateway.store.held_clock import HeldClock
 from gateway.store.limits_text import encode_limits
 from gateway.store.redis_link import Link
 from gateway.store.redis_reply import LETTERS, read_snapshot, shift_and_home
-from gateway.store.witness import Part, Witness
+from gateway.store.witness import Ended, Left, Part, Used, Witness
 from shared.clock import Clock
 
 _LOG: Final = logging.getLogger(__name__)
@@ -95,6 +95,7 @@ class RoomLine:
             if reply[0] != b"whole":
                 raise StoreUnavailable(f"{link.reach}: is being told by all gateways what it may have forgotten")
             self.home = reply[1].decode()
+            self.witness.told()
             if self.witness.epoch:
                 _LOG.warning(
                     "told the store's server what it may have forgotten", extra={"room": self.room, "tick": tick}
@@ -121,18 +122,23 @@ class RoomLine:
     async def _tell(
         self, link: Link, gateway: str, patience_ms: int, step: str, counters: dict[str, Any], part: Part
     ) -> list[Any]:
-        used = [
-            [event.grant.place, event.grant.pass_id, LETTERS[event.grant.how], event.grant.expires_ms,
-             event.grant.ends_ms, event.ended]
-            for event in part.used
-        ]  # fmt: skip
+        used: list[list[str | int]] = []
+        ended: list[list[str | int | None]] = []
+        left: list[int] = []
+        for event in part.events:
+            match event:
+                case Used(_, grant):
+                    used.append([grant.place, grant.pass_id, LETTERS[grant.how], grant.expires_ms, grant.ends_ms])
+                case Ended(_, place, pass_id, counter):
+                    ended.append([place, pass_id, counter])
+                case Left(_, place):
+                    left.append(place)
         reply = await link.call(
             "mend",
-            [*self.keys, self.key("scratch")],
-            [gateway, patience_ms, step, orjson.dumps(counters), orjson.dumps(used), orjson.dumps(part.left),
-             part.offset, part.marks],
+            [*self.keys, self.key("scratch"), self.key("ended")],
+            [gateway, patience_ms, step, *map(orjson.dumps, (counters, used, ended, left)), part.offset, part.marks],
             durable=step == "last",
-        )  # fmt: skip
+        )
         if reply[0] == b"unknown":
             raise UnknownRoom(f"room {self.room!r} was never opened in this store")
         return reply

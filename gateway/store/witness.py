@@ -23,31 +23,44 @@ PART: Final = 1_000
 PART_BYTES: Final = 256 * 1024
 # Numbers that a gateway which is gone may have issued unseen: so many times what the line grew between two looks.
 MARGIN_LOOKS: Final = 4
-LEAST_MARGIN: Final = 64
+LEAST_MARGIN: Final = 16
 LOOKS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """A place was used (or its pass ended) while the line was at `tick`. ended: the counter, or "" while it lives."""
+    """A place was used while the line was at `tick`."""
 
     tick: int
     grant: PassGrant
-    ended: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A live pass ended. pass_id: None for whatever pass the place had. counter: what that counted as."""
+
+    tick: int
+    place: int
+    pass_id: str | None
+    counter: str
 
 
 @dataclass(frozen=True, slots=True)
 class Left:
+    """A place was given up by somebody who was not inside."""
+
     tick: int
     place: int
+
+
+Event = Used | Ended | Left
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
     """What one call of the script is told beside the line's counters. offset, marks: of the bitmap."""
 
-    used: Sequence[Used] = ()
-    left: Sequence[int] = ()
+    events: Sequence[Event] = ()
     offset: int = 0
     marks: bytes = b""
 
@@ -60,10 +73,11 @@ class Witness:
         self.snapshot: Snapshot | None = None
         self.tail = 0
         self._marks = bytearray()
-        self._events: deque[Used | Left] = deque()
+        self._events: deque[Event] = deque()
         # Every event of this tick and later is in `_events`.
         self._whole_since = 0
         self._growth: deque[int] = deque([0], maxlen=LOOKS)
+        self._skipped = False
 
     @property
     def epoch(self) -> int:
@@ -84,11 +98,17 @@ class Witness:
             self.snapshot = None
         elif snapshot.epoch < self.epoch:
             return
-        self._growth.append(max(snapshot.tail - self.tail, 0) if self.snapshot is not None else 0)
+        if self.snapshot is not None and not self._skipped:
+            self._growth.append(max(snapshot.tail - self.tail, 0))
+        self._skipped = False
         if self.snapshot is None or snapshot.tick >= self.snapshot.tick:
             self.snapshot = snapshot
         self.tail = max(self.tail, snapshot.tail)
         self.inside.look(snapshot)
+
+    def told(self) -> None:
+        """A server was told; the numbers it may have skipped for it are no growth."""
+        self._skipped = True
 
     def joined(self, epoch: int, numbers: Sequence[int]) -> None:
         if epoch == self.epoch and numbers:
@@ -102,14 +122,13 @@ class Witness:
     def admitted(self, epoch: int, tick: int, grant: PassGrant) -> None:
         self.inside.lives(epoch, grant)
         self._mark(epoch, grant.place)
-        self._note(epoch, Used(tick, grant, ""))
+        self._note(epoch, Used(tick, grant))
 
     def ended(self, epoch: int, tick: int, place: int, pass_id: str | None, counter: str) -> None:
-        """A live pass of the place ended; pass_id: None for whatever pass it had."""
-        grant = self.inside.get(place) if epoch == self.inside.epoch else None
+        """A live pass of the place was ended here; whoever had seen it live."""
         self.inside.ended(epoch, place, pass_id)
-        if grant is not None and pass_id in {None, grant.pass_id}:
-            self._note(epoch, Used(tick, grant, counter))
+        self._mark(epoch, place)
+        self._note(epoch, Ended(tick, place, pass_id, counter))
 
     def gone(self, epoch: int, place: int, pass_id: str) -> None:
         """The store says that this pass does not live."""
@@ -135,6 +154,7 @@ class Witness:
             "watermark": seen.watermark,
             "pace_milli": seen.pace_milli,
             "calls": [[call.first, call.last, call.called_at_ms] for call in seen.calls],
+            "peak_live": seen.counters.get("peak_live", 0),
             "margin": self.margin,
         }
 
@@ -147,13 +167,12 @@ class Witness:
         if self.must_tell_all(tick):
             for offset in range(0, len(self._marks), PART_BYTES):
                 yield Part(offset=offset, marks=bytes(self._marks[offset : offset + PART_BYTES]))
-            events: list[Used | Left] = [Used(0, grant, "") for grant in self.inside]
+            events: list[Event] = [event for event in self._events if not isinstance(event, Used)]
+            events += [Used(0, grant) for grant in self.inside]
         else:
             events = [event for event in self._events if event.tick >= tick]
         for begin in range(0, max(len(events), 1), PART):
-            part = events[begin : begin + PART]
-            used = [event for event in part if isinstance(event, Used)]
-            yield Part(used, [event.place for event in part if isinstance(event, Left)])
+            yield Part(events[begin : begin + PART])
 
     def _mark(self, epoch: int, place: int) -> None:
         if epoch != self.epoch:
@@ -164,7 +183,7 @@ class Witness:
         # As SETBIT counts: the most significant bit first.
         self._marks[byte] |= 0x80 >> (place & 7)
 
-    def _note(self, epoch: int, event: Used | Left) -> None:
+    def _note(self, epoch: int, event: Event) -> None:
         if epoch != self.epoch:
             return
         self._events.append(event)

@@ -3,13 +3,14 @@
 -- the line's home, and is worked on, once all gateways heard from lately have testified, or the time for it is over:
 -- then the line skips as many numbers as those that did not could have issued unseen.
 --
--- KEYS  12 a scratch key
+-- KEYS  12 a scratch key  13 ended (set: places of passes that ended, for as long as gateways may testify)
 -- ARGV   1 gateway (its id)   2 patience_ms   3 step: "begin", "part" (some of the places) or "last"
 --        4 testimony (JSON): epoch, and of its line: limits, file_limits, version, total_active_users,
 --          session_length_ms, idle_limit_ms, tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail, serving,
---          watermark, pace_milli, curve, calls [[first, last, called_at_ms]], margin (of numbers)
---        5 used (JSON): places used, [[place, pass id, how, expires_ms, ends_ms, counter or "" while it lives]]
---        6 left (JSON): places given up   7 offset and 8 bytes of the marks of all places used, or "" for none
+--          watermark, pace_milli, curve, calls [[first, last, called_at_ms]], peak_live, margin (of numbers)
+--        5 used (JSON): passes that live, [[place, pass id, how, expires_ms, ends_ms]]
+--        6 ended (JSON): passes that ended, [[place, pass id or null, counter]]   7 left (JSON): places given up
+--        8 offset and 9 bytes of the marks of all places used, or "" for none
 --          In the testimony, full: all that lives is told, not only what came after the tick of the answer to "begin".
 -- Returns {"unknown"}   {"mending", tick of the line as this server had it (-1: none)}   {"whole", home}
 local testimony = cjson.decode(ARGV[4])
@@ -52,6 +53,9 @@ local function raise_counters()
     raise(field, testimony[field])
   end
   raise('mend_margin', testimony.margin)
+  if testimony.peak_live > tonumber(redis.call('HGET', COUNTERS, 'peak_live') or 0) then
+    redis.call('HSET', COUNTERS, 'peak_live', testimony.peak_live)
+  end
   if testimony.version > tonumber(redis.call('HGET', LINE, 'version')) then set_settings() end
   local serving = tonumber(redis.call('HGET', LINE, 'serving'))
   for _, call in ipairs(testimony.calls) do
@@ -76,27 +80,34 @@ local function mark(place)
   return true
 end
 
-local function use(place, id, how, expires, ends, ended)
-  if mark(place) then
+local function use(place, id, how, expires, ends)
+  local fresh = mark(place)
+  if fresh then
     count('admitted', 1)
     if how == 't' then count('admitted_late', 1) end
-    if ended == '' then
-      redis.call('ZADD', PASSES, text(expires), place)
-      redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
-    else
-      count(ended, 1)
-    end
-  elseif ended ~= '' then
-    if end_pass(place, id) then count(ended, 1) end
-  elseif testimony.full and not pass_of(place) then
-    -- Another gateway knew only that the place was used.
+  end
+  -- In a line told whole, another gateway may have known only that the place was used.
+  if (fresh or testimony.full) and not pass_of(place) and redis.call('SISMEMBER', KEYS[13], place) == 0 then
     redis.call('ZADD', PASSES, text(expires), place)
     redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
   end
 end
 
+local function finish_pass(place, id, counter)
+  if mark(place) then
+    -- Who admitted them has yet to testify, or is gone.
+    count('admitted', 1)
+  elseif not end_pass(place, id ~= cjson.null and id or nil) then
+    return
+  end
+  redis.call('SADD', KEYS[13], place)
+  count(counter, 1)
+end
+
 -- Gateways heard from in the last seconds before the line stood still, that have not testified to this server.
+-- Of a line that was lost whole nobody knows who they were.
 local function missing()
+  if redis.call('HEXISTS', LINE, 'rebuilt') + redis.call('HEXISTS', LINE, 'newborn') > 0 then return true end
   local found, heard, newest = redis.call('HGETALL', GATEWAYS), {}, 0
   for i = 1, #found, 2 do
     heard[found[i]] = found[i + 1]
@@ -144,11 +155,13 @@ if ARGV[3] ~= 'begin' and testimony.epoch > 0 then
   if testimony.epoch == tonumber(redis.call('HGET', LINE, 'epoch')) then
     raise_counters()
     for _, used in ipairs(cjson.decode(ARGV[5])) do use(unpack(used)) end
-    for _, place in ipairs(cjson.decode(ARGV[6])) do
+    for _, ended in ipairs(cjson.decode(ARGV[6])) do finish_pass(unpack(ended, 1, 3)) end
+    redis.call('EXPIRE', KEYS[13], 120)
+    for _, place in ipairs(cjson.decode(ARGV[7])) do
       if mark(place) then count('left', 1) end
     end
-    if ARGV[8] ~= '' then
-      redis.call('SETRANGE', KEYS[12], ARGV[7], ARGV[8])
+    if ARGV[9] ~= '' then
+      redis.call('SETRANGE', KEYS[12], ARGV[8], ARGV[9])
       redis.call('BITOP', 'OR', MARKS, MARKS, KEYS[12])
       redis.call('UNLINK', KEYS[12])
     end
