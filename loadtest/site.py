@@ -46,6 +46,7 @@ class Status:
     place: int | None
     poll_after_ms: int
     message: str
+    catching_up: bool = False
 
     @classmethod
     def read(cls, data: Any) -> "Status | None":
@@ -58,6 +59,7 @@ class Status:
                 place=data["place"],
                 poll_after_ms=int(data["poll_after_ms"] or 0),
                 message=str(data["message"]),
+                catching_up=data.get("catching_up") is True,
             )
         except (KeyError, TypeError, ValueError):
             return None

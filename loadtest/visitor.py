@@ -137,6 +137,8 @@ class Visitor:
             if status.number is not None:
                 self._same_turn(status.number, status.place)
             self.journey.nameless().enter(answer.sent_ms, answer.got_ms)
+        elif status.state in IN_LINE and status.number is None and status.catching_up:
+            pass  # the gate cannot ask the line just now, and keeps the knock
         elif status.state in IN_LINE and status.number is None:
             self.journey.losses.append(f"a status answer without a number ({status.state})")
         elif status.state in IN_LINE and status.number is not None:

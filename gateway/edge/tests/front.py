@@ -17,10 +17,10 @@ from gateway.edge.line import Line
 from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.server import AppRunner
 from gateway.edge.streams import Streams
-from gateway.edge.tests.backend import PATIENCE_S, Backend, Recorded
+from gateway.edge.tests.backend import PATIENCE_S, Backend, Recorded, until
 from gateway.room.model import MAX_STEP_MS, PassGrant, Snapshot
 from gateway.settings import Settings
-from gateway.store.base import PassRef, QueueStore
+from gateway.store.base import PassRef, QueueStore, StoreUnavailable
 from gateway.store.sqlite import SqliteStore
 from shared.passes import PassClaims, read_keys, verify
 from shared.wire import GATE_HEADER, OWN_PATH, PASS_HEADER
@@ -313,6 +313,7 @@ async def front(
             "gateway": {
                 "keys_file": str(folder / "keys.json"),
                 "audit_log": str(folder / "audit.log"),
+                "store_timeout_s": 10,  # a machine under load must not fail a test
                 **(edge or {}),
             },
             "upstream": {"servers": [backend.url for backend in backends], **(upstream or {})},
@@ -350,3 +351,23 @@ async def front(
         finally:
             for runner in runners:
                 await runner.cleanup()
+
+
+def faulty_store(site: Front) -> Faulty:
+    assert isinstance(site.store, Faulty), "this gateway was not started with faulty=True"
+    return site.store
+
+
+async def lose(site: Front, *, for_ms: int = 0) -> None:
+    """The store fails from now on, and has for so long."""
+    faulty_store(site).failure = StoreUnavailable("s3cret of the store's")
+    site.clock.now_ms += for_ms
+    if for_ms >= 3_000:
+        await until(lambda: all(line.out_of_reach for line in site.lines.values()), "the ticks fail")
+
+
+async def find(site: Front) -> None:
+    """The store is back, and the line knows."""
+    faulty_store(site).failure = None
+    await until(lambda: not site.line.outage.away, "the ticks succeed")
+    await site.line.tick_now()

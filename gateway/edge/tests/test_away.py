@@ -2,6 +2,8 @@
 
 import asyncio
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -9,33 +11,11 @@ from gateway.edge.facts import AWAY_POLL_MS
 from gateway.edge.line import KNOCK_LIFETIME_MS
 from gateway.edge.strings import EN, KO
 from gateway.edge.tests.backend import answer, until
-from gateway.edge.tests.front import BROWSER, Answer, Faulty, Front, Visitor, front
-from gateway.store.base import StoreUnavailable
+from gateway.edge.tests.front import BROWSER, Answer, Front, Visitor, faulty_store, find, front, lose
 from shared.wire import COMMAND_HEADER, STATUS_FIELDS, How
 
-AWAY = StoreUnavailable("s3cret of the store's")
 ENGLISH = {**BROWSER, "Accept-Language": "en"}
 PROGRAM = {"Accept": "application/json"}
-
-
-def store(site: Front) -> Faulty:
-    assert isinstance(site.store, Faulty)
-    return site.store
-
-
-async def lose(site: Front, *, for_ms: int = 0) -> None:
-    """The store fails from now on, and has for so long."""
-    store(site).failure = AWAY
-    site.clock.now_ms += for_ms
-    if for_ms >= 3_000:
-        await until(lambda: all(line.out_of_reach for line in site.lines.values()), "the ticks fail")
-
-
-async def find(site: Front) -> None:
-    """The store is back, and the line knows."""
-    store(site).failure = None
-    await until(lambda: not site.line.outage.away, "the ticks succeed")
-    await site.line.tick_now()
 
 
 def told_above(got: Answer) -> str | None:
@@ -302,160 +282,54 @@ async def test_a_pass_that_ends_meanwhile_has_ended_and_the_store_is_told_when_i
 # A store that does not answer
 
 
-@pytest.fixture
-async def slow(start):
-    """Waits a tenth of a second for its store."""
-    return await start(faulty=True, edge={"store_timeout_s": 0.1}, rooms=[{"total_active_users": 2}])
+@contextmanager
+def silence(site: Front) -> Iterator[None]:
+    """The store takes every question and answers none until the context ends; visitors wait for a tenth of a second."""
+    answers = faulty_store(site).stall = asyncio.Event()
+    patience_s, site.line._patience_s = site.line._patience_s, 0.1
+    try:
+        yield
+    finally:
+        answers.set()
+        faulty_store(site).stall = None
+        site.line._patience_s = patience_s
 
 
-async def test_a_store_that_keeps_silent_is_answered_for(slow, backend):
-    holder, waiting = slow.visitor(), slow.visitor()
-    await holder.get()
-    await slow.change(total_active_users=1)
+async def test_a_store_that_keeps_silent_is_answered_for(site, holder):
+    waiting, newcomer = site.visitor(), site.visitor()
     await waiting.queue()
-    store(slow).stall = asyncio.Event()
-    newcomer = slow.visitor()
-    assert [(await each.get()).gate for each in (holder, waiting, newcomer)] == [None, "waiting", "waiting"]
-    assert slow.line.outage.errors["slow"] >= 1
-    store(slow).stall.set()
-    await until(lambda: not slow.line._tick_lock.locked(), "it answers")
+    with silence(site):
+        assert [(await each.get()).gate for each in (holder, waiting, newcomer)] == [None, "waiting", "waiting"]
+        assert site.line.store_facts.errors["slow"] >= 1
+        assert site.line.store_facts.grace == 1
     assert (await newcomer.status())["number"] == 3
 
 
-async def test_a_number_given_too_late_is_told_to_whoever_brings_the_knock_back(slow):
-    await slow.visitor().get()
-    await slow.change(total_active_users=1)
-    newcomer = slow.visitor()
+async def test_a_number_given_too_late_is_told_to_whoever_brings_the_knock_back(site, holder):
+    newcomer = site.visitor()
     assert (await newcomer.get()).gate == "waiting"
     knock = newcomer.ticket
-    store(slow).stall = asyncio.Event()
-    told = await newcomer.status()
-    assert (told["number"], told["catching_up"], newcomer.ticket) == (None, True, knock)
-    store(slow).stall.set()
-    await until(lambda: not slow.line._store._gatherers[("join", "vaccine", "1")]._task, "the number is issued unheard")
-    assert (await newcomer.status())["number"] == 2
-    assert (await slow.room()).tail == 2
-
-
-async def test_a_seat_granted_too_late_to_somebody_who_could_not_be_told_is_given_back(slow, backend):
-    store(slow).stall = asyncio.Event()
-    newcomer = slow.visitor()
-    assert (await newcomer.get()).gate == "waiting"
-    store(slow).stall.set()
+    with silence(site):
+        told = await newcomer.status()
+        assert (told["number"], told["catching_up"], newcomer.ticket) == (None, True, knock)
     for _ in range(1000):
-        if (await slow.room()).counters.get("left"):
+        if (await site.room()).tail == 2:
             break
         await asyncio.sleep(0.005)
-    room = await slow.room()
+    assert (await newcomer.status())["number"] == 2
+    assert (await site.room()).tail == 2
+
+
+async def test_a_seat_granted_too_late_to_somebody_who_could_not_be_told_is_given_back(site, backend):
+    newcomer = site.visitor()
+    with silence(site):
+        assert (await newcomer.get()).gate == "waiting"
+    for _ in range(1000):
+        if (await site.room()).counters.get("left"):
+            break
+        await asyncio.sleep(0.005)
+    room = await site.room()
     assert (room.live, room.counters["admitted"], room.counters["left"]) == (0, 1, 1)
     assert backend.requests == []
+    await site.line.tick_now()
     assert (await newcomer.get()).gate is None
-
-
-# A room that fails open
-
-
-@pytest.fixture
-def opened(start):
-    """Start a gateway whose operator chose to let everyone in while the store is away."""
-
-    async def start_one(**room) -> Front:
-        return await start(faulty=True, rooms=[{"on_store_error": "admit", **room}])
-
-    return start_one
-
-
-async def test_a_room_that_fails_open_lets_everyone_in_and_says_so_loudly(opened, backend, caplog):
-    site = await opened()
-    holder, waiting, newcomer = (site.visitor() for _ in range(3))
-    await holder.get()
-    await site.line.tick_now()
-    await waiting.queue()
-    assert (await newcomer.get()).gate == "waiting"
-    await lose(site)
-    for each in (waiting, newcomer):
-        # Of the first moments the line may still say "wait": it does not ask the store for that.
-        await lose(site, for_ms=3_000)
-        assert (await each.get("/book")).gate is None
-        claims = site.proof(backend.last)
-        assert (claims.how, claims.number, claims.rule) == (How.FAIL_OPEN, None, None)
-    assert (await holder.get()).gate is None
-    assert site.proof(backend.last).how is How.DIRECT
-    assert [line["epoch"] for line in site.audit() if line["event"] == "failed_open"] == [1, 1]
-    facts = site.line.store_facts
-    assert (facts.let_in, facts.fails_open) == (2, True)
-    assert "let in without the line" in caplog.text
-    await find(site)
-    assert (await site.counters())["fail_open"] == 2
-    site.clock.now_ms += 20_000
-    await site.line.tick_now()
-    assert not site.line.store_facts.fails_open
-    assert (await site.visitor().get()).gate == "waiting"
-
-
-async def test_a_newcomer_is_let_in_as_soon_as_the_store_fails(opened, backend):
-    site = await opened()
-    await lose(site)
-    assert (await site.visitor().get()).gate is None
-    assert site.proof(backend.last).how is How.FAIL_OPEN
-
-
-@pytest.mark.parametrize(
-    "room",
-    [
-        {"state": "closed"},
-        {"state": "sold_out"},
-        {"state": "paused"},
-        {"opens_at": "2021-07-19T20:00:05+09:00"},
-        {"total_active_users": 0},
-        {"new_users_per_minute": 0},
-    ],
-)
-async def test_a_room_in_which_nobody_was_let_in_does_not_fail_open(opened, backend, room):
-    site = await opened(**room)
-    visitors = [site.visitor() for _ in range(2)]
-    await visitors[0].get()
-    await visitors[0].status()
-    await lose(site, for_ms=10_000)
-    for each in visitors:
-        assert (await each.get()).gate in {"waiting", "closed", "sold_out"}
-    assert backend.requests == []
-
-
-async def test_a_forged_or_outdated_ticket_lets_nobody_in(opened, backend):
-    site = await opened(total_active_users=1)
-    holder, waiting = site.visitor(), site.visitor()
-    await holder.get()
-    await site.line.tick_now()
-    await waiting.queue()
-    await site.line.reset(expected_version=None)
-    await lose(site, for_ms=3_000)
-    assert (await waiting.get()).gate == "old_epoch"
-    assert (await site.visitor(cookies={"sunbeon_pass_vaccine": "x"}).get()).gate == "forged"
-    assert len(backend.requests) == 1
-
-
-@pytest.mark.parametrize("when", ["before", "meanwhile"])
-async def test_a_pass_that_was_revoked_lets_nobody_in(opened, backend, when):
-    site = await opened()
-    visitor = site.visitor()
-    await visitor.get()
-    kept = dict(visitor.cookies)
-    if when == "meanwhile":
-        await lose(site)
-    backend.reply = answer(b"out", f"{COMMAND_HEADER}: revoke")
-    await visitor.get()
-    backend.reply = answer()
-    await lose(site)
-    visitor.cookies = {name: value for name, value in kept.items() if "pass" in name}
-    assert (await visitor.get()).gate == "turn_kept"
-    assert len(backend.requests) == 2
-
-
-async def test_a_full_room_without_a_line_fails_open_too(opened, backend):
-    site = await opened(queueing_method="reject")
-    await site.visitor().get()
-    await site.line.tick_now()
-    assert (await site.visitor().get()).gate == "full"
-    await lose(site, for_ms=3_000)
-    assert (await site.visitor().get()).gate is None

@@ -1,14 +1,19 @@
 """One room at work in a process: ticks that are shared, news that is not undone, counts that are not lost."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.edge.line import STALE_S, TICK_SPACING_MS, Line
+from gateway.edge import line as line_module
+from gateway.edge.line import STALE_S, TICK_S, TICK_SPACING_MS, Line
+from gateway.edge.settle import Credentials, Inside, settle
 from gateway.edge.tests.backend import until
 from gateway.edge.tests.front import ROOM, Faulty, Hands
-from gateway.room.model import Mode
-from gateway.room.ticket import Knock
+from gateway.room.model import MAX_STEP_MS, USER_CREDIT, Mode
+from gateway.room.policy import burst
+from gateway.room.ticket import Knock, Pass
 from gateway.settings import Room
 from gateway.store.base import StoreUnavailable, VersionConflict
 from gateway.store.batching import BatchingStore
@@ -31,9 +36,30 @@ async def store(tmp_path, clock):
 @pytest.fixture
 def make(store, clock):
     """A line that has not been started."""
-    return lambda **more: Line(
-        Room.model_validate({**ROOM, **more}), BatchingStore(store), secure=False, monotonic=clock.seconds
-    )
+
+    def make_one(*, grace_s: float = 60.0, **room) -> Line:
+        config = Room.model_validate({**ROOM, **room})
+        return Line(config, BatchingStore(store), secure=False, monotonic=clock.seconds, wall=clock, grace_s=grace_s)
+
+    return make_one
+
+
+@asynccontextmanager
+async def running(line: Line) -> AsyncIterator[None]:
+    """It ticks by itself."""
+    task = asyncio.create_task(line.run())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def admit(line: Line) -> Pass:
+    """Somebody's pass who was let in at once."""
+    standing = await settle(line, Credentials(None, (), None, damaged=False))
+    assert isinstance(standing, Inside)
+    return standing.visitor_pass
 
 
 @pytest.fixture
@@ -145,6 +171,117 @@ async def test_a_store_that_fails_is_said_once_and_its_return_too(line, store, c
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     assert caplog.text.count("nobody is admitted") == 1
+
+
+async def test_the_return_of_the_store_says_how_long_it_was_away(line, store, clock, caplog):
+    caplog.set_level("WARNING")
+    async with running(line):
+        store.failure = StoreUnavailable("away")
+        clock.now_ms += 75_000
+        await until(lambda: line.outage.away, "the failure is seen")
+        store.failure = None
+        await until(lambda: not line.outage.away, "the return is seen")
+    (back,) = [record for record in caplog.records if record.message == "the store is back"]
+    assert back.__dict__["away_s"] >= 75
+
+
+async def test_while_the_store_was_away_the_clocks_stood_still_and_nothing_floods(line, store, clock):
+    clock.now_ms += 2_000
+    await line.tick_now()
+    held = await admit(line)
+    waiting = [await line.join(None) for _ in range(500)]
+    before = await store.load("vaccine")
+    async with running(line):
+        store.failure = StoreUnavailable("away")
+        clock.now_ms += 3_600_000
+        await until(lambda: line.outage.away, "the failure is seen")
+        store.failure = None
+        await until(lambda: not line.outage.away, "the return is seen")
+    after = await store.load("vaccine")
+    assert after.pass_clock_ms - before.pass_clock_ms <= MAX_STEP_MS
+    assert after.call_clock_ms - before.call_clock_ms <= MAX_STEP_MS
+    assert after.credit <= burst(after.limits.new_users_per_minute) * USER_CREDIT
+    assert (after.tail, after.live) == (len(waiting) + 1, 1)
+    assert await line.renew(held) is not None, "an hour away, and five minutes' idle limit"
+
+
+async def test_settings_changed_through_one_gateway_reach_another_with_its_next_tick(line, make):
+    other = make()
+    await other.start()
+    await line.change({"total_active_users": 77, "message": {"en": "soon"}}, expected_version=None)
+    assert other.snapshot.limits.total_active_users != 77
+    # Even a tick that is left out because another was just made looks at the room.
+    await other._tick(spacing_ms=TICK_SPACING_MS)
+    assert (other.snapshot.limits.total_active_users, other.snapshot.limits.message) == (77, {"en": "soon"})
+    assert TICK_S * 1.1 < 1, "which comes within a second"
+
+
+async def test_settings_reach_another_gateway_without_being_asked_for(line, make):
+    other = make()
+    await other.start()
+    async with running(other):
+        await line.change({"mode": Mode.PAUSED}, expected_version=None)
+        await until(lambda: other.snapshot.limits.mode is Mode.PAUSED, "the other has heard")
+
+
+# Passes, while the store is away
+
+
+async def test_a_pass_is_recalled_within_the_grace_and_not_when_it_was_ended_here(make, store, clock):
+    line = make(grace_s=60.0)
+    await line.start()
+    clock.now_ms += 2_000
+    await line.tick_now()
+    held = await admit(line)
+    store.failure = StoreUnavailable("away")
+    clock.now_ms += 59_999
+    assert line.recall(held) is not None
+    clock.now_ms += 1
+    assert line.recall(held) is None
+    clock.now_ms -= 30_000
+    assert await line.end(held, "revoked")
+    assert (line.recall(held), await line.renew(held), line.was_revoked(held)) == (None, None, True)
+    store.failure = None
+    await line.tick_now()
+    await line.flush()
+    room = await store.load("vaccine")
+    assert (room.live, room.counters["revoked"]) == (0, 1)
+
+
+async def test_no_number_of_revoked_passes_fills_the_memory(line, store, monkeypatch):
+    monkeypatch.setattr(line_module, "REMEMBERED", 3)
+    store.failure = StoreUnavailable("away")
+    passes = [Pass(1, number, number, f"id-{number}", "line", 0) for number in range(1, 6)]
+    for each in passes:
+        await line.end(each, "revoked")
+    assert [line.was_revoked(each) for each in passes] == [False, False, True, True, True]
+    assert len(line._ending) == 3
+
+
+async def test_a_store_that_fails_for_a_while_is_asked_by_the_ticks_alone(line, store, clock):
+    async with running(line):
+        store.failure = StoreUnavailable("away")
+        await until(lambda: line.outage.away, "the failure is seen")
+        assert not line.out_of_reach, "what was seen a moment ago still counts"
+        clock.now_ms += int(STALE_S * 1000)
+        assert line.out_of_reach
+        store.failure = None
+        await until(lambda: not line.out_of_reach, "the return is seen")
+
+
+async def test_a_store_that_keeps_silent_for_a_while_is_out_of_reach_too(line, store, clock):
+    store.stall = asyncio.Event()
+    async with running(line):
+        await until(line._tick_lock.locked, "a tick is under way")
+        clock.now_ms += int(STALE_S * 1000)
+        assert line.out_of_reach
+        store.stall.set()
+        await until(lambda: not line.out_of_reach, "the answer is seen")
+
+
+async def test_a_process_that_stood_still_for_a_while_asks_the_store(line, clock):
+    clock.now_ms += 600_000
+    assert (line.fresh, line.out_of_reach) == (False, False)
 
 
 async def test_a_knock_is_accepted_within_its_time_only(line, clock):

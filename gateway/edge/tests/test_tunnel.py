@@ -7,6 +7,7 @@ import asyncio
 
 import pytest
 
+from gateway.edge import streams
 from gateway.edge.streams import FINISH_S, LASTING_S, LOOK_S
 from gateway.edge.tests.backend import PATIENCE_S, until
 from gateway.edge.tests.front import Connection, Visitor
@@ -284,6 +285,64 @@ async def test_a_store_that_is_away_ends_nobodys_stream(start, backend):
     await connection.send(sent)
     assert await read(connection, len(sent)) == sent
     site.store.failure = None
+    await connection.close()
+
+
+async def test_past_the_grace_streams_end_like_requests_do(start, backend):
+    backend.act = echo
+    site = await start(rooms=[{"total_active_users": 9}], faulty=True, edge={"pass_grace_s": 10})
+    connection = await opened(site, await admitted(site, backend))
+    site.store.failure = StoreUnavailable("away")
+    site.clock.now_ms += 9_000
+    await site.streams.look()
+    assert len(site.streams) == 1
+    site.clock.now_ms += 1_000
+    await site.streams.look()
+    assert await connection.rest() == b"\x88\x02\x03\xf0"
+    await connection.close()
+
+
+async def test_a_silent_store_does_not_keep_streams_from_being_looked_after(start, backend):
+    backend.act = echo
+    site = await start(rooms=[{"total_active_users": 9}], faulty=True, edge={"pass_grace_s": 0})
+    connection = await opened(site, await admitted(site, backend))
+    site.line._patience_s = 0.1
+    answers = site.store.stall = asyncio.Event()
+    await site.streams.look()
+    assert await connection.rest() == b"\x88\x02\x03\xf0"
+    answers.set()
+    await connection.close()
+
+
+async def test_a_download_whose_pass_was_out_of_sight_for_a_while_has_its_whole_minute_when_it_ends(
+    start, backend, monkeypatch
+):
+    site = await start(faulty=True, edge={"pass_grace_s": 10})
+    monkeypatch.setattr(streams, "LASTING_S", 0)
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def act(_, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nfirst")
+        begun.set()
+        await go_on.wait()
+        writer.write(b"last.")
+
+    backend.act = act
+    connection = await Connection.open(site.port)
+    await connection.send(b"GET / HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n\r\n")
+    await begun.wait()
+    site.store.failure = StoreUnavailable("away")
+    site.clock.now_ms += 20_000
+    await site.streams.look()
+    site.store.failure = None
+    await site.line.tick_now()
+    await site.streams.look()
+    now = site.streams._monotonic
+    monkeypatch.setattr(site.streams, "_monotonic", lambda: now() + FINISH_S)
+    await site.store.complete("vaccine", [ref(site.proof(backend.last))], reason="revoked")
+    await site.streams.look()
+    go_on.set()
+    assert (await connection.answer()).body == b"firstlast."
     await connection.close()
 
 
