@@ -5,6 +5,7 @@ A worker serves two listeners, visitors and operators, and shares both ports wit
 
 import asyncio
 import logging
+import os
 import socket
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -33,7 +34,7 @@ from gateway.room.match import parse_networks
 from gateway.settings import Settings
 from gateway.store.base import QueueStore, StoreMisconfigured, StoreUnavailable
 from gateway.store.batching import BatchingStore
-from gateway.store.open import open_store
+from gateway.store.open import open_configured
 from shared.clock import Clock, now_ms
 from shared.errors import SettingsError
 
@@ -77,7 +78,7 @@ async def gateway(
         access = AccessLog(settings.gateway.access_log, settings.gateway.access_log_share)
         stack.callback(access.close)
         keys = KeyStore(settings.gateway.keys_file)
-        batching = BatchingStore(store or open_store(settings.gateway.store))
+        batching = BatchingStore(store or open_configured(settings.gateway, os.environ))
         stack.push_async_callback(batching.close)
         lines = [
             Line(

@@ -16,7 +16,7 @@ from gateway.edge import certificate
 from gateway.edge.pages import Pages
 from gateway.edge.proxy.servers import tls_context
 from gateway.settings import Settings, load
-from gateway.store.open import open_store
+from gateway.store.open import open_configured
 from gateway.supervisor import Supervisor, operator_token
 from shared import logs
 from shared.errors import SettingsError, SunbeonError
@@ -165,7 +165,7 @@ def _problems(settings: Settings) -> list[str]:
     except SettingsError as error:
         problems += error.problems
     try:
-        open_store(settings.gateway.store)
+        open_configured(settings.gateway, os.environ)
     except SunbeonError as error:
         problems.append(f"gateway.store: {error}")
     for room in settings.room:

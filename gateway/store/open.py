@@ -1,9 +1,11 @@
 """From the `store` setting to a store."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from gateway.settings import Gateway
 from gateway.store.base import QueueStore, StoreMisconfigured
 from gateway.store.redis import RedisStore
 from gateway.store.redis_nodes import Access
@@ -42,3 +44,32 @@ def open_store(
             "sqlite URLs have three slashes and a file: sqlite:///var/sunbeon.db, sqlite:////abs/olute.db"
         )
     return SqliteStore(Path(path), patience_ms=int(timeout_s * 1000))
+
+
+def open_configured(settings: Gateway, environ: Mapping[str, str]) -> QueueStore:
+    """The store that the settings name, with the passwords from their files or the environment, which wins.
+
+    Raises `StoreMisconfigured`.
+    """
+    return open_store(
+        settings.store,
+        timeout_s=settings.store_timeout_s,
+        password=_secret(settings.store_password_file, environ, "store_password"),
+        sentinel_password=_secret(settings.store_sentinel_password_file, environ, "store_sentinel_password"),
+        ca_file=settings.store_ca_file,
+    )
+
+
+def _secret(path: Path | None, environ: Mapping[str, str], name: str) -> str | None:
+    given = environ.get(f"SUNBEON_{name.upper()}")
+    if given:
+        return given
+    if path is None:
+        return None
+    try:
+        secret = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        raise StoreMisconfigured(f"{name}_file: {path} cannot be read") from None
+    if not secret:
+        raise StoreMisconfigured(f"{name}_file: {path} is empty")
+    return secret
