@@ -10,10 +10,12 @@ from aiohttp import web
 from gateway import app, keys
 from gateway.app import gateway
 from gateway.edge.tests.backend import Backend, running
-from gateway.edge.tests.front import TOKEN, front
+from gateway.edge.tests.front import TOKEN, Faulty, front
 from gateway.keys import KeyFileProblem
 from gateway.settings import Settings
-from gateway.store.base import StoreError
+from gateway.store.base import StoreError, StoreMisconfigured, StoreUnavailable
+from gateway.store.sqlite import SqliteStore
+from shared.errors import SettingsError
 
 
 def settings(folder, **edge) -> Settings:
@@ -69,6 +71,25 @@ async def test_with_a_damaged_database_no_worker_starts_and_the_file_is_left_alo
         async with gateway(settings(tmp_path), operator_token=TOKEN):
             pass
     assert (tmp_path / "queue.db").read_bytes() == b"this is no database" * 400
+
+
+async def test_a_store_that_no_waiting_mends_is_a_wrong_setting(tmp_path):
+    keys.create(tmp_path / "keys.json")
+    store = Faulty(SqliteStore(tmp_path / "queue.db"))
+    store.failure = StoreMisconfigured("the server is too old")
+    with pytest.raises(SettingsError) as caught:
+        async with gateway(settings(tmp_path), operator_token=TOKEN, store=store):
+            pass
+    assert caught.value.problems == ("gateway.store: the server is too old",)
+
+
+async def test_a_store_that_is_away_is_named_and_no_wrong_setting(tmp_path):
+    keys.create(tmp_path / "keys.json")
+    store = Faulty(SqliteStore(tmp_path / "queue.db"))
+    store.failure = StoreUnavailable("no answer")
+    with pytest.raises(StoreUnavailable, match=r"gateway\.store: no answer"):
+        async with gateway(settings(tmp_path), operator_token=TOKEN, store=store):
+            pass
 
 
 async def test_without_an_audit_log_that_was_asked_for_no_worker_starts(tmp_path):

@@ -6,22 +6,34 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway import keys
-from gateway.supervisor import CannotStart, operator_token, reserve, stop_without_supervisor
+from gateway.settings import Settings
+from gateway.supervisor import (
+    CannotStart,
+    Obstacle,
+    Supervisor,
+    Worker,
+    operator_token,
+    reserve,
+    stop_without_supervisor,
+)
 from gateway.tests.stand import Program, Stand, _children, _command, fetch, until
+from shared.errors import SettingsError
 
 CONFIG = """
 [gateway]
 listen = "{listen}"
 operator_listen = "127.0.0.1:0"
 workers = {workers}
-store = "sqlite:///{folder}/queue.db"
+store = "{store}"
 keys_file = "{folder}/keys.json"
 operator_token_file = "{folder}/operator.token"
 audit_log = "{audit}"
@@ -35,6 +47,8 @@ name = "vaccine"
 total_active_users = 0
 """
 
+SETTINGS = {"upstream": {"servers": ["http://127.0.0.1:9"]}, "room": [{"name": "vaccine"}]}
+
 READY = r"visitors +(http://[\d.]+:\d+)/.*operators +(http://[\d.]+:\d+)/.*gateway: ready"
 
 
@@ -43,8 +57,11 @@ def config(tmp_path):
     """Writes the settings file."""
     keys.create(tmp_path / "keys.json")
 
-    def write(*, listen: str = "127.0.0.1:0", workers: int = 1, audit: Path | None = None) -> list[str]:
-        text = CONFIG.format(folder=tmp_path, listen=listen, workers=workers, audit=audit or tmp_path / "audit.log")
+    def write(
+        *, listen: str = "127.0.0.1:0", workers: int = 1, audit: Path | None = None, store: str | None = None
+    ) -> list[str]:
+        values = {"audit": audit or tmp_path / "audit.log", "store": store or f"sqlite:///{tmp_path}/queue.db"}
+        text = CONFIG.format(folder=tmp_path, listen=listen, workers=workers, **values)
         (tmp_path / "sunbeon.toml").write_text(text)
         return ["gateway", "gateway", "--config", str(tmp_path / "sunbeon.toml")]
 
@@ -65,6 +82,16 @@ def end_of(arguments: list[str], folder: Path) -> tuple[int, str]:
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=30, check=False)
     assert "Traceback" not in done.stderr
     return done.returncode, done.stderr
+
+
+def refuse_password(listener: socket.socket) -> None:
+    """A server that speaks the protocol of Redis and knows nobody."""
+    with suppress(OSError):
+        while True:
+            sock, _ = listener.accept()
+            with sock, suppress(OSError):
+                while sock.recv(65_536):
+                    sock.sendall(b"-WRONGPASS invalid username-password pair or user is disabled.\r\n")
 
 
 def workers_of(pid: int) -> list[int]:
@@ -114,6 +141,46 @@ def test_a_worker_that_cannot_begin_says_why(config, tmp_path):
     assert code == 1
     assert str(tmp_path) in printed
     assert "directory" in printed
+
+
+def test_a_store_that_cannot_be_reached_is_said_and_named(config, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    code, printed = end_of(config(store=f"redis://:s3cret@127.0.0.1:{port}/0"), tmp_path)
+    assert code == 1
+    (line,) = [line for line in printed.splitlines() if line.startswith("sunbeon: ")]
+    assert line.startswith("sunbeon: gateway.store: ")
+    assert "s3cret" not in printed
+
+
+def test_a_store_that_refuses_our_password_is_a_wrong_setting_with_the_code_for_one(config, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        threading.Thread(target=refuse_password, args=(listener,), daemon=True).start()
+        code, printed = end_of(config(store=f"redis://:s3cret@127.0.0.1:{listener.getsockname()[1]}/0"), tmp_path)
+    assert code == 2
+    (line,) = [line for line in printed.splitlines() if line.startswith("sunbeon: ")]
+    assert line.startswith("sunbeon: gateway.store: ")
+    assert "password" in line
+    assert "s3cret" not in printed
+
+
+@pytest.mark.parametrize(
+    ("obstacle", "raised"),
+    [
+        (Obstacle("the port is taken"), CannotStart),
+        (Obstacle("gateway.store: wrong password", ("gateway.store: wrong password",)), SettingsError),
+    ],
+)
+def test_what_is_in_a_workers_way_at_the_first_start_ends_the_supervisor_with_the_reason(obstacle, raised):
+    supervisor = Supervisor(Settings.model_validate(SETTINGS), "token")
+    ours, theirs = Pipe()
+    process: Any = None
+    supervisor._workers[0] = Worker(process, ours, 0, 0, 0)
+    wake, other = Pipe()
+    with ours, theirs, wake, other:
+        theirs.send(obstacle)
+        with pytest.raises(raised, match=obstacle.why):
+            supervisor._await_all_ready(wake.fileno())
 
 
 def test_it_serves_until_told_to_stop_and_then_leaves_nothing(config, program):
