@@ -19,6 +19,7 @@ import asyncio
 import time
 import uuid
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -38,7 +39,7 @@ from gateway.store.base import (
 )
 from gateway.store.limits_text import changed_in_file, decode_limits, encode_limits, patched
 from gateway.store.redis_check import check_room, check_servers, check_type_and_schema
-from gateway.store.redis_line import SCHEMA, RoomLine
+from gateway.store.redis_line import SCHEMA, RoomLine, StillMending
 from gateway.store.redis_link import Argument, Link
 from gateway.store.redis_nodes import Access
 from gateway.store.redis_reply import MOST_EXPIRED, plan_arguments, read_answer, read_grant
@@ -47,6 +48,7 @@ from shared.clock import Clock, now_ms
 
 # How long a new server waits for gateways that were heard from lately and may know what it does not.
 MEND_PATIENCE_MS: Final = 1_500
+MEND_PAUSE_MS: Final = 100
 # Calls made within this time count as one: as in the SQLite store, for the same reason.
 CALL_GROUP_MS: Final = 250
 # Over so many small hashes answered knocks are spread: each stays small enough for the servers' packed form.
@@ -98,7 +100,7 @@ class RedisStore:
         given = encode_limits(first)
         hold = int(self._mend_patience_ms > 0)
         arguments: list[Argument] = [given, *_extracts(limits), _ZEROS, SCHEMA, self._first_epoch, hold]
-        reply = await self._call(line, "open", arguments, durable=True, opening=True)
+        reply = await self._open(line, arguments)
         line.file_limits = reply[10].decode()
         snapshot = line.see(reply)
         for _ in range(PATCH_TRIES):
@@ -252,6 +254,15 @@ class RedisStore:
             else:
                 line.witness.lives(ref.epoch, grant)
         return grants
+
+    async def _open(self, line: RoomLine, arguments: Sequence[Argument]) -> list[Any]:
+        """A gateway that starts while others are still telling the server waits for them."""
+        tries = 1 + 2 * self._mend_patience_ms // MEND_PAUSE_MS
+        for _ in range(tries):
+            with suppress(StillMending):
+                return await self._call(line, "open", arguments, durable=True, opening=True)
+            await asyncio.sleep(MEND_PAUSE_MS / 1000)
+        return await self._call(line, "open", arguments, durable=True, opening=True)
 
     async def _set(self, line: RoomLine, version: int, limits: Limits, file_limits: str) -> list[Any]:
         arguments: list[Argument] = [version, encode_limits(limits), file_limits, *_extracts(limits)]

@@ -27,6 +27,8 @@ async def check_servers(link: Link) -> None:
             for server in await link.servers():
                 _judge(link.reach, await server.info("server"), await server.info("replication"))
                 _judge_memory(link.reach, await server.info("memory"))
+                if not link.is_cluster and int((await server.info("cluster")).get("cluster_enabled", 0)):
+                    raise StoreMisconfigured(f"{link.reach}: belongs to a cluster; write redis+cluster://")
     except (RedisError, OSError, TimeoutError) as error:
         raise failure(link.reach, error) from error
 

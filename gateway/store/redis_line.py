@@ -42,6 +42,10 @@ _KEYS: Final = (
 _JUMP_TOLD_MS: Final = 1_000
 
 
+class StillMending(StoreUnavailable):
+    """Other gateways have yet to testify, or the time for it to pass."""
+
+
 class RoomLine:
     def __init__(self, room: str, prefix: str, wall_ms: Clock, mono_ms: Clock) -> None:
         self.room = room
@@ -80,7 +84,7 @@ class RoomLine:
     async def mend(self, link: Link, gateway: str, found_at: str, patience_ms: int) -> None:
         """Testify to a server that is not (or not for us) the line's home, and learn whether it is by now.
 
-        found_at: the home with which the call was refused. Raises `StoreUnavailable` while others have yet to testify.
+        found_at: the home with which the call was refused. Raises `StillMending`, `StoreUnavailable`.
         """
         async with self._mending:
             if self.home != found_at:
@@ -93,7 +97,7 @@ class RoomLine:
                 await self._tell(link, gateway, patience_ms, "part", counters, part)
             reply = await self._tell(link, gateway, patience_ms, "last", counters, Part())
             if reply[0] != b"whole":
-                raise StoreUnavailable(f"{link.reach}: is being told by all gateways what it may have forgotten")
+                raise StillMending(f"{link.reach}: has just begun, and is being told what it may have forgotten")
             self.home = reply[1].decode()
             self.witness.told()
             if self.witness.epoch:

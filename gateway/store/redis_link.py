@@ -28,7 +28,7 @@ from redis.exceptions import TimeoutError as LateAnswer
 from gateway.store.base import StoreError, StoreMisconfigured, StoreUnavailable
 from gateway.store.breaker import Breaker
 from gateway.store.redis_nodes import Access, open_nodes
-from gateway.store.redis_url import RedisUrl
+from gateway.store.redis_url import Kind, RedisUrl
 from gateway.store.scripts import script
 
 Argument = str | int | bytes
@@ -37,6 +37,10 @@ Argument = str | int | bytes
 CONFIRM_PART: Final = 0.5
 
 _MISCONFIGURED: Final = (AuthenticationError, AuthorizationError, NoPermissionError)
+_WRONG_KIND: Final = (
+    ("cluster support disabled", "is no cluster; write redis:// or redis+sentinel://"),
+    ("unknown command 'SENTINEL'", "is no sentinel; write redis:// for a server itself"),
+)
 _REASONS: Final = (
     ("WRONGTYPE", "a key of another type is in the way"),
     ("OOM", "the server is out of memory (maxmemory)"),
@@ -56,6 +60,7 @@ class Link:
 
     def __init__(self, url: RedisUrl, access: Access) -> None:
         self.reach = url.label
+        self.is_cluster = url.kind is Kind.CLUSTER
         self._nodes = open_nodes(url, access)
         self._timeout_s = access.timeout_s
         self._min_replicas = url.min_replicas
@@ -134,6 +139,9 @@ class Link:
 def failure(reach: str, error: BaseException) -> StoreError:
     """A redis-py error in words that name the server and what is the matter with it, and hold no secret."""
     words = str(error)
+    for mark, reason in _WRONG_KIND:
+        if mark in words:
+            return StoreMisconfigured(f"{reach}: {reason}")
     if isinstance(error, _MISCONFIGURED) or "CERTIFICATE_VERIFY_FAILED" in words or "WRONGPASS" in words:
         kind = "its certificate is not to be trusted" if "CERTIFICATE" in words else "it refuses our user or password"
         if isinstance(error, NoPermissionError):
