@@ -267,6 +267,26 @@ def test_one_person_and_nobody_ahead_are_said_properly():
 
 
 @both_languages
+@pytest.mark.parametrize(
+    ("face", "key"),
+    [
+        ({}, "away_place"),
+        ({"room_state": "closed"}, "away_place"),
+        ({"state": "called"}, "away_turn"),
+        ({"number": None, "place": None, "ahead": None}, "away_number"),
+    ],
+)
+def test_while_the_line_cannot_be_asked_the_page_says_what_is_kept(language, face, key):
+    away = visible(PAGES.waiting(view(catching_up=True, eta_ms=None, **face), language).body)
+    assert STRINGS[language][key] in away
+    assert STRINGS[language][key] not in visible(PAGES.waiting(view(**face), language).body)
+
+
+def test_what_is_shown_is_said_to_be_of_the_moment_it_was_seen():
+    assert "20:00:00 KST" in visible(PAGES.waiting(view(server_time_ms=SAMPLE_STATUS["as_of_ms"] + 50_000), "ko").body)
+
+
+@both_languages
 @pytest.mark.parametrize("kind", WAITING_NOTICES)
 def test_a_line_above_tells_what_became_of_the_turn_before(language, kind):
     assert STRINGS[language][f"notice_{kind}"] in Parsed(PAGES.waiting(view(notice=kind), language).body).words

@@ -28,6 +28,7 @@ def status(**changes):
         "opens_at_ms": None,
         "poll_after_ms": 1000,
         "server_time_ms": time.time_ns() // 1_000_000,
+        "as_of_ms": time.time_ns() // 1_000_000,
         "ticket": "v1.ticket",
         **changes,
     }
@@ -244,6 +245,58 @@ def test_an_error_or_a_made_up_answer_lets_nobody_in_and_loses_nothing(gate, vis
     assert gate.pages_asked == 1
 
 
+def test_while_the_line_cannot_be_asked_the_page_says_that_the_place_is_kept_and_unsays_it_afterwards(gate, visit):
+    page = visit()
+    assert page.locator("#n-away").is_hidden()
+    long_ago = status()["server_time_ms"] - 3_600_000
+    away = {"catching_up": True, "eta_ms": None, "as_of_ms": long_ago}
+    gate.answer = lambda: (200, "application/json", json.dumps(status(**away)))
+    comes(page, "away", "We are catching up. Your place is kept")
+    checked = text(page, "checked")
+    assert text(page, "state") == "", "it does not say that all is well"
+    assert "catching up" in text(page, "live")
+    assert (text(page, "number"), text(page, "count")) == ("1,234,567", "123,456")
+    gate.answer = lambda: (200, "application/json", json.dumps(status(**away, number=None, ahead=None)))
+    comes(page, "away", "your number comes by itself")
+    gate.answer = lambda: (200, "application/json", json.dumps(status(ahead=42)))
+    comes(page, "count", "42")
+    assert page.locator("#n-away").is_hidden()
+    assert text(page, "state") == "Connected"
+    assert text(page, "checked")[:15] != checked[:15], "the hour before was not said to be now"
+    assert gate.pages_asked == 1
+
+
+def test_a_turn_that_cannot_be_taken_yet_is_said_to_be_kept_and_the_page_stays(gate, visit):
+    called = {"state": "called", "ahead": 0, "eta_ms": None, "catching_up": True}
+    gate.page_status = status(**called, poll_after_ms=100)
+    gate.answer = lambda: (200, "application/json", json.dumps(status(**called)))
+    page = visit()
+    comes(page, "away", "Your turn is kept")
+    until(lambda: len(gate.polls) >= 2)
+    assert gate.pages_asked == 1
+    assert page.title() != "Your turn!"
+    gate.page = lambda: NO_ICON + "<title>The booking</title>"
+    gate.answer = lambda: (200, "application/json", json.dumps(status(state="inside")))
+    until(lambda: page.title() == "The booking")
+
+
+def test_without_a_script_the_page_says_it_too(gate, visit):
+    gate.page_status = status(catching_up=True, eta_ms=None)
+    page = visit(java_script_enabled=False)
+    assert page.locator("#n-away").is_visible()
+    assert "Your place is kept" in text(page, "away")
+
+
+def test_answers_of_an_older_gateway_are_understood(gate, visit):
+    """While gateways are replaced one by one, a page of a new one may ask an old one."""
+    old = status(ahead=42)
+    del old["as_of_ms"], old["catching_up"]
+    gate.answer = lambda: (200, "application/json", json.dumps(old))
+    page = visit()
+    comes(page, "count", "42")
+    assert text(page, "state") == "Connected"
+
+
 def test_a_turn_asks_the_server_for_the_page_and_the_server_decides(gate, visit):
     page = visit()
     page.evaluate("location.hash = 'here'")
@@ -417,6 +470,7 @@ def test_nothing_needs_sideways_scrolling_on_a_narrow_screen(gate, visit, langua
     opens_at_ms = time.time_ns() // 1_000_000 + 100 * 86_400_000
     views = [status(state=state, room_state=room, opens_at_ms=opens_at_ms) for state, room in SAMPLE_STATES]
     views = [{**each, "number": 10_000_000, "ahead": 9_999_999, "eta_ms": [180_000_000, 341_160_000]} for each in views]
+    views += [{**each, "eta_ms": None, "catching_up": True} for each in views]
     page = visit(viewport={"width": 320, "height": 640}, color_scheme="dark", reduced_motion="reduce")
 
     def check():
