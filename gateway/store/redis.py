@@ -49,6 +49,8 @@ from shared.clock import Clock, now_ms
 # How long a new server waits for gateways that were heard from lately and may know what it does not.
 MEND_PATIENCE_MS: Final = 1_500
 MEND_PAUSE_MS: Final = 100
+# How long a gateway that stops takes at most to say so.
+GOODBYE_S: Final = 1.0
 # Calls made within this time count as one: as in the SQLite store, for the same reason.
 CALL_GROUP_MS: Final = 250
 # Over so many small hashes answered knocks are spread: each stays small enough for the servers' packed form.
@@ -230,13 +232,11 @@ class RedisStore:
         if self._closed:
             return
         self._closed = True
-        for line in self._lines.values():
-            try:
-                server = await self._link.server_of(line.keys[0])
-                async with asyncio.timeout(1):
+        with suppress(Exception):  # it only shortens somebody's wait
+            async with asyncio.timeout(GOODBYE_S):
+                for line in self._lines.values():
+                    server = await self._link.server_of(line.keys[0])
                     await server.hdel(line.keys[10], self.gateway)
-            except Exception:  # noqa: BLE001, S110 - it only shortens somebody's wait
-                pass
         await self._link.close()
 
     async def _look(self, room: str, passes: Sequence[PassRef], *, keep_alive: bool) -> list[PassGrant | None]:

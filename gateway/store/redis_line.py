@@ -92,7 +92,6 @@ class RoomLine:
             counters = self._counters()
             begun = await self._tell(link, gateway, patience_ms, "begin", counters, Part())
             tick = begun[1]
-            counters["full"] = self.witness.must_tell_all(tick)
             for part in self.witness.testimony(tick):
                 await self._tell(link, gateway, patience_ms, "part", counters, part)
             reply = await self._tell(link, gateway, patience_ms, "last", counters, Part())

@@ -11,8 +11,7 @@
 --        5 used (JSON): passes that live, [[place, pass id, how, expires_ms, ends_ms]]
 --        6 ended (JSON): passes that ended, [[place, pass id or null, counter]]   7 left (JSON): places given up
 --        8 offset and 9 bytes of the marks of all places used, or "" for none
---          In the testimony, full: all that lives is told, not only what came after the tick of the answer to "begin".
--- Returns {"unknown"}   {"mending", tick of the line as this server had it (-1: none)}   {"whole", home}
+-- Returns {"unknown"}   {"whole", home}   {"mending", tick}: tell what was seen since the line was at that tick
 local testimony = cjson.decode(ARGV[4])
 local me, now = server(), raw_ms()
 
@@ -37,9 +36,11 @@ local function begin()
     start_line()
     redis.call('HSET', LINE, 'rebuilt', 1)
   end
-  local line = redis.call('HMGET', LINE, 'home', 'mending', 'tick')
+  local line = redis.call('HMGET', LINE, 'home', 'mending', 'tick', 'mend_tick')
   if line[1] ~= me and line[2] ~= me then
-    redis.call('HSET', LINE, 'mending', me, 'mend_tick', line[3], 'mend_until_ms', now + ARGV[2], 'mend_margin', 0)
+    -- A server that died before all had testified left a line that was raised in part: what is missing goes back further.
+    local tick = line[2] and math.min(line[3], line[4]) or line[3]
+    redis.call('HSET', LINE, 'mending', me, 'mend_tick', tick, 'mend_until_ms', now + ARGV[2], 'mend_margin', 0)
   end
 end
 
@@ -86,8 +87,9 @@ local function use(place, id, how, expires, ends)
     count('admitted', 1)
     if how == 't' then count('admitted_late', 1) end
   end
-  -- In a line told whole, another gateway may have known only that the place was used.
-  if (fresh or testimony.full) and not pass_of(place) and redis.call('SISMEMBER', KEYS[13], place) == 0 then
+  -- Of a line that was lost whole, another gateway may have known only that the place was used.
+  local unsure = fresh or redis.call('HEXISTS', LINE, 'rebuilt') == 1
+  if unsure and not pass_of(place) and redis.call('SISMEMBER', KEYS[13], place) == 0 then
     redis.call('ZADD', PASSES, text(expires), place)
     redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
   end
@@ -129,8 +131,10 @@ local function close_the_past()
 end
 
 local function finish()
-  local absent = missing()
-  if absent and now < tonumber(redis.call('HGET', LINE, 'mend_until_ms')) then return end
+  local absent, left = missing(), redis.call('HGET', LINE, 'mend_until_ms') - now
+  -- More than was given: the server's clock was set back meanwhile.
+  if left > tonumber(ARGV[2]) then redis.call('HSET', LINE, 'mend_until_ms', now + ARGV[2]) end
+  if absent and left > 0 then return end
   if redis.call('HGET', LINE, 'rebuilt') then close_the_past() end
   if absent then redis.call('HINCRBY', LINE, 'tail', redis.call('HGET', LINE, 'mend_margin')) end
   redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
@@ -174,4 +178,5 @@ if ARGV[3] == 'last' then
   if line[2] ~= me then finish() end
   if redis.call('HGET', LINE, 'home') == me then return {'whole', me} end
 end
-return {'mending', tonumber(line[3] or 0)}
+-- Who is late may have missed more than one change of servers.
+return {'mending', line[2] == me and 0 or tonumber(line[3])}

@@ -3,6 +3,8 @@
 Forgetting is done by putting an earlier copy of a room's keys back, as a promoted replica has it, with another home.
 """
 
+import asyncio
+import contextlib
 import random
 from collections.abc import Iterator
 from dataclasses import replace
@@ -359,3 +361,59 @@ async def test_whatever_is_forgotten_no_number_is_told_twice_and_no_place_gets_a
     await hall.settle()
     assert numbers == list(range(1, len(numbers) + 1))
     assert await hall.gateways[0].join("hall", [None], expires_ms=FAR) == [len(numbers) + 1]
+
+
+async def test_a_server_that_dies_while_it_is_told_leaves_nothing_untold(hall):
+    await hall.open(gateways=3)
+    one, other, third = hall.gateways
+    await one.join("hall", [None] * 9, expires_ms=FAR)
+    await hall.call_all(one)
+    copy = hall.copy()
+    mine, theirs, last = [await hall.admit(store, place) for store, place in ((one, 1), (other, 2), (third, 3))]
+    for _ in range(3):
+        await hall.tick(one)
+    hall.forget(copy)
+    with pytest.raises(StoreUnavailable):
+        await one.load("hall")
+    # Raised in part, it dies, and its replica takes over.
+    half = hall.copy()
+    hall.forget(half)
+    hall.server.hset(hall.key("line"), "mending", "e" * 40)
+    await hall.settle()
+    refs = [PassRef(1, place, pass_id) for place, pass_id in (mine | theirs | last).items()]
+    assert [grant is not None for grant in await one.renew("hall", refs)] == [True, True, True]
+
+
+async def test_a_pass_that_ended_elsewhere_is_not_revived_by_a_gateway_that_saw_it_live(hall):
+    await hall.open(gateways=2)
+    one, other = hall.gateways
+    await one.join("hall", [None] * 3, expires_ms=FAR)
+    await hall.call_all(one)
+    passes = await hall.admit(one, 1, 2)
+    assert await other.complete("hall", [PassRef(1, 1, passes[1])], reason="completed") == [True]
+    hall.forget(hall.copy())
+    (after, _) = await hall.settle()
+    assert after.live == 1
+    assert one.recall("hall", PassRef(1, 1, passes[1])) is not None, "it knows no better"
+    # Nor where everything was lost: who ended it says so.
+    hall.forget({})
+    for store in (one, other):
+        with pytest.raises(StoreUnavailable):
+            await store.load("hall")
+    hall.server.hset(hall.key("line"), "mend_until_ms", 0)
+    (after, _) = await hall.settle()
+    assert after.live == 1
+
+
+async def test_a_clock_set_back_while_gateways_testify_makes_nobody_wait_for_it(hall):
+    await hall.open(gateways=2, patience_ms=1)
+    one, other = hall.gateways
+    hall.forget(hall.copy())
+    hall.server.hset(hall.key("gateways"), "gone", 10**14)
+    with contextlib.suppress(StoreUnavailable):
+        await one.load("hall")
+    hall.server.hset(hall.key("line"), "mend_until_ms", 10**14)
+    with contextlib.suppress(StoreUnavailable):
+        await one.load("hall")
+    await asyncio.sleep(0.01)
+    await hall.settle(one, other)
