@@ -245,6 +245,7 @@ class Pages:
         phase = phase_of(status)
         ahead = status["ahead"] if phase in {"waiting", "paused"} else None
         before, count, after = _ahead_words(ahead, t)
+        away = "" if not status["catching_up"] else phase if phase in {"number", "turn"} else "place"
         checked = _moment(status["as_of_ms"], view.zone)
         opens = None if status["opens_at_ms"] is None else _moment(status["opens_at_ms"], view.zone)
         shows_opening = opens is not None and phase == "prequeue"
@@ -253,7 +254,8 @@ class Pages:
             "room": view.room,
             "phase": phase,
             "heading": t[f"head_{phase}"],
-            "lead": t[f"lead_{phase}"],
+            # "This takes a moment" is not true then.
+            "lead": "" if away in {"number", "turn"} else t[f"lead_{phase}"],
             "count_before": before,
             "count": count,
             "count_after": after,
@@ -263,7 +265,7 @@ class Pages:
             "opens_iso": opens.isoformat(timespec="seconds") if opens is not None and shows_opening else "",
             "message": status["message"] or "",
             "notice": t[f"notice_{view.notice}"] if view.notice is not None else "",
-            "away": t[f"away_{phase if phase in {'number', 'turn'} else 'place'}"] if status["catching_up"] else "",
+            "away": t[f"away_{away}"] if away else "",
             "checked": f"{checked:%H:%M:%S %Z}",
             "checked_iso": checked.isoformat(timespec="seconds"),
             "leave_url": view.leave_url,

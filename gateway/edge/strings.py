@@ -218,7 +218,7 @@ EN: Final[Mapping[str, str]] = {
     "catching_up": "We are catching up. Your place is kept.",
     "away_number": "We are catching up. Leave this page open: your number comes by itself.",
     "away_place": "We are catching up. Your place is kept: just leave this page open.",
-    "away_turn": "We are catching up. Your turn is kept: you go in as soon as we have.",
+    "away_turn": "We are catching up. Your turn is kept, and you go in right afterwards.",
     "server_clock": "Server clock",
     "device_clock": "Your device",
     "clock_note": "The two differ. This does not matter: only the server's clock counts.",

@@ -143,7 +143,10 @@
     put('away', away);
     show('away', away !== '');
     put('head', words['head_' + phase]);
+    // "This takes a moment" is not true while the line cannot be asked.
+    const soon = away !== '' && away !== words.away_place;
     put('lead', words['lead_' + phase]);
+    show('lead', !soon);
     put('before', before);
     put('count', status.ahead === 0 ? '' : ahead);
     put('after', after);
