@@ -200,9 +200,15 @@ class Line:
         if (ticket.epoch, ticket.number) > (room.epoch, room.tail):
             await self.tick_now()
 
-    async def claim(self, ticket: Ticket, place: int, *, direct: bool) -> ClaimAnswer:
-        """Ask for the pass of a called place. direct: its number was issued in this very request."""
-        return await self._store.claim_one(self.name, Claim(ticket.epoch, place, secrets.token_urlsafe(12), direct))
+    async def claim(self, ticket: Ticket, place: int, *, direct: bool, held: Pass | None = None) -> ClaimAnswer:
+        """Ask for the pass of a called place. direct: its number was issued in this very request.
+
+        held: a pass that was brought. If it is of this very place, and the store no longer knows that the place was used
+        (its server died with the last writes), then what is granted is that pass again, and never a second one.
+        """
+        same = held is not None and (held.epoch, held.number, held.place) == (ticket.epoch, ticket.number, place)
+        pass_id = held.pass_id if held is not None and same else secrets.token_urlsafe(12)
+        return await self._store.claim_one(self.name, Claim(ticket.epoch, place, pass_id, direct))
 
     async def renew(self, visitor_pass: Pass) -> PassGrant | None:
         """The pass, kept alive, if it lives."""

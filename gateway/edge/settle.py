@@ -158,7 +158,7 @@ async def settle(  # noqa: C901, PLR0912 - a table
                 notice = "ended"
                 facts = replace(facts, room=line.snapshot, visitor_pass=None)
             case Admit(ticket):
-                answer = await line.claim(ticket, place_of(ticket), direct=joined_now)
+                answer = await line.claim(ticket, place_of(ticket), direct=joined_now, held=brought.visitor_pass)
                 if not isinstance(answer, Spent):
                     return _claimed(answer, ticket, facts, notice=notice)
                 notice = notice or "used"

@@ -160,3 +160,25 @@ async def test_a_rule_goes_before_every_refusal(line):
 async def test_a_room_switched_off_asks_for_nothing(line):
     await line.change({"mode": Mode.PASSTHROUGH}, expected_version=None)
     assert await settle(line, Credentials(None, (), None, damaged=True)) == Through(How.PASSTHROUGH, None)
+
+
+@pytest.mark.parametrize(("of_place", "same"), [(0, True), (1, False)])
+async def test_a_pass_the_store_has_forgotten_is_granted_again_as_the_same_pass(line, of_place, same):
+    # Its server died before anybody else knew; the pass itself is the proof that it was granted.
+    (ticket,) = await join(line)
+    await line.tick_now()
+    place = ticket.number + of_place
+    held = Pass(1, place, place, "as-it-was", "line", START_MS)
+    standing = await settle(line, Credentials(held, (ticket,), None, damaged=False))
+    assert isinstance(standing, Inside)
+    assert (standing.grant.pass_id == "as-it-was") == same
+
+
+async def test_a_pass_that_has_ended_is_not_granted_again(line):
+    (ticket,) = await join(line)
+    await line.tick_now()
+    inside = await settle(line, Credentials(None, (ticket,), None, damaged=False))
+    assert isinstance(inside, Inside)
+    await line.end(inside.visitor_pass, "completed")
+    standing = await settle(line, Credentials(inside.visitor_pass, (ticket,), None, damaged=False), at_once=False)
+    assert not isinstance(standing, Inside)
