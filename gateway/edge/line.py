@@ -199,12 +199,19 @@ class Line:
         room = self.snapshot
         if (ticket.epoch, ticket.number) > (room.epoch, room.tail):
             await self.tick_now()
+            room = self.snapshot
+        if ticket.epoch == room.epoch and ticket.number > room.tail:
+            # We signed it, so it was issued, and the store has forgotten: nobody else may get this number.
+            _LOG.warning(
+                "a ticket is ahead of the store", extra={"room": self.name, "ahead": ticket.number - room.tail}
+            )
+            self._see(await self._store.store.acknowledge(self.name, ticket.epoch, ticket.number))
 
     async def claim(self, ticket: Ticket, place: int, *, direct: bool, held: Pass | None = None) -> ClaimAnswer:
         """Ask for the pass of a called place. direct: its number was issued in this very request.
 
-        held: a pass that was brought. If it is of this very place, and the store no longer knows that the place was used
-        (its server died with the last writes), then what is granted is that pass again, and never a second one.
+        held: a pass that was brought. If it is of this very place, and the store no longer knows that the place was
+        used (its server died with the last writes), what is granted is that pass again, and never a second one.
         """
         same = held is not None and (held.epoch, held.number, held.place) == (ticket.epoch, ticket.number, place)
         pass_id = held.pass_id if held is not None and same else secrets.token_urlsafe(12)
@@ -283,8 +290,10 @@ class Line:
         return 0 <= self.snapshot.now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS - margin_ms
 
     async def flush(self) -> None:
-        """Write what was counted; before stopping."""
+        """Write what was counted; before stopping. A store out of reach is not waited for."""
         try:
+            if self.out_of_reach:
+                raise StoreUnavailable("the store is out of reach")
             await self._flush()
         except StoreError as error:
             _LOG.warning("the last counts were not written", extra={"room": self.name, "why": error})

@@ -131,6 +131,14 @@ class QueueStore(Protocol):
         """
         ...
 
+    async def acknowledge(self, room: str, epoch: int, number: int) -> Snapshot:
+        """Learn from a ticket that `number` was issued in `epoch`: neither it nor any below it is issued again.
+
+        For a store that forgot: put back from a backup, or promoted without the last writes. Changes nothing if the
+        number is no news, or of another epoch.
+        """
+        ...
+
     async def claim(self, room: str, claims: Sequence[Claim]) -> Sequence[ClaimAnswer]:
         """Admit those whose turn it is, exactly: never past `total_active_users`, never without credit.
 

@@ -149,6 +149,10 @@ class RedisStore:
         line.witness.joined(int(reply[2]), numbers)
         return numbers
 
+    async def acknowledge(self, room: str, epoch: int, number: int) -> Snapshot:
+        line = self._line(room)
+        return line.see(await self._call(line, "acknowledge", [epoch, number], durable=True))
+
     async def claim(self, room: str, claims: Sequence[Claim]) -> Sequence[ClaimAnswer]:
         line = self._line(room)
         arguments: list[Argument] = [USER_CREDIT]

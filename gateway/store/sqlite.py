@@ -111,6 +111,10 @@ class SqliteStore:
             durable=lambda file: visits.must_reserve(file, room, len(knocks)),
         )
 
+    async def acknowledge(self, room: str, epoch: int, number: int) -> Snapshot:
+        await self._write(lambda file: visits.acknowledge(file, room, epoch, number), durable=True)
+        return await self.load(room)
+
     async def claim(self, room: str, claims: Sequence[Claim]) -> Sequence[ClaimAnswer]:
         answers = await self._write(lambda file: visits.claim(file, room, claims), durable=True)
         for claim, answer in zip(claims, answers, strict=True):

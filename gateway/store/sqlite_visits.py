@@ -53,6 +53,15 @@ def join(
     return numbers
 
 
+def acknowledge(connection: sqlite3.Connection, room: str, epoch: int, number: int) -> None:
+    """`QueueStore.acknowledge`."""
+    line = read_line(connection, room)
+    if epoch == line.epoch and number > line.tail:
+        line.tail = number
+        line.reserved = max(line.reserved, number)
+        write_line(connection, line)
+
+
 def claim(connection: sqlite3.Connection, room: str, claims: Sequence[Claim]) -> list[ClaimAnswer]:
     """`QueueStore.claim`."""
     line = read_line(connection, room)

@@ -662,3 +662,24 @@ async def test_a_pass_that_ran_out_or_is_of_an_earlier_epoch_is_not_recalled(sto
     await store.reset("hall", expected_version=None)
     await store.load("hall")
     assert store.recall("hall", ref(2)) is None
+
+
+# --- acknowledge ---
+
+
+async def test_a_number_shown_by_a_ticket_is_not_issued_again(store, store_factory):
+    await opened(store, people=3)
+    seen = await store.acknowledge("hall", 1, 10)
+    assert (seen.tail, seen.serving, seen.waiting) == (10, 0, 10)
+    assert await store_factory().join("hall", [None], expires_ms=FAR) == [11]
+    after = await all_called(store, 0)
+    assert after.serving == 11
+    (answer,) = await claim(store, 10)
+    assert isinstance(answer, Admitted)
+
+
+async def test_a_number_that_is_no_news_or_of_another_epoch_changes_nothing(store):
+    before = await opened(store, people=3)
+    for epoch, number in ((1, 3), (1, 0), (2, 9), (0, 9)):
+        seen = await store.acknowledge("hall", epoch, number)
+        assert replace(seen, now_ms=0) == replace(before, now_ms=0)
