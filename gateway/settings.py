@@ -19,7 +19,6 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 from gateway.room.match import Area, BypassRule, canonical_host, fold_prefix, parse_networks
 from gateway.room.model import Limits, Mode, QueueingMethod
 from shared import settings as loader
-from shared.errors import SettingsError
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
 # As DNS has it: labels of at most 63, and an underscore, which some private networks use.
@@ -481,22 +480,6 @@ class Settings(_Section):
         if shared:
             raise ValueError(f"two rooms cover the same address: {', '.join(shared)}")
         return self
-
-
-def read_secret(path: Path | None, variable: str, environ: Mapping[str, str]) -> str | None:
-    """A password: from the environment, else from its file; None where neither has one. Raises `SettingsError`."""
-    given = environ.get(variable, "").strip()
-    if given or path is None:
-        return given or None
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise SettingsError([f"{path}: cannot be read: {error.strerror}"]) from None
-    except UnicodeDecodeError:
-        raise SettingsError([f"{path}: is not UTF-8 text"]) from None
-    if not text:
-        raise SettingsError([f"{path}: is empty"])
-    return text
 
 
 def load(

@@ -5,11 +5,12 @@ while (`Line.recall`). Nobody is admitted, unless the operator chose so for this
 everyone goes in for whom the room was open, except by a ticket that does not count or a pass that was taken away.
 """
 
+from dataclasses import replace
 from typing import assert_never
 
 from gateway.edge.line import Line
 from gateway.edge.settle import Credentials, InLine, Inside, Knocking, Refused, Standing, Through
-from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide, place_of
 from gateway.room.ticket import Pass, Ticket
 from gateway.store.base import StoreUnavailable
 from shared.wire import How, RoomState
@@ -25,12 +26,12 @@ def stand_without_store(line: Line, brought: Credentials, *, rule: str | None = 
     Raises `TurnUnconfirmed` for a pass this process does not remember, or not for so long, and `StoreUnavailable` for
     a ticket of an epoch it has not heard of.
     """
-    room = line.snapshot
+    room, opened = line.snapshot, _is_opened(line)
+    brought, notice = _without_ended(line, brought, opened=opened)
     ticket = brought.ticket
     if ticket is not None and ticket.epoch > room.epoch and rule is None and brought.visitor_pass is None:
         raise StoreUnavailable("a ticket of an epoch not seen yet")
     knock = brought.knock if brought.knock is not None and line.accepts(brought.knock) else None
-    opened = _is_opened(line)
     match decide(Facts(room, rule, brought.visitor_pass, ticket, knock, brought.damaged)):
         case Forward(visitor_pass=held, rule=by_rule):
             if held is not None:
@@ -45,7 +46,7 @@ def stand_without_store(line: Line, brought: Credentials, *, rule: str | None = 
         case Wait() | Join():
             # The same knock again: it may have been given its number already, in an answer that got lost.
             lasting = brought.knock if brought.knock is not None and line.accepts(brought.knock, lasting=True) else None
-            return Knocking(lasting or line.new_knock(), None, catching_up=True)
+            return Knocking(lasting or line.new_knock(), notice, catching_up=True)
         case Refuse(why):
             return Refused(why)
         case _ as unreachable:
@@ -59,6 +60,17 @@ def _by_pass(line: Line, held: Pass, *, opened: bool) -> Standing:
     if opened and not line.was_revoked(held):
         return Through(How.FAIL_OPEN, None)
     raise TurnUnconfirmed("the pass cannot be confirmed; the turn is kept")
+
+
+def _without_ended(line: Line, brought: Credentials, *, opened: bool) -> tuple[Credentials, str | None]:
+    """What is left of what was brought if its pass was ended here: its place has had its turn. And a notice of that."""
+    held = brought.visitor_pass
+    if held is None or not line.has_ended(held):
+        return brought, None
+    if opened and line.was_revoked(held):
+        raise TurnUnconfirmed("the pass was revoked")
+    left = tuple(each for each in brought.tickets if (each.epoch, place_of(each)) != (held.epoch, held.place))
+    return replace(brought, visitor_pass=None, tickets=left), "ended"
 
 
 def _in_line(ticket: Ticket, *, called: bool = False) -> InLine:

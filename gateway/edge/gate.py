@@ -10,6 +10,7 @@ Whatever fails on the way (store, keys, a fault of ours) ends in 5, never in a f
 that are remembered to live go on for a while, and an operator may have chosen to let everyone in (`away`).
 """
 
+import asyncio
 import logging
 import re
 import secrets
@@ -264,7 +265,7 @@ class Gate:
                 case Command.REVOKE:
                     return held is not None and await line.end(held, "revoked")
                 case Command.SOLD_OUT:
-                    if await line.sell_out():
+                    if await line.within(asyncio.create_task(line.sell_out())):
                         self._audit.note("sold_out", line.name, line.snapshot.now_ms, by="backend")
                     return False
                 case _ as unreachable:

@@ -23,7 +23,16 @@ from gateway.room.model import Mode, PassGrant, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.settings import Room
-from gateway.store.base import Claim, ClaimAnswer, PassRef, StaleEpoch, StoreError, StoreUnavailable, VersionConflict
+from gateway.store.base import (
+    Claim,
+    ClaimAnswer,
+    PassRef,
+    Spent,
+    StaleEpoch,
+    StoreError,
+    StoreUnavailable,
+    VersionConflict,
+)
 from gateway.store.batching import BatchingStore
 from shared.clock import Clock, now_ms
 
@@ -94,8 +103,8 @@ class Line:
         self._tick_lock = asyncio.Lock()
         self._ticks_begun = 0
         self._counted: Counter[str] = Counter()
-        # By pass: the reason of an end that the store could not be told.
-        self._ending: dict[Pass, str] = {}
+        # By epoch and place: a pass that has ended, and why, which the store could not be told.
+        self._ending: dict[tuple[int, int], tuple[Pass, str]] = {}
         self._revoked: dict[str, None] = {}
         self.outage = Outage(config.name, monotonic)
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
@@ -213,13 +222,15 @@ class Line:
         held: a pass that was brought. If it is of this very place, and the store no longer knows that the place was
         used (its server died with the last writes), what is granted is that pass again, and never a second one.
         """
+        if (ticket.epoch, place) in self._ending:
+            return Spent()
         same = held is not None and (held.epoch, held.number, held.place) == (ticket.epoch, ticket.number, place)
         pass_id = held.pass_id if held is not None and same else secrets.token_urlsafe(12)
         return await self._store.claim_one(self.name, Claim(ticket.epoch, place, pass_id, direct))
 
     async def renew(self, visitor_pass: Pass) -> PassGrant | None:
         """The pass, kept alive, if it lives."""
-        if visitor_pass in self._ending:
+        if self.has_ended(visitor_pass):
             return None
         return await self._store.renew_one(self.name, _ref(visitor_pass))
 
@@ -233,9 +244,13 @@ class Line:
 
     def recall(self, visitor_pass: Pass) -> PassGrant | None:
         """The pass as last known to live, while the store is away; None past the grace, or if it was ended here."""
-        if visitor_pass in self._ending or self._unheard_s >= self._grace_s:
+        if self.has_ended(visitor_pass) or self._unheard_s >= self._grace_s:
             return None
         return self._store.store.recall(self.name, _ref(visitor_pass))
+
+    def has_ended(self, visitor_pass: Pass) -> bool:
+        """Whether it was ended here, and the store has yet to be told."""
+        return (visitor_pass.epoch, visitor_pass.place) in self._ending
 
     def was_revoked(self, visitor_pass: Pass) -> bool:
         """Whether the backend had this pass revoked, through this process."""
@@ -252,7 +267,7 @@ class Line:
             return await self.within(self._store.complete_one(self.name, _ref(visitor_pass), reason=reason))
         except StoreError as error:
             self.outage.failed(error)
-            _remember(self._ending, visitor_pass, reason)
+            _remember(self._ending, (visitor_pass.epoch, visitor_pass.place), (visitor_pass, reason))
             return True
 
     async def leave(self, ticket: Ticket, place: int) -> bool:
@@ -343,11 +358,11 @@ class Line:
 
     async def _flush(self) -> None:
         """Tell the store what it could not be told at once."""
-        for reason in set(self._ending.values()):
-            passes = [visitor_pass for visitor_pass, why in self._ending.items() if why == reason]
+        for reason in {why for _, why in self._ending.values()}:
+            passes = [visitor_pass for visitor_pass, why in self._ending.values() if why == reason]
             await self._store.store.complete(self.name, [*map(_ref, passes)], reason=reason)
             for visitor_pass in passes:
-                self._ending.pop(visitor_pass, None)
+                self._ending.pop((visitor_pass.epoch, visitor_pass.place), None)
         if not self._counted:
             return
         counted, self._counted = self._counted, Counter()

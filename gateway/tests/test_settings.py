@@ -7,7 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.room.model import Limits, Mode
-from gateway.settings import Settings, limits_patch, live_settings, load, read_live_patch, read_secret
+from gateway.settings import Settings, limits_patch, live_settings, load, read_live_patch
 from shared.errors import SettingsError
 
 LEAST = """
@@ -319,23 +319,6 @@ def test_visitors_come_by_https_wherever_it_ends(read, lines, https):
 
 
 # Secrets
-
-
-def test_a_secret_comes_from_the_environment_before_its_file(tmp_path):
-    path = tmp_path / "password"
-    path.write_text("from-the-file\n")
-    assert read_secret(path, "SUNBEON_STORE_PASSWORD", {"SUNBEON_STORE_PASSWORD": " given "}) == "given"
-    assert read_secret(path, "SUNBEON_STORE_PASSWORD", {"SUNBEON_STORE_PASSWORD": " "}) == "from-the-file"
-    assert read_secret(None, "SUNBEON_STORE_PASSWORD", {}) is None
-
-
-@pytest.mark.parametrize("content", [None, b"", b" \n", b"\xff"])
-def test_a_file_without_a_secret_is_told_and_not_taken_for_none(tmp_path, content):
-    path = tmp_path / "password"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(SettingsError, match="password"):
-        read_secret(path, "SUNBEON_STORE_PASSWORD", {})
 
 
 def test_the_stores_address_which_may_hold_a_password_is_not_shown_with_the_settings(read):

@@ -271,7 +271,12 @@ async def test_a_pass_that_ends_meanwhile_has_ended_and_the_store_is_told_when_i
     assert holder.cookies == {}
     backend.reply = answer()
     holder.cookies = dict(kept)
-    assert (await holder.get()).gate == "turn_kept"
+    for for_ms in (0, 3_000):
+        await lose(site, for_ms=for_ms)
+        got = await holder.get()
+        assert (got.gate, EN["notice_ended"] in got.body.decode()) == ("waiting", True)
+        assert holder.ticket.startswith("knock.")
+        holder.cookies = dict(kept)
     await find(site)
     await until(lambda: site.line._ending == {}, "the store is told")
     room = await site.room()

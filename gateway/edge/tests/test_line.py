@@ -13,9 +13,9 @@ from gateway.edge.tests.backend import until
 from gateway.edge.tests.front import ROOM, Faulty, Hands
 from gateway.room.model import MAX_STEP_MS, USER_CREDIT, Mode
 from gateway.room.policy import burst
-from gateway.room.ticket import Knock, Pass
+from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.settings import Room
-from gateway.store.base import StoreUnavailable, VersionConflict
+from gateway.store.base import Spent, StoreUnavailable, VersionConflict
 from gateway.store.batching import BatchingStore
 from gateway.store.sqlite import SqliteStore
 
@@ -240,8 +240,11 @@ async def test_a_pass_is_recalled_within_the_grace_and_not_when_it_was_ended_her
     assert line.recall(held) is None
     clock.now_ms -= 30_000
     assert await line.end(held, "revoked")
-    assert (line.recall(held), await line.renew(held), line.was_revoked(held)) == (None, None, True)
+    assert (line.recall(held), line.was_revoked(held)) == (None, True)
     store.failure = None
+    # Before the store has been told, too.
+    assert await line.renew(held) is None
+    assert await line.claim(Ticket(held.epoch, held.number, 0), held.place, direct=False, held=held) == Spent()
     await line.tick_now()
     await line.flush()
     room = await store.load("vaccine")
