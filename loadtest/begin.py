@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
@@ -40,17 +40,29 @@ async def find_room(options: Options, client: Client, operator: OperatorApi | No
             room = await operator.only_room()
         else:
             raise UsageError("--room: must be given where there is no operator token")
-        site = Site(URL(options.url), room)
-        addresses = [("--url", site.own("board"))]
+        # A gateway of several may yet have to come; one must be there.
+        site = await _first_that_answers([Site(URL(url), room) for url in options.urls], client)
         if options.backend_url is not None:
-            addresses.append(("--backend-url", URL(options.backend_url)))
-        for name, url in addresses:
-            answer = await client.once("GET", url, {"Accept": JSON})
-            if name == "--url" and (answer.status != 200 or not isinstance(answer.json(), dict)):  # noqa: PLR2004
-                raise UsageError(f"--room: {url} answered {answer.status}: no room {room} at this gate")
+            await client.once("GET", URL(options.backend_url), {"Accept": JSON})
     except (aiohttp.ClientError, TimeoutError) as error:
         raise UsageError(f"cannot begin: {str(error) or type(error).__name__}") from None
-    return site
+    return Site(URL(options.urls[0]), site.room)
+
+
+async def _first_that_answers(sites: Sequence[Site], client: Client) -> Site:
+    """Raises `UsageError` if it does not know the room, and what the last one raised if none answers."""
+    for site in sites:
+        url = site.own("board")
+        try:
+            answer = await client.once("GET", url, {"Accept": JSON})
+        except (aiohttp.ClientError, TimeoutError):
+            if site is sites[-1]:
+                raise
+            continue
+        if answer.status != 200 or not isinstance(answer.json(), dict):  # noqa: PLR2004
+            raise UsageError(f"--room: {url} answered {answer.status}: no room {site.room} at this gate")
+        return site
+    raise UsageError("--url: none was given")
 
 
 @asynccontextmanager

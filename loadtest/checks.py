@@ -7,7 +7,7 @@ finding is "not checked" with the reason, and a run that leaves a required one u
 from bisect import bisect_left
 from typing import Final
 
-from loadtest.evidence import Evidence, Finding, Verdict, judge
+from loadtest.evidence import Evidence, Finding, Sample, Verdict, judge
 from loadtest.flow import (
     check_ceiling_by_store,
     check_ceiling_by_visitors,
@@ -20,17 +20,21 @@ from loadtest.ledger import (
     check_nothing_lost,
     check_one_pass,
     check_repeats,
+    check_still_waiting,
     check_unique,
 )
+from loadtest.logs import Logs, check_logs
 from loadtest.scenario import Kind
 from shared.wire import RoomState
 
 # Workers of a gateway look at the store a few times in a second: what one knows another may learn this much later.
 STALE_MS: Final = 1_000
+# While the store is away a gateway tells what it last knew, and says "catching up" when that is older than this.
+AWAY_MS: Final = 3_000
 
 
-def check_all(evidence: Evidence) -> tuple[Finding, ...]:
-    """Every check, in the order of the invariants."""
+def check_all(evidence: Evidence, logs: Logs | None = None) -> tuple[Finding, ...]:
+    """Every check there is something to be looked at for. logs: None if none were named."""
     samples = evidence.samples
     ceiling = max((sample.ceiling for sample in samples), default=None)
     outflow = max((sample.outflow_per_minute for sample in samples), default=None)
@@ -49,6 +53,8 @@ def check_all(evidence: Evidence) -> tuple[Finding, ...]:
         check_unique(evidence),
         check_issued(evidence),
         check_nothing_lost(evidence),
+        check_still_waiting(evidence),
+        *check_logs(evidence, logs),
         check_opening(evidence),
         Finding(
             8, "nothing kept per waiting visitor", Verdict.UNCHECKED, "cannot be seen from outside", required=False
@@ -60,19 +66,34 @@ def check_serving(evidence: Evidence) -> Finding:
     name = "serving never goes back"
     if not evidence.samples:
         return Finding(3, name, Verdict.UNCHECKED, "no samples of the operator API")
-    falls = [
-        f"{before.serving} then {after.serving}"
-        for before, after in zip(evidence.samples, evidence.samples[1:], strict=False)
-        if before.epoch == after.epoch and after.serving < before.serving and after.sent_ms >= before.got_ms
-    ]
-    first, last = evidence.samples[0], evidence.samples[-1]
-    return judge(3, name, falls, f"{first.serving} to {last.serving} in {len(evidence.samples)} samples")
+    samples = evidence.samples
+    falls = []
+    # The newest by each gateway; and the highest by any, as every gateway must know it a while later.
+    newest: dict[str, Sample] = {}
+    highest, known = 0, 0
+    for sample in samples:
+        if any(other.epoch != sample.epoch for other in newest.values()):
+            newest.clear()
+            highest = 0
+        while samples[known].got_ms + _stale_ms(evidence) <= sample.sent_ms:
+            if samples[known].epoch == sample.epoch:
+                highest = max(highest, samples[known].serving)
+            known += 1
+        before = newest.get(sample.gateway)
+        if before is not None and sample.serving < before.serving and sample.sent_ms >= before.got_ms:
+            falls.append(f"{before.serving} then {sample.serving}")
+        elif sample.fresh and sample.serving < highest:
+            falls.append(f"{highest}, and later {sample.serving} by another gateway")
+        newest[sample.gateway] = sample
+    gateways = f" of {len(names)} gateways" if len(names := {sample.gateway for sample in samples}) > 1 else ""
+    return judge(3, name, falls, f"{samples[0].serving} to {samples[-1].serving} in {len(samples)} samples{gateways}")
 
 
 def check_order_by_store(evidence: Evidence) -> Finding:
     """Whoever was called or let in had a place that the store, asked at once, had called."""
     name = "only called places enter, by the store"
     samples = evidence.samples
+    stale_ms = _stale_ms(evidence)
     sent = [sample.sent_ms for sample in samples]
     wrong, unsampled, right = [], 0, 0
     for turn in (turn for journey in evidence.journeys for turn in journey.turns):
@@ -80,15 +101,15 @@ def check_order_by_store(evidence: Evidence) -> Finding:
         if not known or turn.place is None:
             continue
         start = bisect_left(sent, min(known))
-        soon = [sample for sample in samples[start : start + 50] if sample.sent_ms <= min(known) + STALE_MS]
+        soon = [sample for sample in samples[start : start + 50] if sample.sent_ms <= min(known) + stale_ms]
         if any(sample.serving >= turn.place for sample in soon) or (start and samples[start - 1].serving >= turn.place):
             right += 1
-        elif soon:
+        elif soon and _is_decisive(evidence, soon[-1], min(known)):
             wrong.append(f"place {turn.place} at {min(known) / 1000:.1f} s, serving {soon[-1].serving}")
         else:
             unsampled += 1
     if not wrong and (not right or unsampled > right):
-        return Finding(3, name, Verdict.UNCHECKED, f"{unsampled} called with no sample within {STALE_MS} ms after")
+        return Finding(3, name, Verdict.UNCHECKED, f"{unsampled} called with no sample within {stale_ms} ms after")
     missed = f", {unsampled} without a sample" if unsampled else ""
     return judge(3, name, wrong, f"{right} places{missed}")
 
@@ -105,18 +126,28 @@ def check_order_by_visitors(evidence: Evidence) -> Finding:
     for index in range(len(called) - 1, -1, -1):
         soonest = min(soonest, called[index][1])
         earliest[index] = soonest
+    stale_ms = _stale_ms(evidence)
     wrong, looked = [], 0
     for turn in turns:
         if turn.waiting_sent_ms is None or turn.place is None:
             continue
         looked += 1
         index = bisect_left(called, (turn.place + 1, 0))
-        if index < len(called) and turn.waiting_sent_ms > earliest[index] + STALE_MS:
+        if index < len(called) and turn.waiting_sent_ms > earliest[index] + stale_ms:
             late_s = (turn.waiting_sent_ms - earliest[index]) / 1000
             wrong.append(f"place {turn.place} still waiting {late_s:.1f} s after a higher one was called")
     if not looked:
         return Finding(3, name, Verdict.UNCHECKED, "nobody had to wait")
-    return judge(3, name, wrong, f"{looked} who waited, {STALE_MS} ms between workers allowed")
+    return judge(3, name, wrong, f"{looked} who waited, {stale_ms} ms between workers allowed")
+
+
+def _stale_ms(evidence: Evidence) -> int:
+    return STALE_MS + AWAY_MS if evidence.disturbed else STALE_MS
+
+
+def _is_decisive(evidence: Evidence, sample: Sample, known_ms: int) -> bool:
+    """Whether what a sample does not know, its gateway does not know either, rather than not yet."""
+    return not evidence.disturbed or (sample.fresh and sample.sent_ms >= known_ms + AWAY_MS)
 
 
 def check_no_way_round(evidence: Evidence) -> Finding:

@@ -76,6 +76,9 @@ def _options(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Optio
             raise UsageError(f"--operator-token-file: {path}: cannot be read: {error}") from None
         if not token:
             raise UsageError(f"--operator-token-file: {path}: is empty")
+    given["operator_urls"] = given["operator_urls"] or Options(urls=()).operator_urls
+    for name in ("urls", "operator_urls", "audit_logs", "backend_logs"):
+        given[name] = tuple(given[name])
     shares = Shares(*(given.pop(name) for name in ("no_show", "leave", "cheat", "repeat")))
     return Options(operator_token=token, shares=shares, **given)
 
@@ -89,16 +92,27 @@ def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
 
 
 def _parser() -> argparse.ArgumentParser:
-    usual = Options(url="")
+    usual = Options(urls=())
     parser = argparse.ArgumentParser(
         prog="sunbeon loadtest",
         description="Send visitors through a waiting room on this machine, and check that it kept its promises.",
         epilog="Exit code: 0 all checked and held, 1 something broken or not checked, 2 wrong usage, 130 interrupted.",
     )
     where = parser.add_argument_group("where")
-    where.add_argument("--url", required=True, help="the protected page, as a visitor would ask for it")
+    where.add_argument(
+        "--url",
+        dest="urls",
+        action="append",
+        required=True,
+        help="the protected page, as a visitor would ask for it; once per gateway, where there are several",
+    )
     where.add_argument("--room", help="its room (default: the only one the operator API knows)")
-    where.add_argument("--operator-url", default=usual.operator_url, help="default: %(default)s")
+    where.add_argument(
+        "--operator-url",
+        dest="operator_urls",
+        action="append",
+        help=f"default: {usual.operator_urls[0]}; one per gateway: those that are not ready get no visitors",
+    )
     where.add_argument(
         "--operator-token-file",
         type=Path,
@@ -106,6 +120,10 @@ def _parser() -> argparse.ArgumentParser:
         help=f"or {TOKEN_VARIABLE}; without a token, what only the store can tell is not checked",
     )
     where.add_argument("--backend-url", help="the backend's own address, to try the way round the gate")
+    for name, whose in (("--audit-log", "a gateway's"), ("--backend-log", "the booking site's request log")):
+        dest = f"{name[2:].replace('-', '_')}s"
+        text = f"{whose}, to be compared with what the visitors saw; once per file"
+        where.add_argument(name, dest=dest, type=Path, action="append", default=[], metavar="FILE", help=text)
     who = parser.add_argument_group("who comes")
     who.add_argument("--visitors", type=int, default=usual.visitors, help="default: %(default)s")
     who.add_argument("--arrive-s", type=float, default=usual.arrive_s, help="time they come in (default: %(default)s)")

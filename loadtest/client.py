@@ -1,8 +1,8 @@
 """HTTP for thousands of visitors over one pool of connections, each with cookies of its own.
 
 Cookies are kept by hand: `http.cookiejar` and its kin cost more than the request. A connection that fails is made
-again, with growing pauses, for as long as the run lasts, and counted as a reconnect, not as an error: workers may be
-killed on purpose during a run, and a visitor's browser would try again too.
+again, at another gateway if there is one, with growing pauses, for as long as the run lasts, and counted as a
+reconnect, not as an error: workers may be killed on purpose, and a visitor's browser would try again too.
 """
 
 import asyncio
@@ -18,6 +18,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
+from loadtest.gates import Gates
 from shared.wire import GATE_HEADER, SECURE_PREFIX
 
 HTML: Final = "text/html,application/xhtml+xml;q=0.9"
@@ -25,6 +26,10 @@ JSON: Final = "application/json"
 
 FIRST_BACKOFF_S: Final = 0.05
 LAST_BACKOFF_S: Final = 2.0
+
+ERROR: Final = 500
+# Answers of the gate that are 503 because the operator wants it so.
+MEANT: Final = frozenset({"closed", "full"})
 
 
 class Watch:
@@ -82,8 +87,18 @@ class Jar:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all visitors. `lags_ms`: how late the generator itself was, once per arrival, poll and request."""
+    """Counts over all visitors. `lags_ms`: how late the generator itself was, once per arrival, poll and request.
 
+    requests: tries. asked: what visitors wanted, each of one try or more; hit: of these, how many saw an error.
+    troubles: the errors they saw, by gateway and kind: `refused` (no connection), `cut` (it was lost with the answer),
+        `timeout`, or the status with the gate's word.
+    catching_up: status answers that said that the line could not be asked.
+    """
+
+    asked: int = 0
+    hit: int = 0
+    catching_up: int = 0
+    troubles: Counter[tuple[str, str]] = field(default_factory=Counter)
     requests: int = 0
     reconnects: int = 0
     orphans: int = 0
@@ -118,10 +133,11 @@ class Answer:
 class Client:
     """Asks, measures, counts. At most `sockets` requests are under way at once; who must wait for one is a lag."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, sockets: int) -> None:
+    def __init__(self, session: aiohttp.ClientSession, gates: Gates, *, sockets: int) -> None:
         self._session = session
         # aiohttp would send a request again by itself, unseen: the checks must know which answers were lost.
         session._retry_connection = False  # noqa: SLF001
+        self._gates = gates
         self._slots = asyncio.Semaphore(sockets)
         self.watch = Watch()
         self.tally = Tally()
@@ -148,30 +164,45 @@ class Client:
         if body is not None:
             sending["Content-Type"] = "application/json"
             data = orjson.dumps(body)
+        tally = self.tally
+        tally.asked += 1
         lost = 0
         backoff_s = FIRST_BACKOFF_S
         first_ms: int | None = None
+        failed: str | None = None
         while True:
             began_ms = self.watch.floor_ms()
+            target = self._gates.target(url, failed=failed)
+            hosted = sending if target.host is None else {"Host": target.host, **sending}
             try:
-                answer = await self.once(method, url, sending, data)
+                answer = await self.once(method, target.url, hosted, data)
+                if answer.status >= ERROR and answer.gate not in MEANT:
+                    kind = f"{answer.status} {answer.gate or 'backend'}"
+                    tally.errors[kind] += 1
+                    # It may have been given a number before it failed.
+                    tally.orphans += orphans
+                    self._note_trouble(target.name, kind, first=first_ms is None)
                 return answer if first_ms is None else replace(answer, sent_ms=first_ms, lost=lost)
             except aiohttp.ClientConnectorError:
-                self.tally.reconnects += 1
+                tally.reconnects += 1
+                kind = "refused"
             except TimeoutError:
-                self.tally.errors["timeout"] += 1
-                lost += 1
+                tally.errors["timeout"] += 1
+                kind = "timeout"
             except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
-                self.tally.reconnects += 1
-                lost += 1
+                tally.reconnects += 1
+                kind = "cut"
             except aiohttp.ClientError as error:
-                self.tally.errors[type(error).__name__] += 1
-                lost += 1
+                kind = type(error).__name__
+                tally.errors[kind] += 1
             except asyncio.CancelledError:
-                self.tally.orphans += orphans
+                tally.orphans += orphans
                 raise
+            self._note_trouble(target.name, kind, first=first_ms is None)
+            lost += kind != "refused"
             first_ms = began_ms if first_ms is None else first_ms
-            self.tally.orphans += bool(lost) and orphans
+            failed = target.name
+            tally.orphans += bool(lost) and orphans
             await asyncio.sleep(backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 - spreads retries
             backoff_s = min(backoff_s * 2, LAST_BACKOFF_S)
 
@@ -180,6 +211,14 @@ class Client:
         wanted_ms = self.watch.floor_ms() + pause_ms
         await asyncio.sleep(pause_ms / 1000)
         self.note_lag(self.watch.floor_ms() - wanted_ms)
+
+    async def pause(self, answer: Answer) -> None:
+        """Wait as an answer told, give or take a quarter: thousands were told the same at the same moment."""
+        await self.sleep_ms(answer.retry_after_s * random.uniform(750, 1250))  # noqa: S311 - spreads retries
+
+    def _note_trouble(self, gateway: str, kind: str, *, first: bool) -> None:
+        self.tally.troubles[gateway, kind] += 1
+        self.tally.hit += first
 
     def note_lag(self, lag_ms: float) -> None:
         self.tally.lags_ms.append(max(0, int(lag_ms)))

@@ -82,6 +82,7 @@ class Journey:
 
     due_ms: when the visitor should have come; None if the run was over before.
     unproven: answers of the backend to a visitor who had no number, or no pass.
+    called_out: whether who still waited when the run was over was told the same number once more; None: was not asked.
     """
 
     plan: VisitorPlan
@@ -94,6 +95,7 @@ class Journey:
     repeats_refused: list[str] = field(default_factory=list)
     losses: list[str] = field(default_factory=list)
     unproven: int = 0
+    called_out: bool | None = None
     trick: Trick | None = None
 
     def turn(self, number: int, place: int) -> Turn:
@@ -117,7 +119,7 @@ class Journey:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """The room as the operator API told it."""
+    """The room as the operator API told it. fresh: the gateway that told it had heard from its store lately."""
 
     sent_ms: int
     got_ms: int
@@ -129,6 +131,8 @@ class Sample:
     waiting: int
     live: int
     counters: Mapping[str, int]
+    gateway: str = ""
+    fresh: bool = True
 
     @property
     def ceiling(self) -> int:
@@ -154,6 +158,7 @@ class Evidence:
     samples: oldest first, the first from before the first visitor, the last from after the last; empty if there was
         no operator API.
     reconnects: connections that failed and were made again.
+    troubles: requests that saw an error, or that the line could not be asked.
     orphans: requests without a ticket whose answer was lost, so that a number or a pass may be nobody's.
     alone: nobody else used the room meanwhile.
     """
@@ -163,6 +168,12 @@ class Evidence:
     reconnects: int = 0
     orphans: int = 0
     alone: bool = True
+    troubles: int = 0
+
+    @property
+    def disturbed(self) -> bool:
+        """Whether something was killed, cut off or out of reach: what a gateway knows may then be seconds old."""
+        return bool(self.reconnects or self.troubles)
 
 
 class Verdict(StrEnum):

@@ -127,7 +127,7 @@ def _burst(outflow_per_minute: int) -> int:
 
 
 def _tolerance(evidence: Evidence, outflow_per_minute: int) -> float:
-    return outflow_per_minute * (LATE_TICK_MS if evidence.reconnects else TICK_MS) / MINUTE_MS
+    return outflow_per_minute * (LATE_TICK_MS if evidence.disturbed else TICK_MS) / MINUTE_MS
 
 
 def _windows(longest_ms: int) -> Iterator[int]:

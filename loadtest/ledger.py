@@ -56,8 +56,8 @@ def check_issued(evidence: Evidence) -> Finding:
     unseen = last - first - len(seen) - untold
     if unseen < 0:
         wrong.append(f"{len(seen) + untold} had, only {last - first} issued")
-    # After an unclean stop the line skips a block of numbers, which harms nobody.
-    if evidence.alone and not evidence.reconnects and unseen > evidence.orphans:
+    # After an unclean stop, of a gateway or of its store, the line skips a block of numbers, which harms nobody.
+    if evidence.alone and not evidence.disturbed and unseen > evidence.orphans:
         wrong.append(f"{last - first} issued, only {len(seen) + untold} had")
     figures = f"{len(seen)} seen{_untold(untold)}, {last - first} issued{_lost(evidence)}"
     return judge(6, name, wrong, figures)
@@ -78,6 +78,19 @@ def check_nothing_lost(evidence: Evidence) -> Finding:
     if not held:
         return Finding(6, name, Verdict.UNCHECKED, "nobody was given a number")
     return judge(6, name, wrong, f"{held} visitors, {evidence.reconnects} reconnects")
+
+
+def check_still_waiting(evidence: Evidence) -> Finding:
+    """Of a run that was over first: whoever waited then has the number they were given."""
+    name = "who still waits has the same number"
+    asked = [journey for journey in evidence.journeys if journey.called_out is not None]
+    if not asked:
+        return Finding(6, name, Verdict.UNCHECKED, "nobody was left waiting", required=False)
+    silent = sum(not journey.called_out for journey in asked)
+    if silent:
+        return Finding(6, name, Verdict.UNCHECKED, f"{silent} of {len(asked)} were given no answer in time")
+    wrong = [f"visitor {j.plan.index}: {text}" for j in asked for text in j.losses]
+    return judge(6, name, wrong, f"{len(asked)} asked once more when the run was over")
 
 
 def _numbers(evidence: Evidence) -> tuple[list[int], int]:

@@ -1,12 +1,15 @@
-"""The operator's side of a room: samples for the checks, limits set for a run and put back after it."""
+"""The operator's side of a room: samples for the checks, limits set for a run and put back after it.
 
-from collections.abc import Mapping
+Of several gateways the same one is asked as long as it answers, then the next.
+"""
+
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import aiohttp
 from yarl import URL
 
-from loadtest.client import Watch
+from loadtest.client import ERROR, Watch
 from loadtest.evidence import Sample
 from loadtest.options import UsageError
 
@@ -17,11 +20,12 @@ NEEDED: Final = ("total_active_users", "new_users_per_minute", "idle_limit_s", "
 
 
 class OperatorApi:
-    """One room, or (room None) the only one there is."""
+    """bases: of each gateway."""
 
-    def __init__(self, session: aiohttp.ClientSession, base: str, token: str, watch: Watch) -> None:
+    def __init__(self, session: aiohttp.ClientSession, bases: Sequence[str], token: str, watch: Watch) -> None:
         self._session = session
-        self._base = URL(base)
+        self._bases = [URL(base) for base in bases]
+        self._asked = 0
         self._headers = {"Authorization": f"Bearer {token}"}
         self._watch = watch
 
@@ -42,6 +46,8 @@ class OperatorApi:
             for name in NEEDED:
                 int(data["settings"][name])
             return Sample(
+                gateway=str(self._base),
+                fresh=data.get("fresh", True) is True,
                 sent_ms=sent_ms,
                 got_ms=self._watch.ceil_ms(),
                 epoch=int(data["epoch"]),
@@ -60,13 +66,28 @@ class OperatorApi:
         """Change settings as they stand now. Raises `UsageError` if the API refuses."""
         _, etag = await self._get(f"/api/rooms/{room}")
         headers = {**self._headers, **({"If-Match": etag} if etag else {})}
-        async with self._session.patch(self._base / f"api/rooms/{room}", json=dict(patch), headers=headers) as reply:
+        url = self._base.with_path(f"/api/rooms/{room}")
+        async with self._session.patch(url, json=dict(patch), headers=headers) as reply:
+            if reply.status >= ERROR:
+                raise aiohttp.ClientConnectionError(f"{url} answered {reply.status}")
             if reply.status != OK:
                 raise UsageError(f"--operator-url: limits were not set: {reply.status} {(await reply.text())[:300]}")
 
+    @property
+    def _base(self) -> URL:
+        return self._bases[self._asked % len(self._bases)]
+
     async def _get(self, path: str) -> tuple[Any, str | None]:
+        for _ in self._bases[1:]:
+            try:
+                return await self._get_once(path)
+            except (aiohttp.ClientError, TimeoutError):
+                self._asked += 1
+        return await self._get_once(path)
+
+    async def _get_once(self, path: str) -> tuple[Any, str | None]:
         async with self._session.get(self._base.with_path(path), headers=self._headers) as reply:
-            if reply.status >= 500:  # noqa: PLR2004 - HTTP
+            if reply.status >= ERROR:
                 # The store is away for a moment: as good as no connection.
                 raise aiohttp.ClientConnectionError(f"{path} answered {reply.status}")
             if reply.status != OK:

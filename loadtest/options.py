@@ -27,7 +27,9 @@ class UsageError(SunbeonError):
 class Options:
     """One run.
 
-    url: the protected page. room: its room; None to take the only one the operator API knows.
+    urls: the protected page, at each gateway. room: its room; None to take the only one the operator API knows.
+    operator_urls: one, or one per gateway in the same order: then a gateway that is not ready is left out.
+    audit_logs, backend_logs: files of the gateways and of the booking site, to be compared with what visitors saw.
     operator_token: None to go without the operator API: what only the store can tell is then not checked.
     backend_url: the backend's own address, to try the way round the gate.
     cheats: which tricks; None for all that can be tried.
@@ -36,11 +38,13 @@ class Options:
     alone: nobody else uses the room meanwhile, so that the store's counts must equal what the visitors saw.
     """
 
-    url: str
+    urls: tuple[str, ...]
     room: str | None = None
-    operator_url: str = "http://127.0.0.1:8081"
+    operator_urls: tuple[str, ...] = ("http://127.0.0.1:8081",)
     operator_token: str | None = field(default=None, repr=False)
     backend_url: str | None = None
+    audit_logs: tuple[Path, ...] = ()
+    backend_logs: tuple[Path, ...] = ()
     visitors: int = 2000
     arrive_s: float = 30.0
     arrivals: Arrivals = Arrivals.POISSON
@@ -62,13 +66,15 @@ class Options:
 def check(options: Options) -> None:
     """Raises `UsageError` with every problem found, a line each."""
     problems = []
-    addresses = {"--url": options.url}
+    addresses = [("--url", url) for url in options.urls]
     if options.operator_token is not None:
-        addresses["--operator-url"] = options.operator_url
+        addresses += [("--operator-url", url) for url in options.operator_urls]
     if options.backend_url is not None:
-        addresses["--backend-url"] = options.backend_url
-    for name, text in addresses.items():
+        addresses.append(("--backend-url", options.backend_url))
+    for name, text in addresses:
         problems += _address_problems(name, text)
+    if len(options.operator_urls) not in {1, len(options.urls)}:
+        problems.append(f"--operator-url: must be one, or one for each of the {len(options.urls)} --url")
     problems += [
         f"{name}: must be {low} to {high}, not {value}"
         for name, value, low, high in (

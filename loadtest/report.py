@@ -48,6 +48,10 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "requests": outcome.tally.requests,
         "requests_per_s": round(outcome.tally.requests / seconds, 1) if seconds else None,
         "reconnects": outcome.tally.reconnects,
+        "asked": outcome.tally.asked,
+        "saw_an_error": outcome.tally.hit,
+        "told_to_be_patient": outcome.tally.catching_up,
+        "errors_seen": _by_gateway(outcome.tally.troubles),
         "errors": dict(sorted(outcome.tally.errors.items())),
         "generator_lag_ms": _percentiles(lags_ms),
         "store_counters_grown": {name: grown for name, grown in sorted(counters.items()) if grown},
@@ -115,13 +119,23 @@ def _figures(outcome: Outcome) -> Table:
         ("time to be let in", _ranks(data["time_to_admit_ms"], "ms")),
         ("polls per visitor", f"mean {data['polls_per_visitor']['mean']}, {_ranks(data['polls_per_visitor'], '')}"),
         ("requests", f"{data['requests']} ({data['requests_per_s']}/s), {data['reconnects']} reconnects"),
-        ("errors", _words(data["errors"]) or "none"),
+        ("requests that saw an error", f"{data['saw_an_error']} of {data['asked']}"),
+        *((f"  at {gateway}", _words(kinds)) for gateway, kinds in data["errors_seen"].items()),
+        ('answers "catching up"', str(data["told_to_be_patient"])),
+        ("other errors", _words(data["errors"]) or "none"),
         ("the generator's own lag", _ranks(data["generator_lag_ms"], "ms")),
         ("the store counted", _words(data["store_counters_grown"]) or "not asked"),
     )
     for name, text in rows:
         table.add_row(name, Text(text))
     return table
+
+
+def _by_gateway(troubles: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    told: dict[str, dict[str, int]] = {}
+    for (gateway, kind), count in sorted(troubles.items()):
+        told.setdefault(gateway, {})[kind] = count
+    return told
 
 
 def _last_line(outcome: Outcome) -> Text:

@@ -6,8 +6,8 @@ all journeys are over, at `max_s`, or when `stop` is set; what is known by then 
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack, suppress
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,7 +19,9 @@ from loadtest.begin import find_room, limits_of_run, open_session, patiently
 from loadtest.checks import check_all
 from loadtest.client import Client, Tally
 from loadtest.evidence import Ending, Evidence, Finding, Journey, Sample, Trick, Verdict
+from loadtest.gates import Gates
 from loadtest.inside import be_inside
+from loadtest.logs import LogFiles
 from loadtest.operator_api import OperatorApi
 from loadtest.options import Options, check, tricks_of
 from loadtest.scenario import VisitorPlan, plan_visitors
@@ -31,6 +33,11 @@ WATCH_EVERY_S: Final = 0.25
 
 # What the last visitors did must be in the store's counters before they are read for the last time.
 SETTLE_S: Final = 0.3
+# ... and be known to every gateway.
+SETTLE_MANY_S: Final = 1.5
+
+# How long those who still wait at the end are asked for their numbers.
+ROLL_S: Final = 30.0
 
 # A sample that takes longer is worth less than the next one.
 SAMPLE_LIMIT_S: Final = 5.0
@@ -72,27 +79,39 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
     """
     check(options)
     async with AsyncExitStack() as stack:
-        client = Client(await stack.enter_async_context(open_session(options.request_s)), sockets=options.sockets)
+        gates = Gates(options.urls, options.seed)
+        visiting = await stack.enter_async_context(open_session(options.request_s))
+        client = Client(visiting, gates, sockets=options.sockets)
         # A session of its own: samples must not wait behind the visitors' connections.
         operator = None
         if options.operator_token is not None:
             session = await stack.enter_async_context(open_session(SAMPLE_LIMIT_S))
-            operator = OperatorApi(session, options.operator_url, options.operator_token, client.watch)
+            operator = OperatorApi(session, options.operator_urls, options.operator_token, client.watch)
+            if len(options.urls) > 1 and len(options.operator_urls) == len(options.urls):
+                await stack.enter_async_context(_beside(gates.watch(session, options.operator_urls)))
         site = await find_room(options, client, operator)
         if operator is not None:
             await stack.enter_async_context(limits_of_run(operator, site.room, options))
         the_run = _Run(options, site, client, operator)
+        files = LogFiles(options.audit_logs, options.backend_logs)
         stopped = await the_run.go(watch, stop or asyncio.Event())
+        tally = client.tally
         evidence = Evidence(
-            the_run.journeys, the_run.samples, client.tally.reconnects, client.tally.orphans, options.alone
+            the_run.journeys,
+            the_run.samples,
+            tally.reconnects,
+            tally.orphans,
+            options.alone,
+            troubles=tally.hit + tally.catching_up,
         )
+        logs = await asyncio.to_thread(files.read, site.room)
         return Outcome(
             options,
             site.room,
             tuple(the_run.journeys),
             tuple(the_run.samples),
             client.tally,
-            check_all(evidence),
+            check_all(evidence, logs),
             client.watch.ceil_ms(),
             stopped,
         )
@@ -107,6 +126,7 @@ class _Run:
         self._gauge = Gauge()
         self._stay = Stay(options.book, options.stay_s, f"{time.time_ns():x}")
         self._backend = URL(options.backend_url) if options.backend_url is not None else None
+        self._visitors: list[Visitor] = []
         self.samples: list[Sample] = []
         plans = plan_visitors(
             visitors=options.visitors,
@@ -133,6 +153,10 @@ class _Run:
             )
             if visitors not in done:
                 stopped = "interrupted" if stopping in done else f"--max-s {self._options.max_s:g} reached"
+                visitors.cancel()
+                await asyncio.wait((visitors,))
+                if stopping not in done:
+                    await self._call_roll()
         finally:
             for task in (visitors, stopping, *side):
                 task.cancel()
@@ -140,7 +164,7 @@ class _Run:
         for result in results:
             if isinstance(result, Exception):
                 raise result
-        await asyncio.sleep(SETTLE_S)
+        await asyncio.sleep(SETTLE_S if len(self._options.urls) == 1 else SETTLE_MANY_S)
         await self._sample_once()
         if watch is not None:
             watch(self._gauge, self._client.watch.floor_ms() / 1000)
@@ -161,6 +185,7 @@ class _Run:
         gauge.arrived += 1
         gauge.waiting += 1
         visitor = Visitor(journey, self._site, self._client, gauge, self._stay, backend=self._backend)
+        self._visitors.append(visitor)
         journey.due_ms = due_ms
         try:
             await cheats.before_joining(visitor)
@@ -178,6 +203,21 @@ class _Run:
                 gauge.booked += 1
                 await cheats.after_visit(visitor)
         gauge.done += 1
+
+    async def _call_roll(self) -> None:
+        """Ask everyone who still waits for their number, once more; who has no answer in time stays without."""
+        waiting = [visitor for visitor in self._visitors if _waits(visitor)]
+        for visitor in waiting:
+            visitor.journey.called_out = False
+
+        async def answer(visitor: Visitor) -> None:
+            await visitor.status()
+            visitor.journey.called_out = True
+
+        with suppress(TimeoutError):
+            async with asyncio.timeout(ROLL_S), asyncio.TaskGroup() as group:
+                for visitor in waiting:
+                    group.create_task(answer(visitor))
 
     async def _sample(self) -> None:
         while self._operator is not None:
@@ -197,6 +237,23 @@ class _Run:
         while True:
             watch(self._gauge, self._client.watch.floor_ms() / 1000)
             await asyncio.sleep(WATCH_EVERY_S)
+
+
+def _waits(visitor: Visitor) -> bool:
+    journey = visitor.journey
+    turn = journey.current
+    return journey.ending is Ending.UNFINISHED and turn is not None and turn.number is not None and not visitor.entered
+
+
+@asynccontextmanager
+async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
+    """Run a coroutine beside the body, cancelled with it."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
 
 
 def _journey(plan: VisitorPlan) -> Journey:

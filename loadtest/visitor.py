@@ -10,7 +10,7 @@ from typing import Final
 
 from yarl import URL
 
-from loadtest.client import HTML, JSON, Answer, Client, Jar
+from loadtest.client import ERROR, HTML, JSON, Answer, Client, Jar
 from loadtest.evidence import Ending, Journey, Turn
 from loadtest.scenario import Kind
 from loadtest.site import Site, Status
@@ -29,6 +29,9 @@ TOO_MANY: Final = "too_many"
 
 # Pauses of someone who claims again and is told to wait.
 AGAIN_MS: Final = (100, 200, 400, 800)
+
+# Who clicks "leave" and sees an error clicks again, but not for ever.
+LEAVE_TRIES: Final = 8
 
 # With a place, and not yet inside.
 IN_LINE: Final = frozenset({VisitorState.WAITING, VisitorState.CALLED, VisitorState.AT_DOOR})
@@ -107,9 +110,8 @@ class Visitor:
         taken = self.jar.take(answer.set_cookies)
         if answer.gate is None:
             await self.came_in(answer, proven=self.site.pass_ in taken or self.jar.get(self.site.pass_) is not None)
-        elif answer.status >= 500:  # noqa: PLR2004 - HTTP
-            self.client.tally.errors[f"gate {answer.status}"] += 1
-            await self.client.sleep_ms(answer.retry_after_s * 1000)
+        elif answer.status >= ERROR:
+            await self.client.pause(answer)
         return answer
 
     async def status(self) -> Status:
@@ -122,9 +124,11 @@ class Visitor:
             status = Status.read(answer.json()) if answer.status == 200 else None  # noqa: PLR2004 - HTTP
             if status is not None:
                 self.see(status, answer)
+                self.client.tally.catching_up += status.catching_up
                 return status
-            self.client.tally.errors[f"status {answer.status}"] += 1
-            await self.client.sleep_ms(answer.retry_after_s * 1000)
+            if answer.status < ERROR:
+                self.client.tally.errors[f"status {answer.status}"] += 1
+            await self.client.pause(answer)
 
     def _keep_old(self) -> None:
         """Remember the cookies from before the answer that lets this visitor in: it may be this one."""
@@ -143,6 +147,8 @@ class Visitor:
             self.journey.losses.append(f"a status answer without a number ({status.state})")
         elif status.state in IN_LINE and status.number is not None:
             turn = self._same_turn(status.number, status.place)
+            if status.catching_up:
+                return  # of how it was some time ago: the number is the same, who was called meanwhile is not in it
             if status.state is VisitorState.WAITING:
                 turn.waiting_sent_ms = answer.sent_ms
             elif turn.called_ms is None:
@@ -246,13 +252,17 @@ class Visitor:
                 turn.inside_until_ms = answer.sent_ms
             return True
         # What says "later" does not say that the pass is gone.
-        if turn is not None and answer.status < 500 and answer.gate != TOO_MANY:  # noqa: PLR2004 - HTTP
+        if turn is not None and answer.status < ERROR and answer.gate != TOO_MANY:
             turn.put_out_ms = answer.got_ms
         return False
 
     async def leave(self) -> None:
         """Give up the place, or the pass."""
-        answer = await self.ask("POST", self.site.own("leave"), accept=JSON)
-        self.jar.take(answer.set_cookies)
-        if answer.status >= 400:  # noqa: PLR2004 - HTTP
+        for _ in range(LEAVE_TRIES):
+            answer = await self.ask("POST", self.site.own("leave"), accept=JSON)
+            self.jar.take(answer.set_cookies)
+            if answer.status < ERROR:
+                break
+            await self.client.pause(answer)
+        if 400 <= answer.status < ERROR:  # noqa: PLR2004 - HTTP
             self.client.tally.errors[f"leave {answer.status}"] += 1

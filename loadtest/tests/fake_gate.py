@@ -20,24 +20,29 @@ TOKEN = "operator-secret"
 
 @dataclass
 class Fake:
+    """others: further gates of the same line."""
+
     line: Line
     url: str = ""
+    others: tuple[str, ...] = ()
     operator_url: str = ""
     backend_url: str = ""
     resets: int = 0  # connections to break before an answer
 
 
 @asynccontextmanager
-async def running(line: Line, *, resets: int = 0) -> AsyncIterator[Fake]:
+async def running(line: Line, *, resets: int = 0, others: int = 0) -> AsyncIterator[Fake]:
     fake = Fake(line, resets=resets)
     apps = []
-    for handler in (Gate(fake).handle, Operator(fake).handle, Backend(fake).direct):
+    gate = Gate(fake).handle
+    for handler in (gate, Operator(fake).handle, Backend(fake).direct, *(gate,) * others):
         app = web.Application()
         app.router.add_route("*", "/{tail:.*}", handler)
         apps.append(TestServer(app, host="127.0.0.1"))
     for server in apps:
         await server.start_server()
-    fake.url, fake.operator_url, fake.backend_url = (str(server.make_url("/")) for server in apps)
+    fake.url, fake.operator_url, fake.backend_url, *more = (str(server.make_url("/")) for server in apps)
+    fake.others = tuple(more)
     try:
         yield fake
     finally:

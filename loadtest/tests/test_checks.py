@@ -166,3 +166,44 @@ def test_no_evidence_is_never_ok() -> None:
     findings = checks.check_all(visitors())
     assert all(finding.verdict is Verdict.UNCHECKED and finding.evidence for finding in findings)
     assert {finding.invariant for finding in findings} == set(range(1, 9))
+
+
+def test_serving_that_falls_is_found_at_any_gateway_and_lateness_of_another_is_not() -> None:
+    def seen(at_ms: int, gateway: str, serving: int, *, fresh: bool = True) -> Sample:
+        return sample(at_ms, gateway=gateway, serving=serving, fresh=fresh)
+
+    late = (seen(0, "a", 9), seen(500, "b", 5), seen(5_000, "b", 9))
+    never = (seen(0, "a", 9), seen(5_000, "b", 5))
+    away = (seen(0, "a", 9), seen(5_000, "b", 5, fresh=False))
+    back = (seen(0, "a", 9), seen(500, "b", 9), seen(700, "a", 8))
+    for samples, expected in (
+        (late, Verdict.OK),
+        (never, Verdict.BROKEN),
+        (away, Verdict.OK),
+        (back, Verdict.BROKEN),
+    ):
+        assert verdict(checks.check_serving(visitors(samples=samples, troubles=1))) is expected
+
+
+def test_a_gateway_cut_off_from_its_store_is_no_witness_of_who_was_called() -> None:
+    turn = entered(8, 90, 100)
+    for fresh, sent_ms, expected in (
+        (True, 3_200, Verdict.BROKEN),
+        (True, 900, Verdict.UNCHECKED),
+        (False, 3_200, Verdict.UNCHECKED),
+    ):
+        evidence = visitors(turn, samples=(sample(0), sample(sent_ms, serving=7, fresh=fresh)), troubles=1)
+        assert verdict(checks.check_order_by_store(evidence)) is expected
+
+
+def test_who_still_waits_at_the_end_must_have_been_told_the_same_number() -> None:
+    evidence = visitors(Turn(1, 1), Turn(2, 2))
+    assert verdict(ledger.check_still_waiting(evidence)) is Verdict.UNCHECKED
+    first, second = evidence.journeys
+    first.called_out = second.called_out = True
+    assert verdict(ledger.check_still_waiting(evidence)) is Verdict.OK
+    second.losses.append("number 2 became 3")
+    assert verdict(ledger.check_still_waiting(evidence)) is Verdict.BROKEN
+    second.called_out = False
+    finding = ledger.check_still_waiting(evidence)
+    assert (finding.verdict, finding.required) == (Verdict.UNCHECKED, True)

@@ -74,9 +74,9 @@ def test_only_this_machine_is_load_tested(capsys: pytest.CaptureFixture[str]) ->
 
 def test_all_problems_are_told_at_once() -> None:
     options = Options(
-        url="ftp://127.0.0.1/",
+        urls=("ftp://127.0.0.1/",),
         backend_url="http://198.51.100.1/",
-        operator_url="http://198.51.100.1:99999/",
+        operator_urls=("http://198.51.100.1:99999/",),
         operator_token="t",
         visitors=0,
         max_s=0,
@@ -100,4 +100,4 @@ def test_a_token_file_that_cannot_be_read_is_wrong_usage(tmp_path: Path, capsys:
 
 
 def test_a_token_never_shows_in_the_options() -> None:
-    assert TOKEN not in repr(Options(url="x", operator_token=TOKEN))
+    assert TOKEN not in repr(Options(urls=("x",), operator_token=TOKEN))

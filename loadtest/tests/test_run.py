@@ -19,8 +19,8 @@ CALM = Shares(no_show=0.1, leaver=0.1, cheat=0.0, repeat=0.3)
 
 async def go(fake: Fake, **changes: Any) -> Outcome:
     settings: dict[str, Any] = {
-        "url": fake.url,
-        "operator_url": fake.operator_url,
+        "urls": (fake.url,),
+        "operator_urls": (fake.operator_url,),
         "operator_token": TOKEN,
         "visitors": 30,
         "arrive_s": 0.15,
@@ -49,7 +49,11 @@ async def test_a_gate_that_keeps_the_rules_passes_with_everything_checked() -> N
         )
     assert broken(outcome) == set()
     unchecked = [finding.name for finding in outcome.findings if finding.verdict is Verdict.UNCHECKED]
-    assert unchecked == ["nobody admitted before opening", "nothing kept per waiting visitor"]
+    assert unchecked == [
+        "who still waits has the same number",
+        "nobody admitted before opening",
+        "nothing kept per waiting visitor",
+    ]
     assert outcome.exit_code == 0
     endings = [journey.ending for journey in outcome.journeys]
     assert Ending.UNFINISHED not in endings
@@ -152,13 +156,16 @@ async def test_a_run_ends_at_its_time_limit_and_tells_what_it_knows() -> None:
     assert outcome.stopped == "--max-s 1 reached"
     assert any(journey.ending is Ending.UNFINISHED for journey in outcome.journeys)
     assert report.summary(outcome)["admitted"] > 0
+    (waiting,) = [found for found in outcome.findings if found.name == "who still waits has the same number"]
+    assert waiting.verdict is Verdict.OK
+    assert waiting.evidence.startswith("2")
 
 
 async def test_a_run_can_be_stopped() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().call_later(0.5, stop.set)
     async with running(busy(per_minute=60)) as fake:
-        options = Options(url=fake.url, room=ROOM, visitors=20, arrive_s=0.1)
+        options = Options(urls=(fake.url,), room=ROOM, visitors=20, arrive_s=0.1)
         outcome = await run(options, stop=stop)
     assert outcome.stopped == "interrupted"
 
@@ -201,4 +208,4 @@ async def test_what_cannot_begin_says_why(monkeypatch: pytest.MonkeyPatch) -> No
             await go(fake)
         gone = fake.url
     with pytest.raises(UsageError, match="cannot begin"):
-        await run(Options(url=gone, room=ROOM))
+        await run(Options(urls=(gone,), room=ROOM))
