@@ -166,9 +166,12 @@ def test_first_it_is_ready_no_more_and_still_serves_whoever_comes(start):
         assert kept.recv(1) == b""
         gateway.terminate()
         assert fetch(gateway.url, "GET", "/")[0] == 200, "asked twice, it goes no faster"
-        live.settimeout(0.1)
-        with pytest.raises(TimeoutError):
-            live.recv(1)
+        with gateway.connection(HANDSHAKE) as late:
+            assert late.recv(1000).startswith(b"HTTP/1.1 101")
+            for each in (live, late):
+                each.settimeout(0.2)
+                with pytest.raises(TimeoutError):
+                    each.recv(1)
 
 
 def test_then_it_takes_nobody_new_and_lets_what_is_under_way_finish(start, backend):
