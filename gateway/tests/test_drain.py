@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from gateway import keys
+from gateway.edge.proxy.tunnel import GRACE_S as TUNNEL_GRACE_S
 from gateway.settings import Settings
 from gateway.supervisor import GRACE_S, Supervisor, Worker
 from gateway.tests.stand import PATIENCE_S, Program, fetch, until
@@ -169,7 +170,8 @@ def test_first_it_is_ready_no_more_and_still_serves_whoever_comes(start):
         with gateway.connection(HANDSHAKE) as late:
             assert late.recv(1000).startswith(b"HTTP/1.1 101")
             for each in (live, late):
-                each.settimeout(0.2)
+                # One that ends is given `tunnel.GRACE_S` to end between two frames.
+                each.settimeout(0.75 * TUNNEL_GRACE_S)
                 with pytest.raises(TimeoutError):
                     each.recv(1)
 
