@@ -1,0 +1,257 @@
+"""Whatever is done to a room, in whatever order, every store and the obvious model agree.
+
+The model is `line_model`. Plans are arbitrary but valid: not what a wise policy would do, all that a policy may.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from gateway.room.model import AGE_BINS, USER_CREDIT, Mode
+from gateway.store.base import Admitted, Claim, PassRef, QueueStore, StaleEpoch
+from gateway.store.tests.all_alike import AllAlike, bare
+from gateway.store.tests.plans import idle_plan
+from gateway.store.tests.sides import ROOM
+
+FAR: Final = 10**15
+
+handles = st.integers(0, 1)
+knocks = st.none() | st.integers(0, 12) | st.just(2**64 - 1)
+places = st.integers(1, 12) | st.integers(-1, 40)
+# Mostly the present epoch.
+behind = st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1])
+tags = st.sampled_from("aaab")
+refs = st.lists(st.tuples(behind, places, tags), min_size=1, max_size=6)
+claims = st.tuples(behind, places, tags, st.booleans())
+QUIET: Final[dict[str, Any]] = {
+    "which": 0,
+    "elapsed_ms": 0,
+    "standing": False,
+    "admitting": True,
+    "credit": 0,
+    "cap": 20 * USER_CREDIT,
+    "closes": 0,
+    "call": 0,
+    "grants": 0,
+    "grant_expiry_ms": 10**9,
+    "halve": False,
+}
+
+
+class LineMachine(AllAlike):
+    def crowd(self) -> None:
+        self.join(which=0, late=0, asked=[None] * 12)
+        self.tick(**{**QUIET, "credit": 20 * USER_CREDIT, "call": 9})
+
+    @rule(which=handles, late=behind, asked=st.lists(knocks, max_size=6))
+    def join(self, which: int, late: int, asked: list[int | None]) -> None:
+        epoch = self.model.epoch - late
+
+        async def join(store: QueueStore) -> list[int] | None:
+            try:
+                return list(await store.join(ROOM, asked, expires_ms=FAR, epoch=epoch))
+            except StaleEpoch:
+                return None
+
+        if late:
+            assert self.ask(which, join)[0] is None
+            return
+        before = len(self.model.people) + (sum(knock is None for knock in asked) if self.losing else 0)
+        numbers, expected = self.ask(which, join, lambda: [self.model.join(knock) for knock in asked])
+        assert numbers == expected
+        for number in {number for number in expected if number > before}:
+            assert (epoch, number) not in self.numbers
+            self.numbers.add((epoch, number))
+
+    @rule(which=handles, asked=st.lists(claims, min_size=1, max_size=8))
+    def claim(self, which: int, asked: list[tuple[int, int, str, bool]]) -> None:
+        made = [Claim(self.model.epoch - late, place, f"{tag}{place}", direct) for late, place, tag, direct in asked]
+        answers, expected = self.ask(
+            which, lambda store: store.claim(ROOM, made), lambda: [self.model.claim(claim) for claim in made]
+        )
+        for claim, answer, wanted in zip(made, answers, expected, strict=True):
+            if not isinstance(answer, Admitted):
+                assert type(answer) is wanted
+                continue
+            grant = answer.grant
+            told = (Admitted, grant.pass_id, answer.fresh, grant.how, grant.expires_ms, grant.ends_ms)
+            assert told == wanted
+            assert grant.lives_ms == grant.expires_ms - self.model.pass_clock_ms
+            # One pass per place, ever.
+            assert self.passes_of.setdefault((claim.epoch, claim.place), grant.pass_id) == grant.pass_id
+
+    @rule(which=handles, data=st.data())
+    def claim_what_was_called(self, which: int, data: st.DataObject) -> None:
+        people = self.model.people.items()
+        fresh = [place for place, person in people if place <= self.model.serving and not person.done]
+        called = st.tuples(st.just(0), st.sampled_from(fresh or [1]), tags, st.booleans())
+        self.claim(which=which, asked=data.draw(st.lists(called, min_size=1, max_size=8)))
+
+    @rule(which=handles, data=st.data(), much=st.booleans())
+    def let_in_from_the_door(self, *, which: int, data: st.DataObject, much: bool) -> None:
+        """What it is all for: a seat comes free, is kept for the lowest at the door, who comes for it or does not."""
+        self.end_what_lives(which=which, data=data)
+        self.tick(**{**QUIET, "which": which, "credit": (8 if much else 1) * USER_CREDIT, "grants": 2})
+        door = [person.place for person in self.model.people.values() if person.at_door] or [1]
+        asked = data.draw(st.lists(st.sampled_from(door), max_size=3))
+        self.claim(which=which, asked=[(0, place, "a", False) for place in asked])
+
+    @rule(which=handles, data=st.data())
+    def end_what_lives(self, *, which: int, data: st.DataObject) -> None:
+        inside = [(person.place, person.pass_id or "") for person in self.model.inside()] or [(1, "a1")]
+        ended = data.draw(st.lists(st.sampled_from(inside), min_size=1, max_size=3))
+        self.end(which, [PassRef(self.model.epoch, place, pass_id) for place, pass_id in ended], "completed")
+
+    @rule(which=handles, asked=refs, reason=st.sampled_from(["completed", "revoked", "left"]))
+    def complete(self, which: int, asked: list[tuple[int, int, str]], reason: str) -> None:
+        self.end(which, self.named(asked), reason)
+
+    def end(self, which: int, passes: Sequence[PassRef], reason: str) -> None:
+        answers, expected = self.ask(
+            which,
+            lambda store: store.complete(ROOM, passes, reason=reason),
+            lambda: [self.model.complete(ref, reason) for ref in passes],
+        )
+        assert list(answers) == expected
+
+    def named(self, asked: Sequence[tuple[int, int, str]]) -> list[PassRef]:
+        return [PassRef(self.model.epoch - late, place, f"{tag}{place}") for late, place, tag in asked]
+
+    @rule(which=handles, asked=refs)
+    def look(self, which: int, asked: list[tuple[int, int, str]]) -> None:
+        passes = self.named(asked)
+        for ref, grant in zip(passes, self.ask(which, lambda store: store.look(ROOM, passes))[0], strict=True):
+            person = self.model.holder(ref)
+            assert (grant and grant.expires_ms) == (person and person.expires_ms)
+
+    @rule(which=handles, asked=refs)
+    def renew(self, which: int, asked: list[tuple[int, int, str]]) -> None:
+        passes = self.named(asked)
+        for ref, grant in zip(passes, self.ask(which, lambda store: store.renew(ROOM, passes))[0], strict=True):
+            person = self.model.holder(ref)
+            assert (grant is None) == (person is None)
+            if grant is not None and person is not None:
+                assert grant.expires_ms in self.model.renewed_to(person)
+                person.expires_ms = grant.expires_ms
+
+    @rule(which=handles, asked=st.lists(st.tuples(behind, places), min_size=1, max_size=4))
+    def leave(self, which: int, asked: list[tuple[int, int]]) -> None:
+        given_up = [(self.model.epoch - late, place) for late, place in asked]
+        answers, expected = self.ask(
+            which, lambda store: store.leave(ROOM, given_up), lambda: [self.model.leave(*one) for one in given_up]
+        )
+        assert list(answers) == expected
+
+    @rule(which=handles, name=st.sampled_from(["forged", "knocked"]), number=st.integers(0, 3))
+    def count(self, which: int, name: str, number: int) -> None:
+        self.ask(which, lambda store: store.count(ROOM, {name: number}), lambda: self.model.add(name, number))
+
+    @rule(
+        which=handles,
+        elapsed_ms=st.integers(0, 30) | st.just(1) | st.integers(0, 3_000),
+        standing=st.booleans(),
+        admitting=st.sampled_from([True, True, True, False]),
+        credit=st.integers(0, 8 * USER_CREDIT),
+        cap=st.integers(USER_CREDIT, 10 * USER_CREDIT),
+        closes=st.integers(0, 3),
+        call=st.integers(0, 12),
+        grants=st.integers(0, 4),
+        grant_expiry_ms=st.integers(0, 2) | st.integers(0, 2_000),
+        halve=st.booleans(),
+    )
+    def tick(
+        self,
+        *,
+        which: int,
+        elapsed_ms: int,
+        standing: bool,
+        admitting: bool,
+        credit: int,
+        cap: int,
+        closes: int,
+        call: int,
+        grants: int,
+        grant_expiry_ms: int,
+        halve: bool,
+    ) -> None:
+        found = {store: self.run(store.load(ROOM)) for store in self.processes[which]}
+        before = next(iter(found.values()))
+        changes: dict[str, Any] = {
+            "pass_clock_ms": before.pass_clock_ms + elapsed_ms,
+            "call_clock_ms": before.call_clock_ms + (0 if standing else elapsed_ms),
+            "admitting": admitting,
+            "credit_add": credit,
+            "credit_cap": cap,
+            "watermark": max([before.watermark, *(call.last for call in before.calls[:closes])]),
+            "serve_to": before.serving + call,
+            "grants": grants,
+            "grant_expiry_ms": grant_expiry_ms,
+            "at_risk_add": tuple(range(AGE_BINS)),
+            "halve_curve": halve,
+        }
+        # Each by its own clock.
+        plans = {store: idle_plan(seen, **changes) for store, seen in found.items()}
+        lost = self.losing
+        (done, after), _ = self.ask(which, lambda store: store.commit(ROOM, plans[store], before.tick))
+        # Whose answer was lost finds that somebody was faster: it was itself.
+        assert done is not lost
+        assert after.tick == before.tick + 1
+        self.model.commit(plans[self.processes[which][0]])
+        self.model.check(after)
+        # The other process planned on the same state, and is too late.
+        late = dict(zip(self.processes[1 - which], plans.values(), strict=True))
+        (done, seen), _ = self.ask(1 - which, lambda store: store.commit(ROOM, late[store], before.tick))
+        assert not done
+        assert bare(seen) == bare(after)
+
+    @rule(which=handles, mode=st.sampled_from(["paused", "open"]), more=st.integers(-3, 3))
+    def set(self, which: int, mode: str, more: int) -> None:
+        ceiling = max(0, self.model.limits.total_active_users + more)
+        patch = {"mode": mode, "total_active_users": ceiling}
+
+        def expected() -> None:
+            version = self.model.limits.version + 1
+            self.model.limits = replace(self.model.limits, mode=Mode(mode), total_active_users=ceiling, version=version)
+            self.model.admitting = False
+
+        after, _ = self.ask(which, lambda store: store.update_settings(ROOM, patch, expected_version=None), expected)
+        assert after.limits == self.model.limits
+
+    @rule(which=handles, dice=st.integers(0, 9))
+    def reset(self, which: int, dice: int) -> None:
+        # Now and then: most bugs need a past.
+        if dice == 0:
+            version = self.model.limits.version
+            self.ask(which, lambda store: store.reset(ROOM, expected_version=version), self.model.reset)
+
+    @rule(which=handles, dice=st.integers(0, 4))
+    def reopen(self, which: int, dice: int) -> None:
+        if dice == 0:
+            for store in self.processes[which]:
+                self.run(store.close())
+                self.last_now_ms.pop(store, None)
+            self.processes[which] = self.open()
+
+    @rule(
+        elapsed_ms=st.integers(0, 10_000), jump_ms=st.integers(-20_000, 20_000) | st.sampled_from([-600_000, 600_000])
+    )
+    def pass_time(self, elapsed_ms: int, jump_ms: int) -> None:
+        self.clocks.pass_time(elapsed_ms, jump_ms)
+
+    @rule()
+    def lose_the_next_answer(self) -> None:
+        self.losing = True
+
+    @rule(dice=st.integers(0, 29))
+    def harm(self, dice: int) -> None:
+        if dice == 0:
+            self.everywhere("change_server")
+            self.model.credit, self.model.admitting = 0, False
+            self.model.add("store_repairs")
+        elif dice <= 3:
+            self.everywhere("cut")
+        elif dice <= 6:
+            self.everywhere("forget_scripts")
