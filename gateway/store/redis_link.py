@@ -110,6 +110,9 @@ class Link:
             client = await self._nodes.of(keys[0])
             try:
                 return await self._once(client, command, durable=durable)
+            except RuntimeError as error:
+                # What uvloop says of a connection that the other side has just closed; redis-py passes it on as it is.
+                raise LostConnection("the connection was closed") from error
             except NoScriptError:
                 # A new server, or SCRIPT FLUSH: sent whole, the server keeps it.
                 command = ("EVAL", found.source, *command[2:])

@@ -168,7 +168,7 @@ class ClusterServers:
             for answer in asyncio.as_completed(asked):
                 try:
                     slots = await answer
-                except (RedisError, OSError) as failure:
+                except (RedisError, OSError, RuntimeError) as failure:  # the last: uvloop's, of a closed connection
                     error = failure
                     continue
                 if slots:
