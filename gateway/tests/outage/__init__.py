@@ -1,0 +1,1 @@
+"""Real gateways with a crowd before them, whose store breaks in every way."""

@@ -1,0 +1,169 @@
+"""The store away, in every way it can be: who waits is told so, who is inside stays, nobody comes in; then it goes on.
+
+A crowd of some hundred comes, waits, stays and leaves, through two real gateways on one real server. In the room passes
+run out sooner than the store comes back: had the clocks not stood still, everyone inside would be thrown out.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+
+import pytest
+
+from gateway.room.model import MAX_STEP_MS
+from gateway.tests.outage import evidence
+from gateway.tests.outage.evidence import Outage
+from gateway.tests.outage.people import Stage
+from gateway.tests.outage.scene import FIRST_PEOPLE, PEOPLE_PER_S, scene
+from gateway.tests.redis.proxy import SlowProxy
+from gateway.tests.redis.servers import RedisServer
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load")]
+
+KEY = "sunbeon:{vaccine}:"
+AWAY_S = 7.0
+FROZEN_S = 10.0
+BEFORE_S = 4.0
+AFTER_S = 5.0
+# Until the line moves again after the store is back: a breaker's pause, a tick, a poll; on a busy machine.
+RECOVERY_S = 8.0
+CUT_EVERY_S = 0.15
+
+Break = Callable[[RedisServer, SlowProxy], AbstractAsyncContextManager[None]]
+
+
+@asynccontextmanager
+async def frozen(server: RedisServer, _: SlowProxy) -> AsyncIterator[None]:
+    server.freeze()
+    try:
+        yield
+    finally:
+        server.thaw()
+
+
+@asynccontextmanager
+async def killed(server: RedisServer, _: SlowProxy) -> AsyncIterator[None]:
+    """And started again when the time is over, with what it kept."""
+    await asyncio.to_thread(server.kill)
+    yield
+    await asyncio.to_thread(server.start)
+
+
+@asynccontextmanager
+async def slow(_: RedisServer, proxy: SlowProxy) -> AsyncIterator[None]:
+    proxy.delay_s = 2.0
+    yield
+    proxy.heal()
+
+
+@asynccontextmanager
+async def unreachable(_: RedisServer, proxy: SlowProxy) -> AsyncIterator[None]:
+    proxy.blackhole()
+    yield
+    proxy.heal()
+
+
+@asynccontextmanager
+async def out_of_memory(server: RedisServer, _: SlowProxy) -> AsyncIterator[None]:
+    await asyncio.to_thread(server.call, "CONFIG", "SET", "maxmemory", 1)
+    yield
+    await asyncio.to_thread(server.call, "CONFIG", "SET", "maxmemory", 0)
+
+
+@asynccontextmanager
+async def read_only(server: RedisServer, _: SlowProxy) -> AsyncIterator[None]:
+    """A replica now, of somebody who is not there: it answers, and takes no writes."""
+    await asyncio.to_thread(server.call, "REPLICAOF", "127.0.0.1", 1)
+    yield
+    await asyncio.to_thread(server.call, "REPLICAOF", "NO", "ONE")
+
+
+@pytest.mark.parametrize(
+    ("breaks", "aof", "away_s"),
+    [
+        pytest.param(frozen, False, FROZEN_S, id="frozen"),
+        pytest.param(killed, True, AWAY_S, id="killed and started again with its file"),
+        pytest.param(killed, False, AWAY_S, id="killed and started again empty"),
+        pytest.param(slow, False, AWAY_S, id="two seconds late"),
+        pytest.param(unreachable, False, AWAY_S, id="unreachable"),
+        pytest.param(out_of_memory, False, AWAY_S, id="out of memory"),
+        pytest.param(read_only, False, AWAY_S, id="read-only"),
+    ],
+)
+async def test_while_the_store_is_away_places_are_kept_and_nobody_new_comes_in(tmp_path, breaks, aof, away_s):
+    with RedisServer(aof=aof) as server:
+        async with SlowProxy(server) as proxy, scene(tmp_path, proxy.url) as at:
+            people = at.people()
+            more = asyncio.create_task(_come(people))
+            try:
+                await asyncio.sleep(BEFORE_S)
+                assert people.at(Stage.WAITING) > 50, at.output()
+                assert people.at(Stage.INSIDE) > 10, at.output()
+                clock_ms = _pass_clock(server)
+                begun_s = time.monotonic()
+                async with breaks(server, proxy):
+                    await asyncio.sleep(away_s - 1)
+                    assert [room["fresh"] for room in await at.rooms()] == [False, False]
+                    await asyncio.sleep(begun_s + away_s - time.monotonic())
+                outage = Outage(begun_s, time.monotonic())
+                await asyncio.sleep(AFTER_S)
+            finally:
+                more.cancel()
+            looked_s = time.monotonic()
+            went_ms = _pass_clock(server) - clock_ms
+            await people.go_home()
+            counters = server.client().hgetall(f"{KEY}counters")
+            everyone = people.everyone
+            print(f"\n{evidence.figures(everyone, outage)}")
+            evidence.answers_were_bounded(everyone)
+            evidence.nobody_was_admitted(everyone, at.forwarded, outage)
+            assert evidence.nobody_inside_was_thrown_out(everyone, outage) > 50
+            assert evidence.everyone_waiting_was_told_so(everyone, outage) > 50
+            evidence.every_number_was_one_persons(everyone, at.forwarded)
+            evidence.nothing_flooded(everyone)
+            assert evidence.figures(everyone, outage).recovered_s < RECOVERY_S
+            # The clock that passes run out by stood still, but for the one step before that was noticed.
+            assert 0 <= went_ms <= (looked_s - outage.ended_s) * 1000 + 2 * MAX_STEP_MS
+            assert {name: counters.get(name, "0") for name in ("expired", "no_shows", "admitted_late")} == {
+                "expired": "0",
+                "no_shows": "0",
+                "admitted_late": "0",
+            }
+
+
+async def test_connections_that_are_cut_cost_nobody_a_place_and_hold_up_nobody(tmp_path):
+    with RedisServer() as server:
+        async with SlowProxy(server) as proxy, scene(tmp_path, proxy.url) as at:
+            people = at.people()
+            more = asyncio.create_task(_come(people))
+            try:
+                await asyncio.sleep(BEFORE_S)
+                begun_s = time.monotonic()
+                while time.monotonic() < begun_s + AWAY_S:
+                    proxy.cut()
+                    await asyncio.sleep(CUT_EVERY_S)
+                    await asyncio.to_thread(server.cut_connections)
+                    await asyncio.sleep(CUT_EVERY_S)
+                outage = Outage(begun_s, time.monotonic())
+                await asyncio.sleep(AFTER_S)
+            finally:
+                more.cancel()
+            await people.go_home()
+            everyone = people.everyone
+            print(f"\n{evidence.figures(everyone, outage)}")
+            evidence.answers_were_bounded(everyone)
+            assert evidence.nobody_inside_was_thrown_out(everyone, outage) > 50
+            evidence.everyone_waiting_was_told_so(everyone, Outage(0, 0))
+            evidence.every_number_was_one_persons(everyone, at.forwarded)
+            evidence.nothing_flooded(everyone)
+            evidence.admission_went_on(everyone, outage.begun_s, pause_s=RECOVERY_S)
+
+
+async def _come(people) -> None:
+    await people.come(FIRST_PEOPLE, over_s=2.0)
+    await people.keep_coming(PEOPLE_PER_S)
+
+
+def _pass_clock(server: RedisServer) -> int:
+    return int(server.call("HGET", f"{KEY}line", "pass_clock_ms"))
