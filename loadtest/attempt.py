@@ -31,10 +31,12 @@ async def attempt(
     accept: str = HTML,
     headers: dict[str, str] | None = None,
     false: bool = False,
+    ended: bool = False,
 ) -> Answer | None:
     """Play one request of a trick and judge its answer; None once the visitor is inside.
 
-    false: what it brings is no longer, or never was, good for this visitor's own place.
+    false: what it brings is no longer, or never was, good for this visitor's own place. ended: it brings the pass of a
+    visit that is over, which a gateway cut off from the line may honour for its stated grace.
     """
     if visitor.entered and not false:
         return None
@@ -43,7 +45,8 @@ async def attempt(
     trick.tried += 1
     answer = await visitor.ask(method, url, jar=jar, accept=accept, headers=headers)
     if answer.gate is None:
-        await _judge(visitor, trick, f"{what}: {method} {url.raw_path_qs}", answer, own=own, false=false)
+        told = f"at {answer.sent_ms / 1000:.1f} s {what}: {method} {url.raw_path_qs}"
+        await _judge(visitor, trick, told, answer, own=own, false=false, ended=ended)
     elif own:
         visitor.jar.take(answer.set_cookies)
     else:
@@ -51,12 +54,16 @@ async def attempt(
     return answer
 
 
-async def _judge(visitor: Visitor, trick: Trick, what: str, answer: Answer, *, own: bool, false: bool) -> None:
+async def _judge(
+    visitor: Visitor, trick: Trick, what: str, answer: Answer, *, own: bool, false: bool, ended: bool
+) -> None:
     """The backend answered: rightly, with a pass of the visitor's own turn, or not."""
     failed = answer.status >= 400  # noqa: PLR2004 - HTTP
     trick.reached += failed
     if visitor.site.pass_ not in Jar().take(answer.set_cookies):
-        if not failed:
+        if not failed and ended:
+            trick.by_ended_pass.append((answer.sent_ms, what))
+        elif not failed:
             trick.worked(f"{what} answered {answer.status} without a pass")
         return
     before = visitor.journey.current
@@ -83,6 +90,9 @@ async def _give_back(visitor: Visitor, answer: Answer) -> None:
     status = Status.read(told.json())
     if status is None or status.state not in {*IN_LINE, VisitorState.INSIDE}:
         return
+    known = {turn.number for turn in visitor.journey.turns}
+    if status.state is not VisitorState.INSIDE and status.number in {None, *known}:
+        return  # nothing was given: the line cannot be asked just now, and knows no better
     turn = Turn(status.number, status.place)
     visitor.journey.turns.append(turn)
     if status.state is VisitorState.INSIDE:

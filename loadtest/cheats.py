@@ -127,7 +127,8 @@ async def after_visit(visitor: Visitor) -> None:
     swapped = Jar().with_cookie(visitor.site.ticket, ended)
     jars = (old, old.with_cookie(visitor.site.pass_, ended), Jar().with_cookie(visitor.site.pass_, ended), swapped)
     for jar in jars:
-        await attempt(visitor, trick, "the used ticket or pass", visitor.site.page, jar=jar, false=True)
+        what, has_pass = "the used ticket or pass", jar.get(visitor.site.pass_) is not None
+        await attempt(visitor, trick, what, visitor.site.page, jar=jar, false=True, ended=has_pass)
         if visitor.journey.current is not finished:
             await visitor.leave()  # an honest new turn, since nobody was waiting: make room again
             visitor.journey.current = finished

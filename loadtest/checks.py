@@ -31,6 +31,8 @@ from shared.wire import RoomState
 STALE_MS: Final = 1_000
 # While the store is away a gateway tells what it last knew, and says "catching up" when that is older than this.
 AWAY_MS: Final = 3_000
+# Gateways find out that the store is away, and back, this far apart.
+GRACE_NEAR_MS: Final = 1_500
 
 
 def check_all(evidence: Evidence, logs: Logs | None = None) -> tuple[Finding, ...]:
@@ -38,7 +40,7 @@ def check_all(evidence: Evidence, logs: Logs | None = None) -> tuple[Finding, ..
     samples = evidence.samples
     ceiling = max((sample.ceiling for sample in samples), default=None)
     outflow = max((sample.outflow_per_minute for sample in samples), default=None)
-    return (
+    found = (
         check_ceiling_by_store(evidence),
         check_ceiling_by_visitors(evidence, ceiling),
         check_outflow_by_store(evidence, outflow),
@@ -60,6 +62,7 @@ def check_all(evidence: Evidence, logs: Logs | None = None) -> tuple[Finding, ..
             8, "nothing kept per waiting visitor", Verdict.UNCHECKED, "cannot be seen from outside", required=False
         ),
     )
+    return tuple(sorted(found, key=lambda finding: finding.invariant))
 
 
 def check_serving(evidence: Evidence) -> Finding:
@@ -163,13 +166,23 @@ def check_tricks(evidence: Evidence) -> Finding:
     name = "no trick gets through"
     tricks = [journey.trick for journey in evidence.journeys if journey.trick is not None]
     through = [f"{trick.cheat}: {text}" for trick in tricks for text in trick.evidence]
+    ended = [used for trick in tricks for used in trick.by_ended_pass]
+    graced = [used for used in ended if _was_away(evidence, used[0])]
+    through += [f"a pass that had ended: {what}" for at_ms, what in ended if not _was_away(evidence, at_ms)]
     tried = sum(trick.tried for trick in tricks)
     if not tried:
         planned = any(journey.plan.kind is Kind.CHEAT for journey in evidence.journeys)
         return Finding(5, name, Verdict.UNCHECKED, "no trick was tried", required=planned)
     never = sorted({trick.cheat for trick in tricks} - {trick.cheat for trick in tricks if trick.tried})
-    missing = f"; never tried: {', '.join(never)}" if never else ""
-    return judge(5, name, through, f"{tried} tries of {len({t.cheat for t in tricks if t.tried})} kinds{missing}")
+    words = f", {len(graced)} ended passes honoured for the grace while the store was away" if graced else ""
+    words += f"; never tried: {', '.join(never)}" if never else ""
+    return judge(5, name, through, f"{tried} tries of {len({t.cheat for t in tricks if t.tried})} kinds{words}")
+
+
+def _was_away(evidence: Evidence, at_ms: int) -> bool:
+    """Whether a gateway said about then that it could not ask the line."""
+    index = bisect_left(evidence.away_ms, at_ms - GRACE_NEAR_MS)
+    return index < len(evidence.away_ms) and evidence.away_ms[index] <= at_ms + GRACE_NEAR_MS
 
 
 def check_opening(evidence: Evidence) -> Finding:

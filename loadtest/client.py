@@ -28,6 +28,8 @@ FIRST_BACKOFF_S: Final = 0.05
 LAST_BACKOFF_S: Final = 2.0
 
 ERROR: Final = 500
+# Words of the gate when it cannot ask the line.
+AWAY: Final = frozenset({"turn_kept", "unavailable"})
 # Answers of the gate that are 503 because the operator wants it so.
 MEANT: Final = frozenset({"closed", "full"})
 
@@ -92,12 +94,14 @@ class Tally:
     requests: tries. asked: what visitors wanted, each of one try or more; hit: of these, how many saw an error.
     troubles: the errors they saw, by gateway and kind: `refused` (no connection), `cut` (it was lost with the answer),
         `timeout`, or the status with the gate's word.
-    catching_up: status answers that said that the line could not be asked.
+    catching_up: status answers that said that the line could not be asked. away_ms: when these, or errors for the same
+        reason, were seen.
     """
 
     asked: int = 0
     hit: int = 0
     catching_up: int = 0
+    away_ms: "array[int]" = field(default_factory=lambda: array("L"))
     troubles: Counter[tuple[str, str]] = field(default_factory=Counter)
     requests: int = 0
     reconnects: int = 0
@@ -177,11 +181,9 @@ class Client:
             try:
                 answer = await self.once(method, target.url, hosted, data)
                 if answer.status >= ERROR and answer.gate not in MEANT:
-                    kind = f"{answer.status} {answer.gate or 'backend'}"
-                    tally.errors[kind] += 1
+                    self._note_error(target.name, answer, first=first_ms is None)
                     # It may have been given a number before it failed.
                     tally.orphans += orphans
-                    self._note_trouble(target.name, kind, first=first_ms is None)
                 return answer if first_ms is None else replace(answer, sent_ms=first_ms, lost=lost)
             except aiohttp.ClientConnectorError:
                 tally.reconnects += 1
@@ -215,6 +217,13 @@ class Client:
     async def pause(self, answer: Answer) -> None:
         """Wait as an answer told, give or take a quarter: thousands were told the same at the same moment."""
         await self.sleep_ms(answer.retry_after_s * random.uniform(750, 1250))  # noqa: S311 - spreads retries
+
+    def _note_error(self, gateway: str, answer: Answer, *, first: bool) -> None:
+        kind = f"{answer.status} {answer.gate or 'backend'}"
+        self.tally.errors[kind] += 1
+        self._note_trouble(gateway, kind, first=first)
+        if answer.gate in AWAY:
+            self.tally.away_ms.append(answer.sent_ms)
 
     def _note_trouble(self, gateway: str, kind: str, *, first: bool) -> None:
         self.tally.troubles[gateway, kind] += 1

@@ -63,6 +63,7 @@ class Trick:
 
     through: how often it worked, with a line in `evidence` for each.
     reached: how often the backend answered, but with an error (its own check of the pass, or no such page).
+    by_ended_pass: when, and how, the pass of a visit that was over was honoured once more.
     """
 
     cheat: Cheat
@@ -70,6 +71,7 @@ class Trick:
     through: int = 0
     reached: int = 0
     evidence: list[str] = field(default_factory=list)
+    by_ended_pass: list[tuple[int, str]] = field(default_factory=list)
 
     def worked(self, how: str) -> None:
         self.through += 1
@@ -158,7 +160,7 @@ class Evidence:
     samples: oldest first, the first from before the first visitor, the last from after the last; empty if there was
         no operator API.
     reconnects: connections that failed and were made again.
-    troubles: requests that saw an error, or that the line could not be asked.
+    troubles: requests that saw an error. away_ms: when an answer said that the line could not be asked, oldest first.
     orphans: requests without a ticket whose answer was lost, so that a number or a pass may be nobody's.
     alone: nobody else used the room meanwhile.
     """
@@ -169,11 +171,12 @@ class Evidence:
     orphans: int = 0
     alone: bool = True
     troubles: int = 0
+    away_ms: Sequence[int] = ()
 
     @property
     def disturbed(self) -> bool:
         """Whether something was killed, cut off or out of reach: what a gateway knows may then be seconds old."""
-        return bool(self.reconnects or self.troubles)
+        return bool(self.reconnects or self.troubles or self.away_ms)
 
 
 class Verdict(StrEnum):

@@ -3,6 +3,7 @@
 The store's counts and what the visitors hold are two records of the same events, kept by two programs: they must agree.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 from loadtest.evidence import Evidence, Finding, Verdict, judge
@@ -42,7 +43,12 @@ def check_unique(evidence: Evidence) -> Finding:
     if not numbers:
         return Finding(6, name, Verdict.UNCHECKED, "nobody was told a number")
     figures = f"{len(numbers)} numbers{_untold(untold)}"
-    return judge(6, name, [f"number {number}" for number in sorted(_repeated(numbers))], figures)
+    holders = defaultdict(list)
+    for journey in evidence.journeys:
+        for turn in journey.turns:
+            holders[turn.number].append(str(journey.plan.index))
+    wrong = [f"number {number} of visitors {' and '.join(holders[number])}" for number in sorted(_repeated(numbers))]
+    return judge(6, name, wrong, figures)
 
 
 def check_issued(evidence: Evidence) -> Finding:

@@ -102,7 +102,8 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
             tally.reconnects,
             tally.orphans,
             options.alone,
-            troubles=tally.hit + tally.catching_up,
+            troubles=tally.hit,
+            away_ms=sorted(tally.away_ms),
         )
         logs = await asyncio.to_thread(files.read, site.room)
         return Outcome(

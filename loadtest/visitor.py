@@ -124,7 +124,9 @@ class Visitor:
             status = Status.read(answer.json()) if answer.status == 200 else None  # noqa: PLR2004 - HTTP
             if status is not None:
                 self.see(status, answer)
-                self.client.tally.catching_up += status.catching_up
+                if status.catching_up:
+                    self.client.tally.catching_up += 1
+                    self.client.tally.away_ms.append(answer.sent_ms)
                 return status
             if answer.status < ERROR:
                 self.client.tally.errors[f"status {answer.status}"] += 1

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest import checks, flow, ledger
-from loadtest.evidence import Evidence, Finding, Journey, Sample, Turn, Verdict
-from loadtest.scenario import Kind, VisitorPlan
+from loadtest.evidence import Evidence, Finding, Journey, Sample, Trick, Turn, Verdict
+from loadtest.scenario import Cheat, Kind, VisitorPlan
 
 
 def journey(index: int, *turns: Turn) -> Journey:
@@ -194,6 +194,13 @@ def test_a_gateway_cut_off_from_its_store_is_no_witness_of_who_was_called() -> N
     ):
         evidence = visitors(turn, samples=(sample(0), sample(sent_ms, serving=7, fresh=fresh)), troubles=1)
         assert verdict(checks.check_order_by_store(evidence)) is expected
+
+
+def test_the_pass_of_a_finished_visit_counts_only_while_the_store_is_away() -> None:
+    cheat = journey(0)
+    cheat.trick = Trick(Cheat.USED_TICKET, tried=4, by_ended_pass=[(9_000, "GET /")])
+    for away_ms, expected in (((8_000,), Verdict.OK), ((2_000, 30_000), Verdict.BROKEN), ((), Verdict.BROKEN)):
+        assert verdict(checks.check_tricks(Evidence([cheat], (), away_ms=away_ms))) is expected
 
 
 def test_who_still_waits_at_the_end_must_have_been_told_the_same_number() -> None:
