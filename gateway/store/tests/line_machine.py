@@ -85,19 +85,29 @@ class LineMachine(AllAlike):
 
     @rule(which=handles, data=st.data())
     def claim_what_was_called(self, which: int, data: st.DataObject) -> None:
-        people = self.model.people.items()
-        fresh = [place for place, person in people if place <= self.model.serving and not person.done]
-        called = st.tuples(st.just(0), st.sampled_from(fresh or [1]), tags, st.booleans())
+        called = st.tuples(st.just(0), st.sampled_from(self.awaited() or [1]), tags, st.booleans())
         self.claim(which=which, asked=data.draw(st.lists(called, min_size=1, max_size=8)))
+
+    @rule(which=handles, data=st.data())
+    def come_late(self, which: int, data: st.DataObject) -> None:
+        self.tick(**{**QUIET, "which": which, "closes": 1, "credit": 8 * USER_CREDIT})
+        late = [place for place in self.awaited() if place <= self.model.watermark] or [1]
+        asked = data.draw(st.lists(st.sampled_from([late[-1], *late]), min_size=1, max_size=3))
+        self.claim(which=which, asked=[(0, place, "a", False) for place in asked])
 
     @rule(which=handles, data=st.data(), much=st.booleans())
     def let_in_from_the_door(self, *, which: int, data: st.DataObject, much: bool) -> None:
         """What it is all for: a seat comes free, is kept for the lowest at the door, who comes for it or does not."""
         self.end_what_lives(which=which, data=data)
         self.tick(**{**QUIET, "which": which, "credit": (8 if much else 1) * USER_CREDIT, "grants": 2})
-        door = [person.place for person in self.model.people.values() if person.at_door] or [1]
-        asked = data.draw(st.lists(st.sampled_from(door), max_size=3))
+        coming = [person.place for person in self.model.people.values() if person.at_door] + self.awaited()[:2]
+        asked = data.draw(st.lists(st.sampled_from(coming or [1]), max_size=4))
         self.claim(which=which, asked=[(0, place, "a", False) for place in asked])
+
+    def awaited(self) -> list[int]:
+        """Places called and not used."""
+        people = self.model.people.items()
+        return [place for place, person in people if place <= self.model.serving and not person.done]
 
     @rule(which=handles, data=st.data())
     def end_what_lives(self, *, which: int, data: st.DataObject) -> None:
@@ -129,7 +139,17 @@ class LineMachine(AllAlike):
 
     @rule(which=handles, asked=refs)
     def renew(self, which: int, asked: list[tuple[int, int, str]]) -> None:
-        passes = self.named(asked)
+        self.keep(which, self.named(asked))
+
+    @rule(which=handles, more=st.integers(-1, 1))
+    def keep_alive(self, which: int, more: int) -> None:
+        """At about the moment from which a renewal has to be written down."""
+        tenth = -(-self.limits.idle_limit_ms // 10)
+        self.tick(**{**QUIET, "which": which, "elapsed_ms": max(0, tenth + more)})
+        passes = [PassRef(self.model.epoch, person.place, person.pass_id or "") for person in self.model.inside()]
+        self.keep(which, passes)
+
+    def keep(self, which: int, passes: Sequence[PassRef]) -> None:
         for ref, grant in zip(passes, self.ask(which, lambda store: store.renew(ROOM, passes))[0], strict=True):
             person = self.model.holder(ref)
             assert (grant is None) == (person is None)
@@ -245,13 +265,14 @@ class LineMachine(AllAlike):
     def lose_the_next_answer(self) -> None:
         self.losing = True
 
-    @rule(dice=st.integers(0, 29))
+    @rule(dice=st.integers(0, 9))
     def harm(self, dice: int) -> None:
-        if dice == 0:
+        # A server that is killed takes a tenth of a second.
+        if dice <= 1:
             self.everywhere("change_server")
             self.model.credit, self.model.admitting = 0, False
             self.model.add("store_repairs")
-        elif dice <= 3:
+        elif dice == 2:
             self.everywhere("cut")
-        elif dice <= 6:
+        elif dice == 3:
             self.everywhere("forget_scripts")

@@ -17,7 +17,7 @@ from gateway.tests.redis.clusters import Cluster
 from gateway.tests.redis.servers import RedisServer
 
 EXAMPLES: Final = 60
-EXAMPLES_OF_SERVERS: Final = 25
+EXAMPLES_OF_SERVERS: Final = 30
 
 
 def run(sides: Callable[[Clocks], Sequence[Side]], examples: int) -> None:
