@@ -41,6 +41,8 @@ _WRONG_KIND: Final = (
     ("cluster support disabled", "is no cluster; write redis:// or redis+sentinel://"),
     ("unknown command 'SENTINEL'", "is no sentinel; write redis:// for a server itself"),
 )
+# What a script is told whose user may not do all that it does: by Redis, and by Valkey.
+_LACKING_IN_SCRIPT: Final = ("The user executing the script can't", "ACL failure in script")
 _REASONS: Final = (
     ("WRONGTYPE", "a key of another type is in the way"),
     ("OOM", "the server is out of memory (maxmemory)"),
@@ -141,14 +143,15 @@ class Link:
 
 def failure(reach: str, error: BaseException) -> StoreError:
     """A redis-py error in words that name the server and what is the matter with it, and hold no secret."""
-    words = str(error)
+    # Without the place in the script.
+    words = str(error).rpartition(" script:")[0] or str(error)
     for mark, reason in _WRONG_KIND:
         if mark in words:
             return StoreMisconfigured(f"{reach}: {reason}")
+    if isinstance(error, NoPermissionError) or any(mark in words for mark in _LACKING_IN_SCRIPT):
+        return StoreMisconfigured(f"{reach}: the user lacks a permission ({words})")
     if isinstance(error, _MISCONFIGURED) or "CERTIFICATE_VERIFY_FAILED" in words or "WRONGPASS" in words:
         kind = "its certificate is not to be trusted" if "CERTIFICATE" in words else "it refuses our user or password"
-        if isinstance(error, NoPermissionError):
-            kind = f"the user lacks a permission ({words})"
         return StoreMisconfigured(f"{reach}: {kind}")
     if isinstance(error, TimeoutError | LateAnswer):
         return StoreUnavailable(f"{reach}: no answer in time")
@@ -158,5 +161,5 @@ def failure(reach: str, error: BaseException) -> StoreError:
         for code, reason in _REASONS:
             if words.startswith(code) or f" {code} " in words:
                 return StoreUnavailable(f"{reach}: {reason}")
-        return StoreUnavailable(f"{reach}: refuses a command ({words.partition(' script:')[0]})")
+        return StoreUnavailable(f"{reach}: refuses a command ({words})")
     return StoreUnavailable(f"{reach}: cannot be reached ({words or type(error).__name__})")
