@@ -3,6 +3,7 @@
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -61,6 +62,32 @@ async def store_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Async
 @pytest.fixture
 def store(store_factory: StoreFactory) -> QueueStore:
     return store_factory()
+
+
+class RedisStores:
+    """Opens stores on servers of a test's own choice, all on the same keys, and closes them at the end."""
+
+    def __init__(self) -> None:
+        self.prefix = fresh_name()
+        self.opened: list[RedisStore] = []
+
+    def __call__(self, url: str, *, options: str = "", patience_ms: int = 0, **access: Any) -> RedisStore:
+        """options: more of the URL. access: as of `Access`; an answer may take 10 s."""
+        there = parse_redis_url(f"{url}?prefix={self.prefix}{options}")
+        found = Access(**{"timeout_s": 10, **access})
+        self.opened.append(RedisStore(there, found, first_epoch=1, mend_patience_ms=patience_ms))
+        return self.opened[-1]
+
+    def key(self, name: str, room: str = "hall") -> str:
+        return f"{self.prefix}:{{{room}}}:{name}"
+
+
+@pytest.fixture
+async def stores() -> AsyncIterator[RedisStores]:
+    stores = RedisStores()
+    yield stores
+    for store in stores.opened:
+        await store.close()
 
 
 @pytest.fixture
