@@ -18,8 +18,8 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 _GAUGES: Final[Sequence[tuple[str, str, Callable[[Snapshot], int]]]] = (
     ("sunbeon_waiting_users", "People with a place not yet called.", lambda room: room.waiting),
     ("sunbeon_active_users", "Live passes.", lambda room: room.live),
-    ("sunbeon_active_users_limit", "Ceiling on live passes.", lambda room: room.limits.total_active_users),
-    ("sunbeon_new_users_per_minute_limit", "Outflow as set.", lambda room: room.limits.new_users_per_minute),
+    ("sunbeon_active_users_limit", "Ceiling on live passes.", lambda room: room.in_force.total_active_users),
+    ("sunbeon_new_users_per_minute_limit", "Outflow in force.", lambda room: room.in_force.new_users_per_minute),
     ("sunbeon_at_door_users", "Called and come, waiting for a seat.", lambda room: room.lane_waiting),
     ("sunbeon_last_number", "Last queue number issued in this epoch.", lambda room: room.tail),
     ("sunbeon_serving_place", "Highest place called.", lambda room: room.serving),

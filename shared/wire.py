@@ -49,6 +49,7 @@ class Command(StrEnum):
 class RoomState(StrEnum):
     """What a room as a whole is doing."""
 
+    EARLY = "early"  # before the pre-queue: nobody can line up yet
     PREQUEUE = "prequeue"
     OPEN = "open"
     PAUSED = "paused"

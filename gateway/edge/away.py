@@ -10,7 +10,7 @@ from typing import assert_never
 
 from gateway.edge.line import Line
 from gateway.edge.settle import Credentials, InLine, Inside, Knocking, Refused, Standing, Through
-from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide, place_of
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide
 from gateway.room.ticket import Pass, Ticket
 from gateway.store.base import StoreUnavailable
 from shared.wire import How, RoomState
@@ -39,7 +39,7 @@ def stand_without_store(line: Line, brought: Credentials, *, rule: str | None = 
             return Through(How.EXEMPT if by_rule is not None else How.PASSTHROUGH, by_rule)
         case Admit() | Wait() | Join() | Refuse(Refusal.FULL) if opened:
             return Through(How.FAIL_OPEN, None)
-        case Admit(waiting):
+        case Admit(ticket=waiting):
             return _in_line(waiting, called=True)
         case Wait(ticket=waiting) if waiting is not None:
             return _in_line(waiting)
@@ -69,7 +69,7 @@ def _without_ended(line: Line, brought: Credentials, *, opened: bool) -> tuple[C
         return brought, None
     if opened and line.was_revoked(held):
         raise TurnUnconfirmed("the pass was revoked")
-    left = tuple(each for each in brought.tickets if (each.epoch, place_of(each)) != (held.epoch, held.place))
+    left = tuple(each for each in brought.tickets if (each.epoch, each.number) != (held.epoch, held.number))
     return replace(brought, visitor_pass=None, tickets=left), "ended"
 
 
@@ -80,5 +80,5 @@ def _in_line(ticket: Ticket, *, called: bool = False) -> InLine:
 def _is_opened(line: Line) -> bool:
     """Whether the operator's choice lets everyone in: only where people were being let in when last heard of."""
     known = line.known
-    limited = known.limits.total_active_users == 0 or known.limits.new_users_per_minute == 0
+    limited = known.in_force.total_active_users == 0 or known.in_force.new_users_per_minute == 0
     return line.config.on_store_error == "admit" and known.state is RoomState.OPEN and not limited

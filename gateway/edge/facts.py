@@ -31,7 +31,7 @@ def status_facts(
 
     as_of_ms: when `room` was like this, if not now. stale: that is so long ago that its numbers may not hold any more.
     """
-    number, place = _number_and_place(standing)
+    number, place = _number_and_place(standing, room)
     catching_up = stale or (isinstance(standing, InLine | Knocking) and standing.catching_up)
     ahead = max(0, place - room.serving - 1) if place is not None and isinstance(standing, InLine) else None
     eta = _expected_wait(room, ahead) if ahead is not None and not catching_up else None
@@ -53,8 +53,8 @@ def status_facts(
         "server_time_ms": room.now_ms,
         "as_of_ms": room.now_ms if as_of_ms is None else as_of_ms,
         "catching_up": catching_up,
-        "opens_at_ms": room.limits.opens_at_ms,
-        "outflow_per_minute": room.limits.new_users_per_minute,
+        "opens_at_ms": room.moment.opens_at_ms,
+        "outflow_per_minute": room.in_force.new_users_per_minute,
         "message": in_language(room.limits.message, language) or None,
         "ticket": ticket,
     }
@@ -69,8 +69,8 @@ def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool) -> dict[str, Any]
         "tail": room.tail,
         "serving": room.serving,
         "waiting": room.waiting,
-        "outflow_per_minute": room.limits.new_users_per_minute,
-        "opens_at_ms": room.limits.opens_at_ms,
+        "outflow_per_minute": room.in_force.new_users_per_minute,
+        "opens_at_ms": room.moment.opens_at_ms,
         "server_time_ms": room.now_ms,
         "as_of_ms": as_of_ms,
         "catching_up": stale,
@@ -80,8 +80,9 @@ def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool) -> dict[str, Any]
 
 def _expected_wait(room: Snapshot, ahead: int) -> tuple[int, int] | None:
     """From now until entry; None while nobody can say. Before a known opening: until then, and the line after it."""
-    if room.state is RoomState.PREQUEUE and room.limits.opens_at_ms is not None:
-        until_ms = room.limits.opens_at_ms - room.now_ms
+    opens_ms = room.moment.opens_at_ms
+    if room.state in {RoomState.EARLY, RoomState.PREQUEUE} and opens_ms is not None:
+        until_ms = opens_ms - room.now_ms
         after = wait_range(room, ahead)
         return (until_ms + after[0], until_ms + after[1]) if after is not None else None
     return wait_range(room, ahead) if room.admitting else None
@@ -101,10 +102,10 @@ def _state(standing: Standing | None) -> VisitorState:
             return VisitorState.WAITING
 
 
-def _number_and_place(standing: Standing | None) -> tuple[int | None, int | None]:
+def _number_and_place(standing: Standing | None, room: Snapshot) -> tuple[int | None, int | None]:
     match standing:
         case InLine(ticket=ticket):
-            return ticket.number, place_of(ticket)
+            return ticket.number, place_of(ticket.number, room)
         case Inside(visitor_pass=held):
             return held.number, held.place
         case _:

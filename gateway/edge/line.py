@@ -19,6 +19,7 @@ from gateway.edge.cookies import CookieNames
 from gateway.edge.outage import Outage
 from gateway.edge.pages import Pages
 from gateway.metrics import StoreFacts
+from gateway.room.decide import place_of
 from gateway.room.model import Mode, PassGrant, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.ticket import Knock, Pass, Ticket
@@ -270,8 +271,10 @@ class Line:
             _remember(self._ending, (visitor_pass.epoch, visitor_pass.place), (visitor_pass, reason))
             return True
 
-    async def leave(self, ticket: Ticket, place: int) -> bool:
-        return await self.within(self._store.leave_one(self.name, ticket.epoch, place))
+    async def leave(self, ticket: Ticket) -> bool:
+        """Give up the ticket's place. Where lots are still to be drawn it has none: False, and nobody comes for it."""
+        place = place_of(ticket.number, self.snapshot)
+        return place is not None and await self.within(self._store.leave_one(self.name, ticket.epoch, place))
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot:
         """Change live settings and let a tick act on them at once. Raises `VersionConflict`."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from gateway.edge.line import Line
-from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide, has_room, place_of
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide, has_room
 from gateway.room.model import PassGrant
 from gateway.room.ticket import BadToken, KeyRing, Knock, Pass, Ticket, Token, UnknownKey, verify
 from gateway.store.base import Admitted, AtDoor, Held, NotCalled, Spent
@@ -157,8 +157,8 @@ async def settle(  # noqa: C901, PLR0912 - a table
                     return Inside(held, grant, fresh=False, first_time=False, ticket=None)
                 notice = "ended"
                 facts = replace(facts, room=line.snapshot, visitor_pass=None)
-            case Admit(ticket):
-                answer = await line.claim(ticket, place_of(ticket), direct=joined_now, held=brought.visitor_pass)
+            case Admit(ticket, place):
+                answer = await line.claim(ticket, place, direct=joined_now, held=brought.visitor_pass)
                 if not isinstance(answer, Spent):
                     return _claimed(answer, ticket, facts, notice=notice)
                 notice = notice or "used"

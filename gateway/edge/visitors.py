@@ -32,7 +32,6 @@ from gateway.edge.settle import (
     settle,
 )
 from gateway.keys import KeyStore
-from gateway.room.decide import place_of
 from gateway.room.ticket import sign
 from gateway.store.base import StoreError
 from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, How, VisitorState
@@ -104,7 +103,7 @@ class Visitors:
         with suppress(Exception):
             match await task:
                 case InLine(ticket=ticket) | Inside(ticket=ticket) if ticket is not None:
-                    await line.leave(ticket, place_of(ticket))
+                    await line.leave(ticket)
 
     async def _settle_and_record(
         self, line: Line, brought: Credentials, rule: str | None, *, at_once: bool
@@ -282,7 +281,7 @@ class Visitors:
         brought = self.read(request, line)
         epoch = line.snapshot.epoch
         if brought.ticket is not None and brought.ticket.epoch == epoch:
-            await line.leave(brought.ticket, place_of(brought.ticket))
+            await line.leave(brought.ticket)
         if brought.visitor_pass is not None:
             await line.end(brought.visitor_pass, "left")
         names = (line.cookies.visitor_pass, line.cookies.ticket)

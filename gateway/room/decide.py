@@ -7,8 +7,10 @@ with `QueueStore.claim`, which may still say no; `Forward` of a pass holds only 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import assert_never
 
+from gateway.room.draw import Draw
 from gateway.room.model import USER_CREDIT, QueueingMethod, Snapshot
 from gateway.room.ticket import Knock, Pass, Ticket
 from shared.wire import RoomState
@@ -22,6 +24,7 @@ class Refusal(StrEnum):
     CLOSED = "closed"
     SOLD_OUT = "sold_out"
     FULL = "full"
+    EARLY = "early"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,7 @@ class Admit:
     """The place is called: claim it, and forward this request."""
 
     ticket: Ticket
+    place: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +88,18 @@ class Refuse:
 Decision = Forward | Admit | Join | Wait | Refuse
 
 
-def place_of(ticket: Ticket) -> int:
-    """The place a ticket's number has. Where lots are drawn, this is where they are looked up."""
-    return ticket.number
+def place_of(number: int, room: Snapshot) -> int | None:
+    """The place a queue number has. None while lots are still to be drawn."""
+    if room.awaits_draw:
+        return None
+    if not room.draw_size:
+        return number
+    return _draw(room.draw_secret, room.draw_size, room.room, room.epoch).place(number)
+
+
+@lru_cache(maxsize=256)
+def _draw(secret: str, size: int, room: str, epoch: int) -> Draw:
+    return Draw(bytes.fromhex(secret), size, room, epoch)
 
 
 def has_room(room: Snapshot, joined_ahead: int = 0) -> bool:
@@ -95,7 +108,7 @@ def has_room(room: Snapshot, joined_ahead: int = 0) -> bool:
         room.admitting
         and room.waiting == 0
         and room.lane_waiting == 0
-        and room.live + room.lane_granted + joined_ahead < room.limits.total_active_users
+        and room.live + room.lane_granted + joined_ahead < room.in_force.total_active_users
         and room.credit >= USER_CREDIT * (joined_ahead + 1)
     )
 
@@ -112,9 +125,11 @@ def decide(facts: Facts) -> Decision:
     if facts.damaged and facts.ticket is None and facts.knock is None:
         return Refuse(Refusal.FORGED)
     match room.state:
-        case RoomState.CLOSED | RoomState.SOLD_OUT if _holds_place(facts):
+        case RoomState.EARLY | RoomState.CLOSED | RoomState.SOLD_OUT if _holds_place(facts):
             # Told so on the page they wait on; it goes on by itself if the room opens again.
             return Wait(facts.ticket)
+        case RoomState.EARLY:
+            return Refuse(Refusal.EARLY)
         case RoomState.CLOSED:
             return Refuse(Refusal.CLOSED)
         case RoomState.SOLD_OUT:
@@ -133,8 +148,10 @@ def _in_line(facts: Facts, room: Snapshot) -> Decision:
     if facts.ticket is not None and not facts.used:
         if facts.ticket.epoch != room.epoch:
             return Refuse(Refusal.OLD_EPOCH)
-        called = place_of(facts.ticket) <= room.serving
-        return Admit(facts.ticket) if called and room.state is RoomState.OPEN else Wait(facts.ticket)
+        place = place_of(facts.ticket.number, room)
+        if place is not None and place <= room.serving and room.state is RoomState.OPEN:
+            return Admit(facts.ticket, place)
+        return Wait(facts.ticket)
     if has_room(room, facts.joined_ahead) and (facts.at_once or facts.knock is not None):
         return Join(facts.knock)
     if room.limits.queueing_method is QueueingMethod.REJECT:

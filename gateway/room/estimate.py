@@ -22,7 +22,7 @@ def wait_range(snapshot: Snapshot, ahead: int) -> tuple[int, int] | None:
     a stream), but never later than if everyone inside stayed for the whole session.
     While no pace is measured: as the outflow is set, or, in a full room, anything between the two.
     """
-    limits = snapshot.limits
+    limits = snapshot.in_force
     if limits.new_users_per_minute == 0 or limits.total_active_users == 0:
         return None
     soonest = (ahead + 1) * 60_000 // limits.new_users_per_minute

@@ -15,10 +15,11 @@ transaction. Who comes and finds none waits in the lane, ahead of every place no
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from gateway.room.schedule import Change, Moment, Phase, Window, in_force, look
 from shared.wire import How, RoomState
 
 # One user of credit. Credit is counted in users x ms per minute, so that any cut of a minute adds up to the same.
@@ -35,6 +36,13 @@ LOOKAHEAD_PLACES: Final = 32_768
 
 # Bins of the show-up curve: <1 s, 1-2 s, 2-4 s, ... the last one holds everything from 1,024 s.
 AGE_BINS: Final = 12
+
+_STATES: Final = {
+    Phase.EARLY: RoomState.EARLY,
+    Phase.PREQUEUE: RoomState.PREQUEUE,
+    Phase.OPEN: RoomState.OPEN,
+    Phase.OVER: RoomState.CLOSED,
+}
 
 
 def age_bin(age_ms: int) -> int:
@@ -53,15 +61,22 @@ class Mode(StrEnum):
 
 
 class QueueingMethod(StrEnum):
-    """Who gets which place. `draw` (lots among early arrivals) takes its place here later."""
+    """Who gets which place. `draw`: lots among those who came before opening (`draw.py`), then in order of coming."""
 
     FIFO = "fifo"
+    DRAW = "draw"
     REJECT = "reject"
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """The live settings of a room. `version` grows by one with every change."""
+    """The live settings of a room. `version` grows by one with every change.
+
+    opens_at_ms, closes_at_ms: the first window. more_windows: those after it, in order.
+    prequeue_ms: how long before an opening people may line up; None: any time.
+    timetable: changes of outflow and ceiling, in order; `Snapshot.in_force` says what they come to.
+    postponed_from_ms: the opening that was announced before; until the new one, the pass clock stands still too.
+    """
 
     mode: Mode = Mode.OPEN
     queueing_method: QueueingMethod = QueueingMethod.FIFO
@@ -71,15 +86,37 @@ class Limits:
     session_length_ms: int = 900_000
     idle_limit_ms: int = 300_000
     opens_at_ms: int | None = None
+    closes_at_ms: int | None = None
+    more_windows: tuple[Window, ...] = ()
+    prequeue_ms: int | None = None
+    timetable: tuple[Change, ...] = ()
+    postponed_from_ms: int | None = None
     message: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
 
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """All of them, in order; at least one."""
+        return (Window(self.opens_at_ms, self.closes_at_ms), *self.more_windows)
+
 
 def room_state(limits: Limits, now_ms: int) -> RoomState:
-    """What the room is doing at a moment of the store's clock."""
-    if limits.mode is Mode.OPEN and limits.opens_at_ms is not None and now_ms < limits.opens_at_ms:
-        return RoomState.PREQUEUE
-    return RoomState(limits.mode.value)
+    """What the room is doing at a moment of the store's clock. The operator's word counts before the schedule's."""
+    if limits.mode is not Mode.OPEN:
+        return RoomState(limits.mode.value)
+    return _STATES[look(limits.windows, limits.prequeue_ms, now_ms).phase]
+
+
+def limits_in_force(limits: Limits, now_ms: int) -> Limits:
+    """`limits` with the outflow and the ceiling that the timetable has come to."""
+    if not limits.timetable:
+        return limits
+    outflow, ceiling = in_force(limits.timetable, now_ms)
+    return replace(
+        limits,
+        new_users_per_minute=limits.new_users_per_minute if outflow is None else outflow,
+        total_active_users=limits.total_active_users if ceiling is None else ceiling,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +155,8 @@ class Snapshot:
     live: passes alive. lane_waiting / lane_granted: people in the lane without and with a seat kept for them.
     pace_milli: places called per minute, times 1000, averaged over about a minute while there is a line.
     counters: what happened so far in this room, by name.
+    draw_secret: hex; its hash is public from the beginning, it itself once lots are drawn (`draw.py`).
+    draw_size: how many numbers the lots were drawn among; None: not yet.
     """
 
     room: str
@@ -143,6 +182,24 @@ class Snapshot:
     curve: Curve
     calls: tuple[Call, ...]
     counters: Mapping[str, int]
+    draw_secret: str
+    draw_size: int | None
+
+    @property
+    def in_force(self) -> Limits:
+        """The limits as the timetable has them by now."""
+        return limits_in_force(self.limits, self.now_ms)
+
+    @property
+    def moment(self) -> Moment:
+        """What the schedule says."""
+        return look(self.limits.windows, self.limits.prequeue_ms, self.now_ms)
+
+    @property
+    def awaits_draw(self) -> bool:
+        """Whether lots are still to be drawn: nobody has a place yet."""
+        drawing = self.limits.queueing_method is QueueingMethod.DRAW
+        return drawing and self.draw_size is None and self.serving == 0
 
     @property
     def waiting(self) -> int:
@@ -157,6 +214,9 @@ class Snapshot:
 @dataclass(frozen=True, slots=True)
 class TickPlan:
     """What one tick does; computed by `policy.plan_tick`, carried out whole by `QueueStore.commit`.
+
+    total_active_users: the ceiling from now on, for this tick and for claims, until the next plan.
+    draw: draw lots among the numbers issued by then, if that has not been done.
 
     The store applies it to the room as it then is, in this order:
     set the clocks, `admitting`, `call_credit`, `pace_milli`; `credit = min(credit + credit_add, credit_cap)`;
@@ -183,6 +243,8 @@ class TickPlan:
     at_risk_add: tuple[int, ...]
     halve_curve: bool
     pace_milli: int
+    total_active_users: int
+    draw: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,7 @@ from gateway.room.model import (
     Snapshot,
     TickPlan,
     age_bin,
+    limits_in_force,
     room_state,
 )
 from shared.wire import RoomState
@@ -134,7 +135,7 @@ def freed_ppm(snapshot: Snapshot, chance: int) -> int:
     In a full room as many leave as come in, and who comes in is the pace times the chance that a called person comes.
     Should fewer leave, those called too soon wait at the door, ahead of everyone not yet called.
     """
-    ceiling_ppm = snapshot.limits.total_active_users * CERTAIN
+    ceiling_ppm = snapshot.in_force.total_active_users * CERTAIN
     return min(snapshot.pace_milli * chance * LEAD_MS // (1000 * 60_000), ceiling_ppm // MOST_AHEAD)
 
 
@@ -164,12 +165,14 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
     open, by this clock; expires no pass while the room is switched off (passthrough). Time beyond `MAX_STEP_MS` since
     the last tick, or behind it, counts as none.
     """
-    limits = snapshot.limits
+    limits = limits_in_force(snapshot.limits, now_ms)
     elapsed = min(max(now_ms - snapshot.last_tick_ms, 0), MAX_STEP_MS)
     state = room_state(limits, now_ms)
     admitting = state is RoomState.OPEN
-    # A room that is switched off renews no passes: while it lets everybody through, it expires nobody either.
-    pass_clock = snapshot.pass_clock_ms + (0 if state is RoomState.PASSTHROUGH else elapsed)
+    # A room that is switched off renews no passes: while it lets everybody through, it expires nobody either. Nor does
+    # one whose opening was moved: who is inside then has all of their time when it goes on.
+    stands = state is RoomState.PASSTHROUGH or (state is RoomState.PREQUEUE and limits.postponed_from_ms is not None)
+    pass_clock = snapshot.pass_clock_ms + (0 if stands else elapsed)
     call_clock = snapshot.call_clock_ms + (elapsed if admitting else 0)
 
     watermark = snapshot.watermark
@@ -218,6 +221,8 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
         at_risk_add=_newly_at_risk(pending, people, snapshot.call_clock_ms, call_clock),
         halve_curve=snapshot.curve.at_risk[0] > CURVE_FULL,
         pace_milli=min(_pace(snapshot, people, elapsed), limits.new_users_per_minute * 1000 * CERTAIN // chance),
+        total_active_users=limits.total_active_users,
+        draw=admitting and snapshot.awaits_draw,
     )
 
 
@@ -245,7 +250,7 @@ def _pace(snapshot: Snapshot, people: int, elapsed_ms: int) -> int:
     if snapshot.pace_milli == 0:
         # The first calls come in a burst, which says nothing yet about the minutes to come. While there are seats the
         # outflow does; in a full room only that everyone leaves at the end of the session at the latest.
-        limits = snapshot.limits
+        limits = snapshot.in_force
         if snapshot.live + snapshot.lane_granted + people < limits.total_active_users:
             return min(now, limits.new_users_per_minute * 1000)
         return max(1, limits.total_active_users * 60_000 * 1000 // limits.session_length_ms)

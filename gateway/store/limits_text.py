@@ -8,6 +8,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.room.model import Limits, Mode, QueueingMethod
+from gateway.room.schedule import Change, Window
 from gateway.store.base import StoreError
 
 _LIMITS: Final = tuple(field.name for field in fields(Limits))
@@ -36,7 +37,10 @@ def patched(limits: Limits, patch: Mapping[str, Any]) -> Limits:
             values["mode"] = Mode(values["mode"])
         if "queueing_method" in values:
             values["queueing_method"] = QueueingMethod(values["queueing_method"])
-    except ValueError as error:
+        for name, kind in (("more_windows", Window), ("timetable", Change)):
+            if name in values:
+                values[name] = tuple(kind(**each) if isinstance(each, Mapping) else each for each in values[name])
+    except (ValueError, TypeError) as error:
         raise StoreError(str(error)) from None
     return replace(limits, **values)
 

@@ -16,6 +16,7 @@ have it. No number is issued twice and no place gets a second pass while one gat
 """
 
 import asyncio
+import secrets
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
+from gateway.room.draw import SECRET_BYTES
 from gateway.room.model import AGE_BINS, USER_CREDIT, Limits, PassGrant, Snapshot, TickPlan
 from gateway.store.base import (
     Admitted,
@@ -101,7 +103,7 @@ class RedisStore:
         first = replace(limits, version=1)
         given = encode_limits(first)
         hold = int(self._mend_patience_ms > 0)
-        arguments: list[Argument] = [given, *_extracts(limits), _ZEROS, SCHEMA, self._first_epoch, hold]
+        arguments: list[Argument] = [given, *_extracts(limits), _ZEROS, SCHEMA, self._first_epoch, hold, _new_secret()]
         reply = await self._open(line, arguments)
         line.file_limits = reply[10].decode()
         snapshot = line.see(reply)
@@ -225,7 +227,7 @@ class RedisStore:
     async def reset(self, room: str, *, expected_version: int | None) -> Snapshot:
         line = self._line(room)
         version = "" if expected_version is None else expected_version
-        reply = await self._call(line, "reset", [version, _ZEROS], durable=True)
+        reply = await self._call(line, "reset", [version, _ZEROS, _new_secret()], durable=True)
         snapshot = line.see(reply)
         if reply[0] == b"conflict":
             raise VersionConflict(snapshot)
@@ -305,9 +307,13 @@ class RedisStore:
         raise StoreUnavailable("the store has lost its server again")
 
 
+def _new_secret() -> str:
+    return secrets.token_hex(SECRET_BYTES)
+
+
 def _extracts(limits: Limits) -> list[int]:
     """What the scripts need of the settings, beside their text."""
-    return [limits.total_active_users, limits.session_length_ms, limits.idle_limit_ms]
+    return [limits.session_length_ms, limits.idle_limit_ms]
 
 
 if TYPE_CHECKING:

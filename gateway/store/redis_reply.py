@@ -51,6 +51,8 @@ def read_snapshot(room: str, reply: Sequence[Any], now_ms: int) -> Snapshot:
         curve=Curve(tuple(orjson.loads(line[14])), tuple(orjson.loads(line[15]))),
         calls=tuple(_call(call, remaining) for call in calls),
         counters={name.decode(): int(number) for name, number in _pairs(counters)},
+        draw_secret=line[18].decode(),
+        draw_size=int(line[19]) if line[19] else None,
     )
 
 
@@ -75,7 +77,7 @@ def read_grant(place: int, pass_id: str, answer: Any, pass_clock_ms: int) -> Pas
 
 
 def plan_arguments(plan: TickPlan) -> list[int | bytes]:
-    """As commit.lua wants them, from `now_ms` to `pace_milli`."""
+    """As commit.lua wants them, from `now_ms` to `draw`."""
     return [
         plan.now_ms,
         plan.pass_clock_ms,
@@ -91,6 +93,8 @@ def plan_arguments(plan: TickPlan) -> list[int | bytes]:
         orjson.dumps(plan.at_risk_add),
         int(plan.halve_curve),
         plan.pace_milli,
+        plan.total_active_users,
+        int(plan.draw),
     ]
 
 

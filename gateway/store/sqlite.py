@@ -14,6 +14,7 @@ machine's next boot. So no number is issued twice, and a batch of joins costs no
 """
 
 import asyncio
+import secrets
 import sqlite3
 import time
 import uuid
@@ -23,6 +24,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
+from gateway.room.draw import SECRET_BYTES
 from gateway.room.model import Limits, PassGrant, Snapshot, TickPlan
 from gateway.store import sqlite_rooms as rooms
 from gateway.store import sqlite_visits as visits
@@ -84,7 +86,7 @@ class SqliteStore:
         def work(file: sqlite3.Connection) -> Snapshot:
             now_ms = self._now(file).now_ms
             first_epoch = now_ms // 1000 if self._first_epoch is None else self._first_epoch
-            return rooms.open_room(file, room, limits, now_ms, first_epoch)
+            return rooms.open_room(file, room, limits, now_ms, first_epoch, secrets.token_hex(SECRET_BYTES))
 
         return await self._write(work, durable=True)
 
@@ -161,7 +163,10 @@ class SqliteStore:
 
     async def reset(self, room: str, *, expected_version: int | None) -> Snapshot:
         return await self._write(
-            lambda file: rooms.reset(file, room, expected_version, self._now(file).now_ms), durable=True
+            lambda file: rooms.reset(
+                file, room, expected_version, self._now(file).now_ms, secrets.token_hex(SECRET_BYTES)
+            ),
+            durable=True,
         )
 
     async def close(self) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from gateway.store.base import StoreError, StoreUnavailable
 from gateway.store.handoff import Turn
-from gateway.store.sqlite_schema import SCHEMA, SCHEMA_VERSION
+from gateway.store.sqlite_schema import SCHEMA, SCHEMA_VERSION, UPGRADES
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -189,12 +189,15 @@ def _create(path: Path) -> None:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Raise unless this is a whole store of a version we know."""
+    """Raise unless this is a whole store of a version we know; one of an earlier version becomes one of ours."""
     found = connection.execute("PRAGMA quick_check(1)").fetchone()[0]
     if found != "ok":
         raise StoreUnavailable(f"{path}: it is damaged ({found})")
     if connection.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'meta'").fetchone()[0] == 0:
         raise StoreUnavailable(f"{path}: it is damaged, or a database of something else")
     version = connection.execute("SELECT schema_version FROM meta").fetchone()[0]
-    if version != SCHEMA_VERSION:
+    if version in range(1, SCHEMA_VERSION):
+        steps = "".join(UPGRADES[step] for step in range(version + 1, SCHEMA_VERSION + 1))
+        connection.executescript(f"BEGIN IMMEDIATE;{steps}COMMIT;")
+    elif version != SCHEMA_VERSION:
         raise StoreError(f"{path}: written by another version (schema {version}; this program knows {SCHEMA_VERSION})")

@@ -36,6 +36,9 @@ class Line:
     lane_waiting: int
     lane_granted: int
     pace_milli: int
+    ceiling: int
+    draw_secret: str
+    draw_size: int | None
     at_risk: tuple[int, ...]
     came: tuple[int, ...]
     counters: dict[str, int]
@@ -48,7 +51,7 @@ class Line:
     @property
     def seats(self) -> int:
         """Seats neither taken nor kept for someone in the lane."""
-        return max(0, self.limits.total_active_users - self.live - self.lane_granted)
+        return max(0, self.ceiling - self.live - self.lane_granted)
 
 
 _READ: Final = tuple("settings" if field.name == "limits" else field.name for field in fields(Line))
@@ -107,4 +110,6 @@ def snapshot(connection: sqlite3.Connection, line: Line, now_ms: int) -> Snapsho
         curve=Curve(line.at_risk, line.came),
         calls=tuple(Call(*row) for row in calls),
         counters=line.counters,
+        draw_secret=line.draw_secret,
+        draw_size=line.draw_size,
     )

@@ -22,11 +22,13 @@ PURGE_KNOCKS: Final = 4_096
 CALL_GROUP_MS: Final = 250
 
 
-def open_room(connection: sqlite3.Connection, room: str, given: Limits, now_ms: int, first_epoch: int) -> Snapshot:
-    """`QueueStore.open_room`."""
+def open_room(
+    connection: sqlite3.Connection, room: str, given: Limits, now_ms: int, first_epoch: int, draw_secret: str
+) -> Snapshot:
+    """`QueueStore.open_room`. draw_secret: for a room that is new."""
     row = connection.execute("SELECT file_settings FROM rooms WHERE name = ?", (room,)).fetchone()
     if row is None:
-        _create(connection, room, replace(given, version=1), now_ms, first_epoch)
+        _create(connection, room, replace(given, version=1), now_ms, first_epoch, draw_secret)
         return snapshot(connection, read_line(connection, room), now_ms)
     line = read_line(connection, room)
     changed = changed_in_file(decode_limits(row[0]), given)
@@ -49,6 +51,9 @@ def commit(
     line.last_tick_ms = plan.now_ms
     line.pass_clock_ms, line.call_clock_ms = plan.pass_clock_ms, plan.call_clock_ms
     line.admitting, line.call_credit, line.pace_milli = plan.admitting, plan.call_credit, plan.pace_milli
+    line.ceiling = plan.total_active_users
+    if plan.draw and line.draw_size is None:
+        line.draw_size = line.tail
     line.credit = min(line.credit + plan.credit_add, plan.credit_cap)
     _expire_passes(connection, line)
     _close_calls(connection, line, plan.watermark)
@@ -75,7 +80,9 @@ def update_settings(
     return snapshot(connection, line, now_ms)
 
 
-def reset(connection: sqlite3.Connection, room: str, expected_version: int | None, now_ms: int) -> Snapshot:
+def reset(
+    connection: sqlite3.Connection, room: str, expected_version: int | None, now_ms: int, draw_secret: str
+) -> Snapshot:
     """`QueueStore.reset`. What was learned of the crowd that was sent home goes too: the next is another crowd."""
     line = read_line(connection, room)
     _check_version(connection, line, expected_version, now_ms)
@@ -89,6 +96,7 @@ def reset(connection: sqlite3.Connection, room: str, expected_version: int | Non
     line.live = line.lane_waiting = line.lane_granted = 0
     line.credit = line.call_credit = line.pace_milli = 0
     line.at_risk = line.came = (0,) * AGE_BINS
+    line.draw_secret, line.draw_size = draw_secret, None
     write_line(connection, line)
     return snapshot(connection, line, now_ms)
 
@@ -98,15 +106,17 @@ def skip_reserved(connection: sqlite3.Connection) -> None:
     connection.execute("UPDATE rooms SET tail = reserved WHERE tail < reserved")
 
 
-def _create(connection: sqlite3.Connection, room: str, limits: Limits, now_ms: int, epoch: int) -> None:
+def _create(
+    connection: sqlite3.Connection, room: str, limits: Limits, now_ms: int, epoch: int, draw_secret: str
+) -> None:
     text = encode_limits(limits)
     zeros = str([0] * AGE_BINS)
     connection.execute(
         "INSERT INTO rooms (name, settings, file_settings, epoch, tick, last_tick_ms, pass_clock_ms, call_clock_ms,"
         " tail, reserved, serving, watermark, left_ahead, credit, call_credit, admitting, live, lane_waiting,"
-        " lane_granted, pace_milli, at_risk, came, counters)"
-        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?, '{}')",
-        (room, text, text, epoch, now_ms, zeros, zeros),
+        " lane_granted, pace_milli, ceiling, draw_secret, at_risk, came, counters)"
+        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?, '{}')",
+        (room, text, text, epoch, now_ms, draw_secret, zeros, zeros),
     )
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 # Grows with every change that older programs would misread.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 # Places per blob of `marks`: 4 KiB, so that one turn rewrites about one page.
 CHUNK_BYTES: Final = 4096
@@ -22,6 +22,7 @@ CREATE TABLE meta (
 
 -- The counters of a room; most are fields of Snapshot. settings: the live ones; file_settings: as the settings file
 -- had them at the last opening (both JSON). reserved: numbers up to here may have been answered before a power loss.
+-- ceiling: on live passes, as the last committed plan had it. draw_secret: hex. draw_size: NULL until lots are drawn.
 -- at_risk, came, counters: JSON.
 CREATE TABLE rooms (
   id INTEGER PRIMARY KEY,
@@ -45,6 +46,9 @@ CREATE TABLE rooms (
   lane_waiting INTEGER NOT NULL,
   lane_granted INTEGER NOT NULL,
   pace_milli INTEGER NOT NULL,
+  ceiling INTEGER NOT NULL,
+  draw_secret TEXT NOT NULL,
+  draw_size INTEGER,
   at_risk TEXT NOT NULL,
   came TEXT NOT NULL,
   counters TEXT NOT NULL
@@ -101,3 +105,14 @@ CREATE TABLE knocks (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX knocks_by_expiry ON knocks (expires_ms);
 """
+
+# From the version before to each later one. A ceiling is set by the next plan, before which nobody is admitted.
+UPGRADES: Final = {
+    2: """
+ALTER TABLE rooms ADD COLUMN ceiling INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE rooms ADD COLUMN draw_secret TEXT NOT NULL DEFAULT '';
+ALTER TABLE rooms ADD COLUMN draw_size INTEGER;
+UPDATE rooms SET draw_secret = lower(hex(randomblob(32))), admitting = 0;
+UPDATE meta SET schema_version = 2;
+""",
+}

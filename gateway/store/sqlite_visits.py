@@ -172,7 +172,7 @@ def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, one: Cl
     else:
         how = How.LATE_LANE if in_lane[0] else How.LINE
         # A seat was kept under the ceiling of that time; the ceiling may have been lowered since.
-        if in_lane[1] is None or line.live >= line.limits.total_active_users:
+        if in_lane[1] is None or line.live >= line.ceiling:
             return AtDoor()
         # Its credit was taken when the seat was kept.
         connection.execute("DELETE FROM lane WHERE room = ? AND place = ?", (line.id, place))

@@ -37,7 +37,7 @@ def test_a_room_switched_off_lets_everyone_through_namelessly():
 
 
 def test_a_called_ticket_is_admitted_and_one_not_called_waits():
-    assert decide(Facts(BUSY, ticket=CALLED)) == Admit(CALLED)
+    assert decide(Facts(BUSY, ticket=CALLED)) == Admit(CALLED, CALLED.number)
     assert decide(Facts(BUSY, ticket=TICKET)) == Wait(TICKET)
 
 
@@ -46,7 +46,7 @@ def test_nobody_is_admitted_while_the_room_is_paused_or_before_it_opens():
     for state in (in_mode(BUSY, Mode.PAUSED), before):
         assert decide(Facts(state, ticket=CALLED)) == Wait(CALLED)
     at_the_moment = replace(BUSY, limits=Limits(opens_at_ms=NOW))
-    assert decide(Facts(at_the_moment, ticket=CALLED)) == Admit(CALLED)
+    assert decide(Facts(at_the_moment, ticket=CALLED)) == Admit(CALLED, CALLED.number)
 
 
 @pytest.mark.parametrize(("mode", "why"), [(Mode.CLOSED, Refusal.CLOSED), (Mode.SOLD_OUT, Refusal.SOLD_OUT)])
@@ -98,7 +98,7 @@ def test_a_room_that_keeps_no_line_refuses_newcomers_when_full_but_honours_ticke
     state = in_mode(BUSY, Mode.OPEN, queueing_method=QueueingMethod.REJECT)
     assert decide(Facts(state)) == Refuse(Refusal.FULL)
     assert decide(Facts(state, knock=KNOCK)) == Refuse(Refusal.FULL)
-    assert decide(Facts(state, ticket=CALLED)) == Admit(CALLED)
+    assert decide(Facts(state, ticket=CALLED)) == Admit(CALLED, CALLED.number)
 
 
 def test_a_used_ticket_makes_its_holder_a_newcomer():

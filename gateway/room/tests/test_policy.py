@@ -13,10 +13,12 @@ from gateway.room.model import (
     Curve,
     Limits,
     Mode,
+    QueueingMethod,
     Snapshot,
     age_bin,
 )
 from gateway.room.policy import CERTAIN, burst, chances, plan_tick, serve_to
+from gateway.room.schedule import Change
 
 NOW = 1_626_692_400_000
 
@@ -47,6 +49,8 @@ def room(**changes):
         curve=Curve(),
         calls=(),
         counters={},
+        draw_secret="",
+        draw_size=None,
     )
     return replace(fresh, **changes)
 
@@ -299,3 +303,49 @@ def test_serve_to_counts_only_people_who_have_not_left(absent, waiting, people):
 def test_serve_to_stops_at_the_end_of_what_a_snapshot_shows():
     state = room(tail=10**6, absent=b"\x01")
     assert serve_to(state, 10**6) == LOOKAHEAD_PLACES
+
+
+# --- the schedule ---
+
+OPENS = NOW + 10_000
+DRAWING = Limits(queueing_method=QueueingMethod.DRAW, opens_at_ms=OPENS, new_users_per_minute=600)
+
+
+def test_lots_are_drawn_by_the_first_tick_that_admits():
+    early = room(limits=DRAWING, tail=50, admitting=False)
+    assert not plan_tick(early, OPENS - 1).draw
+    plan = plan_tick(replace(early, now_ms=OPENS), OPENS)
+    assert plan.draw
+    assert plan.admitting
+
+
+@pytest.mark.parametrize(
+    "changes", [{"draw_size": 50}, {"serving": 1}, {"limits": replace(DRAWING, queueing_method=QueueingMethod.FIFO)}]
+)
+def test_lots_are_drawn_once_and_never_among_places_already_called(changes):
+    assert not plan_tick(room(**{"limits": DRAWING, "tail": 50, "now_ms": OPENS, **changes}), OPENS).draw
+
+
+def test_the_timetable_sets_outflow_and_ceiling():
+    limits = Limits(new_users_per_minute=600, total_active_users=100, timetable=(Change(OPENS, 6_000, 7),))
+    before, after = (
+        room(limits=limits, tail=500, tick=5, now_ms=now, last_tick_ms=now - 100) for now in (OPENS - 1, OPENS)
+    )
+    plans = [plan_tick(each, each.now_ms) for each in (before, after)]
+    assert [plan.credit_add for plan in plans] == [60_000, 600_000]
+    assert [plan.total_active_users for plan in plans] == [100, 7]
+
+
+def test_all_clocks_stand_still_until_a_postponed_opening():
+    limits = Limits(opens_at_ms=OPENS, postponed_from_ms=NOW - 60_000)
+    plan = plan_tick(room(limits=limits, live=5, pass_clock_ms=70, call_clock_ms=80, last_tick_ms=NOW - 1_000), NOW)
+    assert (plan.pass_clock_ms, plan.call_clock_ms, plan.admitting, plan.credit_add) == (70, 80, False, 0)
+    later = room(limits=limits, live=5, pass_clock_ms=70, call_clock_ms=80, last_tick_ms=OPENS - 500, now_ms=OPENS)
+    plan = plan_tick(later, OPENS)
+    assert (plan.pass_clock_ms, plan.call_clock_ms, plan.admitting) == (570, 580, True)
+
+
+def test_who_is_inside_when_a_window_closes_has_their_time_but_nobody_is_admitted():
+    limits = Limits(closes_at_ms=NOW, prequeue_ms=0)
+    plan = plan_tick(room(limits=limits, live=5, pass_clock_ms=70, tail=9, last_tick_ms=NOW - 1_000), NOW)
+    assert (plan.pass_clock_ms, plan.admitting, plan.serve_to) == (1_070, False, 0)

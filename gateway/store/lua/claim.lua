@@ -6,7 +6,7 @@ local stop = fence()
 if stop then return stop end
 local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
 local tail, serving, watermark, credit, admitting, ceiling, pass_clock, call_clock, session, idle = unpack(numbers(
-  'tail', 'serving', 'watermark', 'credit', 'admitting', 'total_active_users', 'pass_clock_ms', 'call_clock_ms',
+  'tail', 'serving', 'watermark', 'credit', 'admitting', 'ceiling', 'pass_clock_ms', 'call_clock_ms',
   'session_length_ms', 'idle_limit_ms'))
 local user_credit = tonumber(ARGV[2])
 local live, kept, waiting = redis.call('ZCARD', PASSES), redis.call('ZCARD', KEPT), redis.call('ZCARD', WAITING)

@@ -1,18 +1,19 @@
 -- Carries out a plan, in the order of model.TickPlan, if the room is still as it was planned for.
 -- ARGV   2 expected tick   3 now_ms   4 pass_clock_ms   5 call_clock_ms   6 admitting   7 credit_add   8 credit_cap
 --        9 call_credit  10 watermark  11 grant_expiry_ms  12 grants  13 serve_to  14 at_risk_add (JSON)  15 halve
---       16 pace_milli  17 shift_ms (of the line's clock)  18 user credit  19 call group (ms)  20 most passes to expire
+--       16 pace_milli  17 total_active_users  18 draw: 1 to draw lots now  19 shift_ms (of the line's clock)
+--       20 user credit  21 call group (ms)  22 most passes to expire
 -- Returns a snapshot {"ok", ...}, or {"late", ...} where another tick was faster
 local stop = fence()
 if stop then return stop end
 if redis.call('HGET', LINE, 'tick') ~= ARGV[2] then return snapshot('late') end
-local tail, serving, left_ahead, credit, ceiling = unpack(numbers(
-  'tail', 'serving', 'left_ahead', 'credit', 'total_active_users'))
+local tail, serving, left_ahead, credit = unpack(numbers('tail', 'serving', 'left_ahead', 'credit'))
 local pass_clock, call_clock, watermark = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[10])
-local user_credit, no_shows = tonumber(ARGV[18]), 0
+local user_credit, no_shows = tonumber(ARGV[20]), 0
 credit = math.min(credit + ARGV[7], tonumber(ARGV[8]))
+if ARGV[18] == '1' and redis.call('HGET', LINE, 'draw_size') == '' then redis.call('HSET', LINE, 'draw_size', tail) end
 
-local expired = redis.call('ZRANGEBYSCORE', PASSES, '-inf', pass_clock, 'LIMIT', 0, ARGV[20])
+local expired = redis.call('ZRANGEBYSCORE', PASSES, '-inf', pass_clock, 'LIMIT', 0, ARGV[22])
 for i = 1, #expired, 1000 do
   local last = math.min(i + 999, #expired)
   redis.call('ZREM', PASSES, unpack(expired, i, last))
@@ -40,7 +41,7 @@ for _, place in ipairs(redis.call('ZRANGEBYSCORE', KEPT, '-inf', '(' .. text(cal
 end
 count('no_shows', no_shows)
 
-local seats = ceiling - redis.call('ZCARD', PASSES) - redis.call('ZCARD', KEPT)
+local seats = ARGV[17] - redis.call('ZCARD', PASSES) - redis.call('ZCARD', KEPT)
 local grants = math.min(tonumber(ARGV[12]), math.floor(credit / user_credit), seats)
 if grants > 0 then
   for _, place in ipairs(redis.call('ZRANGE', WAITING, 0, grants - 1)) do
@@ -57,7 +58,7 @@ if serve_to > serving then
   local newest = redis.call('ZREVRANGE', CALLS, 0, 0)[1]
   if newest then
     local since, _, at = string.match(newest, '^(%d+):(%d+):(%d+)$')
-    if tonumber(at) > call_clock - ARGV[19] then
+    if tonumber(at) > call_clock - ARGV[21] then
       first, called_at = since, at
       redis.call('ZREM', CALLS, newest)
     end
@@ -77,5 +78,5 @@ end
 redis.call('HSET', LINE, 'tick', ARGV[2] + 1, 'last_tick_ms', ARGV[3], 'pass_clock_ms', pass_clock,
   'call_clock_ms', ARGV[5], 'admitting', ARGV[6], 'credit', text(credit), 'call_credit', ARGV[9],
   'watermark', ARGV[10], 'serving', serving, 'left_ahead', left_ahead, 'pace_milli', ARGV[16],
-  'shift_ms', ARGV[17], 'at_risk', cjson.encode(at_risk), 'came', cjson.encode(came))
+  'shift_ms', ARGV[19], 'ceiling', ARGV[17], 'at_risk', cjson.encode(at_risk), 'came', cjson.encode(came))
 return snapshot('ok')

@@ -5,8 +5,8 @@
 --
 -- KEYS  12 a scratch key  13 ended (set: places of passes that ended, for as long as gateways may testify)
 -- ARGV   1 gateway (its id)   2 patience_ms   3 step: "begin", "part" (some of the places) or "last"
---        4 testimony (JSON): epoch, and of its line: limits, file_limits, version, total_active_users,
---          session_length_ms, idle_limit_ms, tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail, serving,
+--        4 testimony (JSON): epoch, and of its line: limits, file_limits, version,
+--          session_length_ms, idle_limit_ms, draw_secret, draw_size ("": not drawn), tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail, serving,
 --          watermark, pace_milli, curve, calls [[first, last, called_at_ms]], peak_live, margin (of numbers)
 --        5 used (JSON): passes that live, [[place, pass id, how, expires_ms, ends_ms]]
 --        6 ended (JSON): passes that ended, [[place, pass id or null, counter]]   7 left (JSON): places given up
@@ -17,21 +17,22 @@ local me, now = server(), raw_ms()
 
 local function set_settings()
   redis.call('HSET', LINE, 'limits', testimony.limits, 'file_limits', testimony.file_limits,
-    'version', testimony.version, 'total_active_users', testimony.total_active_users,
+    'version', testimony.version,
     'session_length_ms', testimony.session_length_ms, 'idle_limit_ms', testimony.idle_limit_ms)
 end
 
 local function start_line()
   redis.call('UNLINK', MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE)
   redis.call('HSET', LINE, 'epoch', text(testimony.epoch), 'tail', 0, 'serving', 0, 'watermark', 0, 'left_ahead', 0,
-    'pace_milli', testimony.pace_milli, 'at_risk', testimony.curve, 'came', testimony.curve)
+    'pace_milli', testimony.pace_milli, 'at_risk', testimony.curve, 'came', testimony.curve,
+    'draw_secret', testimony.draw_secret, 'draw_size', '')
 end
 
 local function begin()
   if redis.call('EXISTS', LINE) == 0 then
     if testimony.epoch == 0 then return {'unknown'} end
     redis.call('HSET', LINE, 'schema', testimony.schema, 'tick', -1, 'last_tick_ms', 0, 'pass_clock_ms', 0,
-      'call_clock_ms', 0, 'shift_ms', testimony.shift_ms, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'home', '')
+      'call_clock_ms', 0, 'shift_ms', testimony.shift_ms, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'ceiling', 0, 'home', '')
     set_settings()
     start_line()
     redis.call('HSET', LINE, 'rebuilt', 1)
@@ -54,6 +55,9 @@ local function raise_counters()
     raise(field, testimony[field])
   end
   raise('mend_margin', testimony.margin)
+  if testimony.draw_size ~= '' then
+    redis.call('HSET', LINE, 'draw_secret', testimony.draw_secret, 'draw_size', text(testimony.draw_size))
+  end
   if testimony.peak_live > tonumber(redis.call('HGET', COUNTERS, 'peak_live') or 0) then
     redis.call('HSET', COUNTERS, 'peak_live', testimony.peak_live)
   end

@@ -1,5 +1,5 @@
 -- Starts a new epoch.
--- ARGV   2 expected version, or "" for any   3 zeros (JSON, a curve)
+-- ARGV   2 expected version, or "" for any   3 zeros (JSON, a curve)   4 draw secret
 -- Returns a snapshot {"ok", ...}, or {"conflict", ...} where the settings are of another version
 local stop = fence()
 if stop then return stop end
@@ -9,5 +9,6 @@ redis.call('UNLINK', MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE)
 redis.call('HINCRBY', LINE, 'epoch', 1)
 redis.call('HINCRBY', LINE, 'tick', 1)
 redis.call('HSET', LINE, 'admitting', 0, 'tail', 0, 'serving', 0, 'watermark', 0, 'left_ahead', 0, 'credit', 0,
-  'call_credit', 0, 'pace_milli', 0, 'at_risk', ARGV[3], 'came', ARGV[3])
+  'call_credit', 0, 'pace_milli', 0, 'at_risk', ARGV[3], 'came', ARGV[3],
+  'draw_secret', ARGV[4], 'draw_size', '')
 return snapshot('ok')

@@ -25,6 +25,8 @@ def idle_plan(snapshot: Snapshot, **changes: Any) -> TickPlan:
         at_risk_add=(0,) * AGE_BINS,
         halve_curve=False,
         pace_milli=snapshot.pace_milli,
+        total_active_users=snapshot.limits.total_active_users,
+        draw=False,
     )
     return replace(plan, **changes)
 

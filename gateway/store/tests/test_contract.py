@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from gateway.room.model import AGE_BINS, LOOKAHEAD_PLACES, USER_CREDIT, Call, Limits, Mode, QueueingMethod, Snapshot
+from gateway.room.schedule import Change, Window
 from gateway.store.base import (
     Admitted,
     AtDoor,
@@ -120,7 +121,10 @@ async def test_rooms_do_not_touch_each_other(store):
 
 
 async def test_every_setting_survives_being_kept(store):
-    limits = Limits(Mode.SOLD_OUT, QueueingMethod.REJECT, 1, 2, 3, 4, 5, 6, {"ko": "잠시만요", "en": "A moment"}, 1)
+    limits = Limits(
+        Mode.SOLD_OUT, QueueingMethod.REJECT, 1, 2, 3, 4, 5, 6, 7, (Window(8, 9), Window(10)), 11,
+        (Change(12, 13), Change(14, total_active_users=15)), 16, {"ko": "잠시만요", "en": "A moment"}, 1,
+    )  # fmt: skip
     await store.open_room("hall", limits)
     assert (await store.load("hall")).limits == limits
 
@@ -683,3 +687,39 @@ async def test_a_number_that_is_no_news_or_of_another_epoch_changes_nothing(stor
     for epoch, number in ((1, 3), (1, 0), (2, 9), (0, 9)):
         seen = await store.acknowledge("hall", epoch, number)
         assert replace(seen, now_ms=0) == replace(before, now_ms=0)
+
+
+# --- lots ---
+
+
+async def test_lots_are_drawn_once_among_the_numbers_issued_by_then(store):
+    before = await opened(store, people=7)
+    assert before.draw_size is None
+    assert (await tick(store, draw=True)).draw_size == 7
+    await store.join("hall", [None] * 3, expires_ms=FAR)
+    after = await tick(store, draw=True)
+    assert (after.draw_size, after.tail) == (7, 10)
+
+
+async def test_the_secret_of_the_lots_is_one_for_each_room_and_epoch(store, store_factory):
+    first = await opened(store)
+    annex = await opened(store, room="annex")
+    assert len(bytes.fromhex(first.draw_secret)) == 32
+    assert first.draw_secret != annex.draw_secret
+    assert (await store_factory().open_room("hall", LIMITS)).draw_secret == first.draw_secret
+    await tick(store, draw=True)
+    again = await store.reset("hall", expected_version=None)
+    assert again.draw_secret not in {first.draw_secret, annex.draw_secret}
+    assert again.draw_size is None
+
+
+# --- the ceiling in force ---
+
+
+async def test_the_ceiling_of_the_last_plan_counts_whatever_the_settings_say(store):
+    await opened(store, people=6)
+    await tick(store, admitting=True, credit_add=PLENTY, serve_to=6, total_active_users=2)
+    assert [type(answer) for answer in await claim(store, 1, 2, 3)] == [Admitted, Admitted, AtDoor]
+    after = await tick(store, grants=5, total_active_users=3)
+    assert (after.live, after.lane_granted) == (2, 1)
+    assert isinstance((await claim(store, 3))[0], Admitted)

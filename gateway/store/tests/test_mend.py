@@ -417,3 +417,24 @@ async def test_a_clock_set_back_while_gateways_testify_makes_nobody_wait_for_it(
         await one.load("hall")
     await asyncio.sleep(0.01)
     await hall.settle(one, other)
+
+
+async def test_lots_that_the_server_forgot_are_not_drawn_again(hall):
+    await hall.open(gateways=2)
+    one, other = hall.gateways
+    await one.join("hall", [None] * 5, expires_ms=FAR)
+    copy = hall.copy()
+    drawn = await hall.tick(one, draw=True)
+    await other.join("hall", [None] * 4, expires_ms=FAR)
+    hall.forget(copy)
+    (after, _) = await hall.settle()
+    assert (after.draw_secret, after.draw_size, after.tail) == (drawn.draw_secret, 5, 9)
+    assert (await hall.tick(one, draw=True)).draw_size == 5
+    # Nor where everything was lost.
+    hall.forget({})
+    for store in (one, other):
+        with pytest.raises(StoreUnavailable):
+            await store.load("hall")
+    hall.server.hset(hall.key("line"), "mend_until_ms", 0)
+    (after, _) = await hall.settle()
+    assert (after.draw_secret, after.draw_size) == (drawn.draw_secret, 5)
