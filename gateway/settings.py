@@ -13,11 +13,13 @@ from datetime import UTC, datetime
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from gateway.room.match import Area, BypassRule, canonical_host, fold_prefix, parse_networks
 from gateway.room.model import Limits, Mode, QueueingMethod
+from gateway.room.schedule import Change, Window, problems
 from shared import settings as loader
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
@@ -358,35 +360,89 @@ class Bypass(_Section):
         return BypassRule(self.name, self.paths, parse_networks(self.networks), self.user_agents, self.methods)
 
 
+def _moment(moment: datetime) -> datetime:
+    if moment.tzinfo is None:
+        raise ValueError("needs its UTC offset (2021-07-19T20:00:00+09:00), or the room a `timezone`")
+    if not EARLIEST_OPENING <= moment < OPENING_BEFORE:
+        raise ValueError("lies outside the years 2000 to 2199 (UTC)")
+    return moment
+
+
+def _zone(text: str) -> str:
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError, KeyError):
+        raise ValueError(f"{text!r} is no time zone such as Asia/Seoul") from None
+    return text
+
+
+Moment = Annotated[datetime, AfterValidator(_moment)]
+Outflow = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+Ceiling = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+
+
+class OpeningWindow(_Section):
+    """`[[room.more_windows]]`: a time in which the room is open, after the first one."""
+
+    opens_at: Moment = Field(description="From then on people are admitted.")
+    closes_at: Moment | None = Field(None, description="From then on nobody is; none: it stays open.")
+
+    def window(self) -> Window:
+        return Window(_ms(self.opens_at), _ms(self.closes_at))
+
+
+class LimitChange(_Section):
+    """`[[room.timetable]]`: from a moment on, another outflow or ceiling."""
+
+    at: Moment = Field(description="When.")
+    new_users_per_minute: Outflow | None = Field(None, description="Outflow from then on; none: as before.")
+    total_active_users: Ceiling | None = Field(None, description="Ceiling from then on; none: as before.")
+
+    def change(self) -> Change:
+        return Change(round(self.at.timestamp() * 1000), self.new_users_per_minute, self.total_active_users)
+
+
+class Postponement(_Section):
+    """What an operator says to move an opening."""
+
+    opens_at: Moment
+    reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+
+    @property
+    def opens_at_ms(self) -> int:
+        return round(self.opens_at.timestamp() * 1000)
+
+
 class Live(_Section):
     """The settings an operator may change while the room runs, by their names in the file and on the wire."""
 
     state: Mode = Field(Mode.OPEN, description="open, paused, closed, sold_out or passthrough.")
-    queueing_method: QueueingMethod = Field(QueueingMethod.FIFO, description="fifo, or reject: keep no line.")
-    total_active_users: int = Field(
-        300, strict=True, ge=0, le=10_000_000, description="Ceiling on visitors inside at once."
+    queueing_method: QueueingMethod = Field(
+        QueueingMethod.FIFO, description="fifo; draw: lots among those who came before opening; reject: keep no line."
     )
-    new_users_per_minute: int = Field(
-        600, strict=True, ge=0, le=10_000_000, description="Outflow: admissions per minute."
-    )
+    total_active_users: Ceiling = Field(300, description="Ceiling on visitors inside at once.")
+    new_users_per_minute: Outflow = Field(600, description="Outflow: admissions per minute.")
     claim_window_s: int = Field(300, strict=True, ge=10, le=86_400, description="How long a called place is kept.")
     session_length_s: int = Field(900, strict=True, ge=1, le=86_400, description="Longest stay inside.")
     idle_limit_s: int = Field(
         300, strict=True, ge=1, le=86_400, description="A stay ends after this long without a request."
     )
-    opens_at: datetime | None = Field(None, description="Nobody is admitted before; with its UTC offset.")
+    opens_at: Moment | None = Field(
+        None, description="Nobody is admitted before. With its UTC offset, or by the room's `timezone`."
+    )
+    closes_at: Moment | None = Field(None, description="Nobody is admitted from then on; who is inside may finish.")
+    prequeue_s: int | None = Field(
+        None,
+        strict=True,
+        ge=0,
+        le=7 * 86_400,
+        description="How long before an opening people may line up; none: always.",
+    )
+    more_windows: tuple[OpeningWindow, ...] = Field(
+        (), max_length=50, description="Further times, tables of their own."
+    )
+    timetable: tuple[LimitChange, ...] = Field((), max_length=200, description="Limits by time, tables of their own.")
     message: Texts = Field(default_factory=dict, description="A line from the operator to everyone waiting.")
-
-    @field_validator("opens_at")
-    @classmethod
-    def _is_a_moment_we_can_tell(cls, opens_at: datetime | None) -> datetime | None:
-        if opens_at is None:
-            return None
-        if opens_at.tzinfo is None:
-            raise ValueError("needs its UTC offset: 2021-07-19T20:00:00+09:00")
-        if not EARLIEST_OPENING <= opens_at < OPENING_BEFORE:
-            raise ValueError("lies outside the years 2000 to 2199 (UTC)")
-        return opens_at
 
 
 class Room(Live):
@@ -401,7 +457,23 @@ class Room(Live):
         "wait",
         description="While the store is away: newcomers wait, or all go in, without any limit, if the room was open.",
     )
+    timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
+        None, description="Zone of moments written without a UTC offset, as `Asia/Seoul`."
+    )
     bypass: tuple[Bypass, ...] = Field((), description="Tables of their own, below.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _moments_have_a_zone(cls, data: Any) -> Any:
+        zone = data.get("timezone") if isinstance(data, Mapping) else None
+        return _in_zone(data, ZoneInfo(_zone(zone))) if isinstance(zone, str) else data
+
+    @model_validator(mode="after")
+    def _schedule_can_be_read(self) -> Self:
+        found = problems(self.limits().windows, self.limits().timetable)
+        if found:
+            raise ValueError("; ".join(found))
+        return self
 
     @field_validator("hosts")
     @classmethod
@@ -432,15 +504,19 @@ def read_live_patch(data: Any) -> dict[str, Any]:
 
 
 def limits_patch(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Live settings as fields of `Limits`: seconds become milliseconds, `state` becomes `mode`."""
+    """Live settings as fields of `Limits`: seconds and moments become milliseconds, `state` becomes `mode`."""
     patch: dict[str, Any] = {}
     for key, value in values.items():
         if key == "state":
             patch["mode"] = value
-        elif key == "opens_at":
-            patch["opens_at_ms"] = None if value is None else round(value.timestamp() * 1000)
+        elif key in {"opens_at", "closes_at"}:
+            patch[key + "_ms"] = _ms(value)
+        elif key == "more_windows":
+            patch[key] = tuple(each.window() for each in value)
+        elif key == "timetable":
+            patch[key] = tuple(each.change() for each in value)
         elif key.endswith("_s"):
-            patch[key.removesuffix("_s") + "_ms"] = value * 1000
+            patch[key.removesuffix("_s") + "_ms"] = None if value is None else value * 1000
         else:
             patch[key] = value
     return patch
@@ -448,7 +524,6 @@ def limits_patch(values: Mapping[str, Any]) -> dict[str, Any]:
 
 def live_settings(limits: Limits) -> dict[str, Any]:
     """The reverse of `limits_patch`, for all of them, as JSON has it."""
-    opens = limits.opens_at_ms
     return {
         "state": limits.mode.value,
         "queueing_method": limits.queueing_method.value,
@@ -457,9 +532,43 @@ def live_settings(limits: Limits) -> dict[str, Any]:
         "claim_window_s": limits.claim_window_ms // 1000,
         "session_length_s": limits.session_length_ms // 1000,
         "idle_limit_s": limits.idle_limit_ms // 1000,
-        "opens_at": None if opens is None else datetime.fromtimestamp(opens / 1000, UTC).isoformat(),
+        "opens_at": _iso(limits.opens_at_ms),
+        "closes_at": _iso(limits.closes_at_ms),
+        "prequeue_s": None if limits.prequeue_ms is None else limits.prequeue_ms // 1000,
+        "more_windows": [
+            {"opens_at": _iso(window.opens_at_ms), "closes_at": _iso(window.closes_at_ms)}
+            for window in limits.more_windows
+        ],
+        "timetable": [
+            {
+                "at": _iso(change.at_ms),
+                "new_users_per_minute": change.new_users_per_minute,
+                "total_active_users": change.total_active_users,
+            }
+            for change in limits.timetable
+        ],
         "message": dict(limits.message),
     }
+
+
+def _ms(moment: datetime | None) -> int | None:
+    return None if moment is None else round(moment.timestamp() * 1000)
+
+
+def _iso(moment_ms: int | None) -> str | None:
+    return None if moment_ms is None else datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat()
+
+
+def _in_zone(data: Any, zone: ZoneInfo) -> Any:
+    """The same, with a zone for every moment that has none. Raises `ValueError` for one that comes twice, or never."""
+    if isinstance(data, datetime) and data.tzinfo is None:
+        first, second = data.replace(tzinfo=zone, fold=0), data.replace(tzinfo=zone, fold=1)
+        if first.utcoffset() != second.utcoffset():
+            raise ValueError(f"{data} is skipped or comes twice in {zone}: write its UTC offset")
+        return first
+    if isinstance(data, Mapping):
+        return {key: _in_zone(value, zone) for key, value in data.items()}
+    return [_in_zone(value, zone) for value in data] if isinstance(data, list | tuple) else data
 
 
 class Settings(_Section):

@@ -8,6 +8,7 @@ line anew, and always wants `If-Match`.
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, Final, Protocol
@@ -20,8 +21,11 @@ from pydantic import ValidationError
 from gateway import metrics
 from gateway.metrics import WorkerFacts
 from gateway.room.model import Snapshot
-from gateway.settings import live_settings, read_live_patch
+from gateway.room.postpone import CannotPostpone
+from gateway.room.schedule import problems
+from gateway.settings import Postponement, live_settings, read_live_patch
 from gateway.store.base import StoreError, VersionConflict
+from gateway.store.limits_text import patched
 from shared.settings import problems_of
 from shared.wire import PROBLEM_JSON
 
@@ -40,6 +44,8 @@ class RoomControl(Protocol):
     def fresh(self) -> bool: ...
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
+
+    async def postpone(self, opens_at_ms: int, *, reason: str, expected_version: int | None) -> Snapshot: ...
 
     async def reset(self, *, expected_version: int | None) -> Snapshot: ...
 
@@ -79,6 +85,7 @@ def create_app(
     app.router.add_get("/api/rooms", _list)
     app.router.add_get("/api/rooms/{room}", _show)
     app.router.add_patch("/api/rooms/{room}", _patch)
+    app.router.add_post("/api/rooms/{room}/postpone", _postpone)
     app.router.add_post("/api/rooms/{room}/reset", _reset)
     return app
 
@@ -91,6 +98,14 @@ def describe(room: Snapshot, *, fresh: bool = True) -> dict[str, Any]:
         "epoch": room.epoch,
         "state": room.state.value,
         "admitting": room.admitting,
+        "opens_at": _iso(room.moment.opens_at_ms),
+        "closes_at": _iso(room.moment.closes_at_ms),
+        "postponed_from": _iso(room.limits.postponed_from_ms) if room.is_postponed else None,
+        "in_force": {
+            "new_users_per_minute": room.in_force.new_users_per_minute,
+            "total_active_users": room.in_force.total_active_users,
+        },
+        "draw_size": room.draw_size,
         "settings": {**live_settings(room.limits), "version": room.limits.version},
         "tail": room.tail,
         "serving": room.serving,
@@ -177,7 +192,24 @@ async def _patch(request: web.Request) -> web.Response:
         return _problem(400, "the body is not JSON")
     except ValidationError as error:
         return _problem(422, "settings that cannot be", problems=problems_of(error))
+    after = patched(room.snapshot.limits, patch)
+    if found := problems(after.windows, after.timetable):
+        return _problem(422, "settings that cannot be", problems=found)
     return _room(await room.change(patch, expected_version=version))
+
+
+async def _postpone(request: web.Request) -> web.Response:
+    """Move the opening, before it or after it. Everyone keeps number, place and what was left of their time."""
+    room = _find(request)
+    version = _if_match(request)
+    try:
+        asked = Postponement.model_validate_json(await request.read())
+    except ValidationError as error:
+        return _problem(422, "say `opens_at`, and `reason` in a line", problems=problems_of(error))
+    try:
+        return _room(await room.postpone(asked.opens_at_ms, reason=asked.reason, expected_version=version))
+    except CannotPostpone as error:
+        return _problem(409, str(error))
 
 
 async def _reset(request: web.Request) -> web.Response:
@@ -222,6 +254,10 @@ def _problem(status: int, detail: str, *, headers: Mapping[str, str] | None = No
     body = orjson.dumps({"type": "about:blank", "status": status, "title": detail, **more})
     kept = {"Content-Type": PROBLEM_JSON, "Cache-Control": "no-store", **(headers or {})}
     return web.Response(status=status, body=body, headers=kept)
+
+
+def _iso(moment_ms: int | None) -> str | None:
+    return None if moment_ms is None else datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat()
 
 
 def _digest(token: str) -> bytes:

@@ -22,6 +22,7 @@ from gateway.metrics import StoreFacts
 from gateway.room.decide import place_of
 from gateway.room.model import Mode, PassGrant, Snapshot
 from gateway.room.policy import plan_tick
+from gateway.room.postpone import postponed
 from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.settings import Room
 from gateway.store.base import (
@@ -279,6 +280,18 @@ class Line:
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot:
         """Change live settings and let a tick act on them at once. Raises `VersionConflict`."""
         return await self._alter(self._store.store.update_settings(self.name, patch, expected_version=expected_version))
+
+    async def postpone(self, opens_at_ms: int, *, reason: str, expected_version: int | None) -> Snapshot:
+        """Move the opening. Raises `CannotPostpone`, `VersionConflict`."""
+        await self.tick_now()
+        room = self.snapshot
+        if expected_version is not None and expected_version != room.limits.version:
+            raise VersionConflict(room)
+        patch = postponed(room.limits, room.now_ms, opens_at_ms)
+        after = await self.change(patch, expected_version=room.limits.version)
+        told = {"room": self.name, "from_ms": patch["postponed_from_ms"], "to_ms": opens_at_ms, "why": reason}
+        _LOG.warning("the opening was postponed", extra=told)
+        return after
 
     async def sell_out(self) -> bool:
         """The backend says that nothing is left: stop an open room. An operator's own state is left alone.

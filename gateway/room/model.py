@@ -75,7 +75,8 @@ class Limits:
     opens_at_ms, closes_at_ms: the first window. more_windows: those after it, in order.
     prequeue_ms: how long before an opening people may line up; None: any time.
     timetable: changes of outflow and ceiling, in order; `Snapshot.in_force` says what they come to.
-    postponed_from_ms: the opening that was announced before; until the new one, the pass clock stands still too.
+    postponed_from_ms, postponed_to_ms: the opening that was announced before, and the one it was moved to. Until then
+    the pass clock stands still too.
     """
 
     mode: Mode = Mode.OPEN
@@ -91,6 +92,7 @@ class Limits:
     prequeue_ms: int | None = None
     timetable: tuple[Change, ...] = ()
     postponed_from_ms: int | None = None
+    postponed_to_ms: int | None = None
     message: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
 
@@ -194,6 +196,12 @@ class Snapshot:
     def moment(self) -> Moment:
         """What the schedule says."""
         return look(self.limits.windows, self.limits.prequeue_ms, self.now_ms)
+
+    @property
+    def is_postponed(self) -> bool:
+        """Whether everyone waits for an opening that was moved."""
+        opens_ms = self.moment.opens_at_ms
+        return self.state is RoomState.PREQUEUE and opens_ms is not None and opens_ms == self.limits.postponed_to_ms
 
     @property
     def awaits_draw(self) -> bool:

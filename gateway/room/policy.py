@@ -17,6 +17,7 @@ long ago still comes. When more come than forecast, they wait in the lane, ahead
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from gateway.room.model import (
@@ -171,7 +172,7 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
     admitting = state is RoomState.OPEN
     # A room that is switched off renews no passes: while it lets everybody through, it expires nobody either. Nor does
     # one whose opening was moved: who is inside then has all of their time when it goes on.
-    stands = state is RoomState.PASSTHROUGH or (state is RoomState.PREQUEUE and limits.postponed_from_ms is not None)
+    stands = state is RoomState.PASSTHROUGH or replace(snapshot, now_ms=now_ms).is_postponed
     pass_clock = snapshot.pass_clock_ms + (0 if stands else elapsed)
     call_clock = snapshot.call_clock_ms + (elapsed if admitting else 0)
 

@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from gateway.settings import Bypass, Gateway, Live, Room, Upstream
+from gateway.settings import Bypass, Gateway, LimitChange, Live, OpeningWindow, Room, Upstream
 from shared.tests.settings_rows import rows
 
 HEAD = """# Settings
@@ -27,11 +27,19 @@ as the operators left them."""
 BYPASS_TEXT = """Requests that need no turn. All conditions given must hold; a user agent alone is refused, because
 anyone can send it. Requests let through are counted apart (`exempt.<name>`) and say so in `Sunbeon-Pass`."""
 
+WINDOWS_TEXT = """Times after `opens_at` and `closes_at` in which the room is open again, in order. Places are kept from
+one to the next."""
+
+TIMETABLE_TEXT = """Limits that change by themselves, in order of time. Each line holds until one after it says
+otherwise, and goes before what `new_users_per_minute` and `total_active_users` say."""
+
 SECTIONS: tuple[tuple[str, str, type[BaseModel], frozenset[str]], ...] = (
     ("`[gateway]`", "This process and its files. Changes need a restart.", Gateway, frozenset()),
     ("`[upstream]`", "The booking site behind. Changes need a restart.", Upstream, frozenset()),
     ("`[[room]]`", "One protected area. Changes need a restart.", Room, frozenset(Live.model_fields)),
     ("`[[room]]`, live", LIVE_TEXT, Live, frozenset()),
+    ("`[[room.more_windows]]`", WINDOWS_TEXT, OpeningWindow, frozenset()),
+    ("`[[room.timetable]]`", TIMETABLE_TEXT, LimitChange, frozenset()),
     ("`[[room.bypass]]`", BYPASS_TEXT, Bypass, frozenset()),
 )
 

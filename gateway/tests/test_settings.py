@@ -1,5 +1,6 @@
 """The gateway's settings: what may be said, what is refused with every problem by name, and what wins over what."""
 
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,8 @@ import pytest
 from pydantic import ValidationError
 
 from gateway.room.model import Limits, Mode
-from gateway.settings import Settings, limits_patch, live_settings, load, read_live_patch
+from gateway.room.schedule import Change, Window
+from gateway.settings import Live, Settings, limits_patch, live_settings, load, read_live_patch
 from shared.errors import SettingsError
 
 LEAST = """
@@ -325,3 +327,43 @@ def test_the_stores_address_which_may_hold_a_password_is_not_shown_with_the_sett
     settings = read(LEAST, {"SUNBEON_GATEWAY__STORE": "redis://user:s3cret@127.0.0.1/0", "SUNBEON_STORE_PASSWORD": "x"})
     assert settings.gateway.store.startswith("redis://")
     assert "s3cret" not in f"{settings!r} {settings}"
+
+
+def test_moments_without_an_offset_are_of_the_rooms_zone(read):
+    settings = read(
+        room(
+            'timezone = "Asia/Seoul"',
+            "opens_at = 2021-07-19T20:00:00",
+            "closes_at = 2021-07-20T18:00:00+09:00",
+            "prequeue_s = 3600",
+            "[[room.more_windows]]",
+            "opens_at = 2021-07-21T20:00:00",
+            "[[room.timetable]]",
+            "at = 2021-07-19T20:30:00",
+            "new_users_per_minute = 9",
+        )
+    )
+    limits = settings.room[0].limits()
+    assert limits.windows == (
+        Window(1_626_692_400_000, 1_626_771_600_000),
+        Window(1_626_865_200_000),
+    )
+    assert (limits.prequeue_ms, limits.timetable) == (3_600_000, (Change(1_626_694_200_000, 9),))
+    assert Limits(**limits_patch({n: getattr(settings.room[0], n) for n in Live.model_fields})) == limits
+
+
+@pytest.mark.parametrize(
+    ("lines", "word"),
+    [
+        (['timezone = "Mars/Olympus"'], "no time zone"),
+        (['timezone = "Europe/Berlin"', "opens_at = 2026-03-29T02:30:00"], "twice, or never|skipped or comes twice"),
+        (['timezone = "Europe/Berlin"', "opens_at = 2026-10-25T02:30:00"], "skipped or comes twice"),
+        (["opens_at = 2021-07-19T20:00:00"], "timezone"),
+        (["opens_at = 2021-07-19T20:00:00Z", "closes_at = 2021-07-19T19:00:00Z"], "before it opens"),
+        (["closes_at = 2021-07-19T20:00:00Z", "[[room.more_windows]]", "opens_at = 2021-07-19T19:00:00Z"], "in front"),
+        (["[[room.timetable]]", "at = 2021-07-19T19:00:00Z"], "changes nothing"),
+    ],
+)
+def test_a_schedule_that_cannot_be_is_refused(problems, lines, word):
+    (problem,) = problems(room(*lines))
+    assert re.search(word, problem)

@@ -22,6 +22,7 @@ CLOSED = [
     ("GET", "/api/rooms/nowhere"),
     ("GET", "/anything"),
     ("POST", "/api/rooms/north/reset"),
+    ("POST", "/api/rooms/north/postpone"),
     ("GET", "/healthz/"),
     ("GET", "//healthz"),
 ]
@@ -189,6 +190,36 @@ async def test_an_opening_time_is_set_and_taken_back(site):
     set_to = (await patch(site, {"opens_at": "2099-01-01T09:00:00+09:00"})).json()
     assert (set_to["state"], set_to["settings"]["opens_at"]) == ("prequeue", "2099-01-01T00:00:00+00:00")
     assert (await patch(site, {"opens_at": None})).json()["state"] == "open"
+
+
+async def postpone(site, **data) -> Answer:
+    headers = data.pop("headers", None)
+    return await ask(site, "POST", "/api/rooms/north/postpone", data, headers=headers)
+
+
+async def test_an_opening_is_postponed_and_says_from_when(site):
+    await patch(site, {"opens_at": "2021-07-19T20:00:00+09:00"})
+    after = (await postpone(site, opens_at="2100-07-19T22:00:00+09:00", reason="the site was too slow")).json()
+    assert (after["state"], after["admitting"]) == ("prequeue", False)
+    assert after["opens_at"] == after["settings"]["opens_at"] == "2100-07-19T13:00:00+00:00"
+    assert after["postponed_from"] == "2021-07-19T11:00:00+00:00"
+
+
+async def test_a_postponement_that_cannot_be_says_why_and_changes_nothing(site):
+    before = (await ask(site, "GET", "/api/rooms/north")).json()
+    past = await postpone(site, opens_at="2001-07-19T22:00:00+09:00", reason="late")
+    assert (past.status, "passed" in past.json()["title"]) == (409, True)
+    for data in ({"opens_at": "2100-07-19T22:00:00+09:00"}, {"reason": "why"}, {"opens_at": "soon", "reason": "why"}):
+        assert (await postpone(site, **data)).status == 422
+    other = await postpone(site, opens_at="2100-01-01T00:00:00Z", reason="why", headers={"If-Match": '"99"'})
+    assert other.status == 412
+    assert (await ask(site, "GET", "/api/rooms/north")).json()["settings"] == before["settings"]
+
+
+async def test_a_change_that_makes_the_schedule_unreadable_is_refused(site):
+    await patch(site, {"opens_at": "2100-07-19T20:00:00Z"})
+    answer = await patch(site, {"closes_at": "2100-07-19T19:00:00Z"})
+    assert (answer.status, answer.json()["problems"]) == (422, ["a window closes before it opens"])
 
 
 @pytest.mark.parametrize("match", ['"1"', "1", "*"])

@@ -337,7 +337,7 @@ def test_the_timetable_sets_outflow_and_ceiling():
 
 
 def test_all_clocks_stand_still_until_a_postponed_opening():
-    limits = Limits(opens_at_ms=OPENS, postponed_from_ms=NOW - 60_000)
+    limits = Limits(opens_at_ms=OPENS, postponed_from_ms=NOW - 60_000, postponed_to_ms=OPENS)
     plan = plan_tick(room(limits=limits, live=5, pass_clock_ms=70, call_clock_ms=80, last_tick_ms=NOW - 1_000), NOW)
     assert (plan.pass_clock_ms, plan.call_clock_ms, plan.admitting, plan.credit_add) == (70, 80, False, 0)
     later = room(limits=limits, live=5, pass_clock_ms=70, call_clock_ms=80, last_tick_ms=OPENS - 500, now_ms=OPENS)
