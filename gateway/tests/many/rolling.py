@@ -32,13 +32,13 @@ class Plan:
     per_minute: so few that most still wait when the steps are over.
     """
 
-    visitors: int = 5_000
+    visitors: int = 5_900
     arrive_s: float = 60.0
     gateways: int = 4
-    waiting: int = 4_000
+    waiting: int = 5_000
     ceiling: int = 300
-    per_minute: int = 900
-    max_s: float = 170.0
+    per_minute: int = 600
+    max_s: float = 180.0
     seed: int = 1
 
 
