@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format lint types imports loadtest screenshots lock clean
+.PHONY: help install run test check format lint types imports loadtest failover screenshots lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,7 +32,8 @@ run: install ## start gateway and booking site with a demo room; ctrl-C stops bo
 
 loadtest: install ## while `make run` runs: send 2,000 visitors through it and check what it promised
 	@$(BIN)/sunbeon loadtest --url http://127.0.0.1:8080/ --backend-url http://127.0.0.1:8090 \
-	  --operator-token-file var/operator.token --visitors 2000 --total-active-users 300 --new-users-per-minute 6000
+	  --operator-token-file var/operator.token --audit-log var/audit.log --backend-log var/booking-requests.log \
+	  --visitors 2000 --total-active-users 300 --new-users-per-minute 6000
 
 test: $(VENV)/.installed-dev ## all tests that need no extra system package (browser tests too where Chromium is)
 	$(BIN)/pytest -n 2 --dist loadgroup
@@ -50,6 +51,10 @@ types: $(VENV)/.installed-dev
 
 imports: $(VENV)/.installed-dev ## do imports point where they may?
 	$(BIN)/lint-imports
+
+failover: $(VENV)/.installed-dev ## kill Redis' primary amid 3,000 visitors at three gateways; then upgrade gateways amid 5,000
+	$(BIN)/python -m gateway.tests.many.failover
+	$(BIN)/python -m gateway.tests.many.rolling
 
 screenshots: $(VENV)/.installed-dev ## pictures of the pages, into docs/images (needs Chromium)
 	$(BIN)/python -m gateway.tests.browser.screenshots docs/images

@@ -136,7 +136,9 @@ def check_order_by_visitors(evidence: Evidence) -> Finding:
             continue
         looked += 1
         index = bisect_left(called, (turn.place + 1, 0))
-        if index < len(called) and turn.waiting_sent_ms > earliest[index] + stale_ms:
+        late = index < len(called) and turn.waiting_sent_ms > earliest[index] + stale_ms
+        # As the store comes back, nobody is admitted before a tick: who was called is told to wait that long.
+        if late and not _was_away(evidence, turn.waiting_sent_ms):
             late_s = (turn.waiting_sent_ms - earliest[index]) / 1000
             wrong.append(f"place {turn.place} still waiting {late_s:.1f} s after a higher one was called")
     if not looked:

@@ -38,11 +38,13 @@ class Breaker:
             self._trying = True
         return self._generation
 
-    def end(self, token: int, *, answered: bool) -> None:
-        """answered: the server did, whatever it said."""
+    def end(self, token: int, *, answered: bool | None) -> None:
+        """answered: the server did, whatever it said. None: nobody waited for it any more."""
         if token != self._generation:
             return
         self._trying = False
+        if answered is None:
+            return
         if answered:
             if self._failures:
                 self._generation += 1

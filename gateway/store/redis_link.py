@@ -13,14 +13,20 @@ from typing import Any, Final
 
 from redis.asyncio import Redis
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     AuthorizationError,
+    BusyLoadingError,
+    ClusterDownError,
+    MasterDownError,
     MovedError,
     NoPermissionError,
     NoScriptError,
+    OutOfMemoryError,
     ReadOnlyError,
     RedisError,
     ResponseError,
+    TryAgainError,
 )
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import TimeoutError as LateAnswer
@@ -43,17 +49,21 @@ _WRONG_KIND: Final = (
 )
 # What a script is told whose user may not do all that it does: by Redis, and by Valkey.
 _LACKING_IN_SCRIPT: Final = ("The user executing the script can't", "ACL failure in script")
-_REASONS: Final = (
+# Errors that redis-py has classes for come without their code.
+_REASONS_BY_CLASS: Final = (
+    (OutOfMemoryError, "the server is out of memory (maxmemory)"),
+    (BusyLoadingError, "the server is loading its data"),
+    (ReadOnlyError, "is a read-only replica"),
+    (MasterDownError, "the server has lost its primary"),
+    (ClusterDownError, "the cluster is down or has slots without a server"),
+    (TryAgainError, "the room's slot is being moved to another server"),
+    (AskError, "the room's slot is being moved to another server"),
+)
+_REASONS_BY_CODE: Final = (
     ("WRONGTYPE", "a key of another type is in the way"),
-    ("OOM", "the server is out of memory (maxmemory)"),
     ("MISCONF", "the server cannot save to its disk and refuses writes"),
     ("NOREPLICAS", "too few replicas are connected (min-replicas-to-write)"),
-    ("LOADING", "the server is loading its data"),
     ("BUSY", "the server is busy with a script"),
-    ("CLUSTERDOWN", "the cluster is down or has slots without a server"),
-    ("TRYAGAIN", "the room's slot is being moved to another server"),
-    ("ASK", "the room's slot is being moved to another server"),
-    ("MASTERDOWN", "the server has lost its primary"),
 )
 
 
@@ -80,7 +90,7 @@ class Link:
         token = breaker.begin()
         if token is None:
             raise StoreUnavailable(f"{self.reach}: does not answer")
-        answered = False
+        answered: bool | None = False
         try:
             async with asyncio.timeout(self._timeout_s):
                 reply = await self._send(name, keys, arguments, durable=durable)
@@ -91,6 +101,9 @@ class Link:
             raise failure(self.reach, error) from error
         except StoreError:
             answered = True
+            raise
+        except asyncio.CancelledError:
+            answered = None
             raise
         finally:
             breaker.end(token, answered=answered)
@@ -155,11 +168,19 @@ def failure(reach: str, error: BaseException) -> StoreError:
         return StoreMisconfigured(f"{reach}: {kind}")
     if isinstance(error, TimeoutError | LateAnswer):
         return StoreUnavailable(f"{reach}: no answer in time")
-    if isinstance(error, ReadOnlyError):
-        return StoreUnavailable(f"{reach}: is a read-only replica")
-    if isinstance(error, ResponseError):
-        for code, reason in _REASONS:
-            if words.startswith(code) or f" {code} " in words:
-                return StoreUnavailable(f"{reach}: {reason}")
-        return StoreUnavailable(f"{reach}: refuses a command ({words})")
+    if reason := _reason(error, words):
+        return StoreUnavailable(f"{reach}: {reason}")
     return StoreUnavailable(f"{reach}: cannot be reached ({words or type(error).__name__})")
+
+
+def _reason(error: BaseException, words: str) -> str:
+    """What a server said about itself or its data; "" if it said nothing."""
+    for found, reason in _REASONS_BY_CLASS:
+        if isinstance(error, found):
+            return reason
+    if not isinstance(error, ResponseError):
+        return ""
+    for code, reason in _REASONS_BY_CODE:
+        if words.startswith(code):
+            return reason
+    return f"refuses a command ({words})"

@@ -116,6 +116,12 @@ def test_a_lower_place_still_waiting_after_a_higher_one_was_called_is_found() ->
     assert verdict(checks.check_order_by_visitors(visitors(ahead, higher))) is Verdict.OK
 
 
+def test_who_was_told_to_wait_as_the_store_came_back_was_not_overtaken() -> None:
+    ahead, behind = Turn(7, 7, called_ms=1_000), Turn(3, 3, waiting_sent_ms=8_000)
+    for away_ms, expected in (((2_000, 7_000), Verdict.OK), ((2_000, 6_000), Verdict.BROKEN)):
+        assert verdict(checks.check_order_by_visitors(visitors(ahead, behind, away_ms=away_ms))) is expected
+
+
 def test_a_place_entered_before_the_store_called_it_is_found() -> None:
     turn = entered(8, 90, 100)
     for serving, expected in ((8, Verdict.OK), (7, Verdict.BROKEN)):

@@ -10,7 +10,7 @@ local tail, serving, watermark, credit, admitting, ceiling, pass_clock, call_clo
   'session_length_ms', 'idle_limit_ms'))
 local user_credit = tonumber(ARGV[2])
 local live, kept, waiting = redis.call('ZCARD', PASSES), redis.call('ZCARD', KEPT), redis.call('ZCARD', WAITING)
-local admitted, admitted_late, came = 0, 0, nil
+local admitted, admitted_late, came, told_again = 0, 0, nil, false
 
 -- Bin of the show-up curve, as model.age_bin.
 local function age_bin(age_ms)
@@ -43,6 +43,7 @@ local function answer(of, place, id, direct)
   if of ~= epoch or place < 1 or place > tail then return 'N' end
   if redis.call('GETBIT', MARKS, place) == 1 then
     local found, how, expires, ends = pass_of(place)
+    told_again = told_again or found ~= nil
     return found and {'L', found, how, expires, ends} or 'S'
   end
   if place > serving then return 'N' end
@@ -73,8 +74,9 @@ for i = 3, #ARGV, 4 do
   reply[#reply + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
 end
 if came then redis.call('HSET', LINE, 'came', cjson.encode(came)) end
+-- Also for a pass that is told again: WAIT (min_replicas) is for what its own connection wrote, and what came before.
+if admitted > 0 or told_again then redis.call('HSET', LINE, 'credit', text(credit)) end
 if admitted > 0 then
-  redis.call('HSET', LINE, 'credit', text(credit))
   count('admitted', admitted)
   count('admitted_late', admitted_late)
   if live > tonumber(redis.call('HGET', COUNTERS, 'peak_live') or 0) then

@@ -59,6 +59,15 @@ async def store_factory(request: pytest.FixtureRequest, tmp_path: Path) -> Async
         await store.close()
 
 
+@pytest.fixture(params=sorted(BACKENDS))
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """A store for several processes, as settings name it; on keys that no other test has."""
+    fixture = BACKENDS[request.param]
+    if fixture is None:
+        return f"sqlite:///{tmp_path / 'queue.db'}"
+    return f"{request.getfixturevalue(fixture).url}?prefix={fresh_name()}"
+
+
 @pytest.fixture
 def store(store_factory: StoreFactory) -> QueueStore:
     return store_factory()

@@ -1,8 +1,9 @@
 """How long joins wait while several processes all join as fast as they can.
 
-    python -m gateway.store.tests.contend --processes 2 --seconds 3 --batch 64
+    python -m gateway.store.tests.contend --processes 2 --seconds 3 --batch 64 [--store redis://...]
 
-Each process joins in batches, one after the other, on one file. Figures are of single store calls, in milliseconds.
+Each process joins in batches, one after the other, on one store: a file of its own, if none is named. Figures are of
+single store calls, in milliseconds.
 """
 
 import argparse
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gateway.room.model import Limits
-from gateway.store.sqlite import SqliteStore
+from gateway.store.open import open_store
 from shared.clock import now_ms
 
 
@@ -39,14 +40,17 @@ class Contention:
         )
 
 
-async def join_for(path: Path, start: float, seconds: float, batch: int) -> tuple[list[int], list[float]]:
-    """Join in batches from `start` (`time.time`) on: the numbers, and how long each call took."""
-    store = SqliteStore(path, first_epoch=1)
+async def join_for(url: str, seconds: float, batch: int) -> tuple[list[int], list[float]]:
+    """Say that the store is open, and when told to, join in batches: the numbers, and how long each call took."""
+    store = open_store(url, timeout_s=10)
     await store.open_room("hall", Limits())
     numbers: list[int] = []
     waits_ms = []
-    await asyncio.sleep(max(0, start - time.time()))
-    while time.time() < start + seconds:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
+    sys.stdin.readline()
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
         knocks = [random.getrandbits(64) for _ in range(batch)]
         began = time.perf_counter()
         numbers += await store.join("hall", knocks, expires_ms=now_ms() + 60_000)
@@ -55,12 +59,18 @@ async def join_for(path: Path, start: float, seconds: float, batch: int) -> tupl
     return numbers, waits_ms
 
 
-def contend(path: Path, *, processes: int, seconds: float, batch: int) -> Contention:
+def contend(url: str, *, processes: int, seconds: float, batch: int) -> Contention:
     """Run the processes side by side and gather what they saw."""
-    start = time.time() + 0.5 + 0.3 * processes
-    command = [sys.executable, "-m", "gateway.store.tests.contend", "--worker", str(path), "--start", str(start)]
+    command = [sys.executable, "-m", "gateway.store.tests.contend", "--worker", url]
     command += ["--seconds", str(seconds), "--batch", str(batch)]
-    started = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(processes)]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) for _ in range(processes)]
+    for process in started:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+    for process in started:
+        assert process.stdin is not None
+        process.stdin.write(b"go\n")
+        process.stdin.flush()
     answers = [json.loads(process.communicate(timeout=60 + seconds)[0]) for process in started]
     return Contention([numbers for numbers, _ in answers], sorted(w for _, waits in answers for w in waits), seconds)
 
@@ -70,16 +80,16 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=3)
     parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--worker", type=Path, help=argparse.SUPPRESS)
-    parser.add_argument("--start", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--store", help="its URL")
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
-        seen = asyncio.run(join_for(arguments.worker, arguments.start, arguments.seconds, arguments.batch))
+        seen = asyncio.run(join_for(arguments.worker, arguments.seconds, arguments.batch))
         sys.stdout.write(json.dumps(seen))
         return
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "queue.db"
-        found = contend(path, processes=arguments.processes, seconds=arguments.seconds, batch=arguments.batch)
+        url = arguments.store or f"sqlite:///{Path(folder) / 'queue.db'}"
+        found = contend(url, processes=arguments.processes, seconds=arguments.seconds, batch=arguments.batch)
     sys.stdout.write(found.report() + "\n")
 
 

@@ -1,19 +1,19 @@
 """A process that joins and claims as fast as it can and prints every answer; made to be killed.
 
-    python -m gateway.store.tests.joiner PATH SEED
+    python -m gateway.store.tests.joiner STORE_URL SEED
 
-Prints `joined KNOCK NUMBER`, `admitted PLACE PASS` and `spent PLACE`, one line each, after the store has answered.
+Prints `joined KNOCK NUMBER`, `admitted PLACE PASS`, `spent PLACE` and `completed PLACE`, one line each, after the store
+has answered.
 """
 
 import asyncio
 import os
 import random
 import sys
-from pathlib import Path
 
 from gateway.room.model import Limits
 from gateway.store.base import Admitted, Claim, PassRef, QueueStore, Spent
-from gateway.store.sqlite import SqliteStore
+from gateway.store.open import open_store
 from gateway.store.tests.plans import opening_plan
 
 LIMITS = Limits(total_active_users=10**9)
@@ -30,21 +30,21 @@ async def one_round(store: QueueStore, dice: random.Random) -> None:
     tell(*(f"joined {knock} {number}\n" for knock, number in zip(knocks, numbers, strict=True)))
     snapshot = await store.load("hall")
     await store.commit("hall", opening_plan(snapshot), snapshot.tick)
-    claims = [Claim(1, number, f"{os.getpid()}-{number}") for number in numbers]
+    claims = [Claim(snapshot.epoch, number, f"{os.getpid()}-{number}") for number in numbers]
     answers = await store.claim("hall", claims)
     for claim, answer in zip(claims, answers, strict=True):
         if isinstance(answer, Admitted):
             tell("admitted", claim.place, answer.grant.pass_id)
         elif isinstance(answer, Spent):
             tell("spent", claim.place)
-    refs = [PassRef(1, claim.place, claim.pass_id) for claim in claims[::3]]
+    refs = [PassRef(snapshot.epoch, claim.place, claim.pass_id) for claim in claims[::3]]
     for ref, ended in zip(refs, await store.complete("hall", refs, reason="completed"), strict=True):
         if ended:
             tell("completed", ref.place)
 
 
-async def main(path: Path, seed: int) -> None:
-    store = SqliteStore(path, first_epoch=1)
+async def main(url: str, seed: int) -> None:
+    store = open_store(url, timeout_s=10)
     dice = random.Random(seed)
     await store.open_room("hall", LIMITS)
     tell("ready")
@@ -53,4 +53,4 @@ async def main(path: Path, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1]), int(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], int(sys.argv[2])))

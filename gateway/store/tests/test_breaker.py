@@ -96,6 +96,19 @@ def test_calls_under_way_when_it_opens_count_for_one_failure():
     assert watched.call(answered=True)
 
 
+def test_a_call_that_nobody_waits_for_any_more_says_nothing_of_the_server():
+    watched = Watched()
+    for _ in range(10):
+        watched.breaker.end(watched.begin(), answered=None)
+    assert not watched.breaker.is_open
+    watched.open()
+    watched.now_s += FIRST_PAUSE_S
+    watched.breaker.end(watched.begin(), answered=None)
+    # The next one tries instead.
+    assert watched.call(answered=True)
+    assert not watched.breaker.is_open
+
+
 def test_an_answer_to_an_old_call_does_not_close_it():
     watched = Watched()
     old = watched.begin()

@@ -7,8 +7,8 @@ from gateway.store.tests.contend import contend
 
 
 @pytest.mark.parametrize("processes", [2, 3])
-def test_processes_that_join_at_once_share_the_numbers_and_none_starves(tmp_path, capsys, processes):
-    found = contend(tmp_path / "queue.db", processes=processes, seconds=1.0, batch=8)
+def test_processes_that_join_at_once_share_the_numbers_and_none_starves(shared_url, capsys, processes):
+    found = contend(shared_url, processes=processes, seconds=1.0, batch=8)
     with capsys.disabled():
         sys.stdout.write(f"\n  {found.report()}\n")
     together = sorted(number for own in found.numbers for number in own)

@@ -27,13 +27,13 @@ from gateway.tests.stand import until
 RESUMES_WITHIN_S: Final = 5.0
 # How long an admission after a promotion is waited for at all.
 LOOKS_S: Final = 30.0
-LOOK_S: Final = 0.01
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """kills: how often the primary is killed, `calm_s` after all was well. with_gateway: one goes with it each time.
 
+    forget_s: for so long before each kill the replicas hear nothing: whoever is promoted has forgotten that much.
     min_replicas: of the store's URL. ceiling, per_minute: of the room.
     """
 
@@ -42,6 +42,7 @@ class Plan:
     kills: int = 3
     calm_s: float = 8.0
     gateways: int = 3
+    forget_s: float = 0.3
     with_gateway: bool = False
     min_replicas: int = 0
     ceiling: int = 300
@@ -54,12 +55,14 @@ class Plan:
 class Blow:
     """One death. named_s: from the kill until a Sentinel named another; resumed_s: from then until the first admission.
 
-    last_before_s: from the last admission to the kill. at_s: since the load tester was started.
+    last_before_s: from the last admission to the kill. forgotten: admissions that no replica had heard of.
+    at_s: since the load tester was started.
     """
 
     named_s: float
     resumed_s: float
     last_before_s: float
+    forgotten: int
     gateway: str | None
     at_s: float
 
@@ -67,7 +70,8 @@ class Blow:
         companion = f"; {self.gateway} killed with it" if self.gateway else ""
         return (
             f"at {self.at_s:.1f} s, another primary named after {self.named_s:.2f} s, first admission "
-            f"{self.resumed_s:.2f} s after that (the last one {self.last_before_s:.2f} s before the kill){companion}"
+            f"{self.resumed_s:.2f} s after that (the last one {self.last_before_s:.2f} s before the kill; "
+            f"{self.forgotten} no replica had heard of){companion}"
         )
 
 
@@ -95,7 +99,8 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = print) -> Result
             until(lambda: load.runs and fleet.anyone().room()["waiting"] > plan.visitors // 20, "a line has formed")
             for number in range(plan.kills):
                 time.sleep(plan.calm_s * rng.uniform(0.5, 1.5))
-                blow = _strike(servers, fleet, load, rng.choice(fleet.members) if plan.with_gateway else None)
+                companion = rng.choice(fleet.members) if plan.with_gateway else None
+                blow = _strike(servers, fleet, load, companion, plan.forget_s)
                 result.blows.append(blow)
                 tell(f"kill {number + 1}: {blow.told()}")
             result.report = load.wait()
@@ -106,9 +111,10 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = print) -> Result
     return result
 
 
-def _strike(servers: SentinelSet, fleet: Fleet, load: Load, companion: Member | None) -> Blow:
+def _strike(servers: SentinelSet, fleet: Fleet, load: Load, companion: Member | None, forget_s: float) -> Blow:
     """Kill the primary (and a gateway), see admissions go on, and bring back what was killed."""
-    before = _admissions(fleet)
+    deaf_ms = _now_ms()
+    _deafen(servers.primary(), forget_s)
     with ThreadPoolExecutor(2) as pool:
         # At once, as far as two processes can be: both are gone within a millisecond or two.
         at_s, killed_ms = load.at_s, _now_ms()
@@ -117,6 +123,7 @@ def _strike(servers: SentinelSet, fleet: Fleet, load: Load, companion: Member | 
         if gone is not None:
             gone.result()
     named_ms = until(lambda: _now_ms() if _named(servers, old) else None, "a Sentinel names another primary")
+    before = [moment for moment in _admissions(fleet) if moment <= killed_ms]
     first_ms = until(
         lambda: min((moment for moment in _admissions(fleet) if moment > named_ms), default=None),
         "somebody is admitted after the promotion",
@@ -128,10 +135,19 @@ def _strike(servers: SentinelSet, fleet: Fleet, load: Load, companion: Member | 
     return Blow(
         (named_ms - killed_ms) / 1000,
         (first_ms - named_ms) / 1000,
-        (killed_ms - max((moment for moment in before if moment <= killed_ms), default=killed_ms)) / 1000,
+        (killed_ms - max(before, default=killed_ms)) / 1000,
+        sum(moment > deaf_ms for moment in before) if forget_s else 0,
         companion.name if companion is not None else None,
         at_s,
     )
+
+
+def _deafen(primary: RedisServer, forget_s: float) -> None:
+    """Cut the replicas off, and let them not come again. (Who may do what is not replicated: it dies with this one.)"""
+    if forget_s:
+        primary.call("ACL", "SETUSER", "default", "-psync", "-sync")
+        primary.call("CLIENT", "KILL", "TYPE", "replica")
+        time.sleep(forget_s)
 
 
 def _named(servers: SentinelSet, old: RedisServer) -> bool:
@@ -172,7 +188,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m gateway.tests.many.failover", description=__doc__)
     for name in ("visitors", "kills", "gateways", "min_replicas", "ceiling", "per_minute", "seed"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(usual, name))
-    for name in ("arrive_s", "calm_s", "max_s"):
+    for name in ("arrive_s", "calm_s", "forget_s", "max_s"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(usual, name))
     parser.add_argument("--with-gateway", action="store_true", help="a gateway is killed with each primary")
     parser.add_argument("--keep", type=Path, help="a folder for the logs and the report")

@@ -14,31 +14,30 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from gateway.tests.many.fleet import Fleet, Member
 from gateway.tests.many.load import Load, broken, cut_off, errors_told, keep_logs
 from gateway.tests.redis.servers import RedisServer
 from gateway.tests.stand import until
 
-# Before and after each step, so that visitors meet what it left.
-CALM_S: Final = 3.0
-
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """gateways: at the start; one more is added. waiting: how many must wait before the first step.
 
-    per_minute: so few that most still wait when the steps are over.
+    per_minute: so few that most still wait when the steps are over. calm_s: after each step, so that visitors meet what
+    it left.
     """
 
-    visitors: int = 5_000
+    visitors: int = 5_900
     arrive_s: float = 60.0
     gateways: int = 4
-    waiting: int = 4_000
+    waiting: int = 5_000
     ceiling: int = 300
-    per_minute: int = 900
-    max_s: float = 170.0
+    per_minute: int = 600
+    calm_s: float = 3.0
+    max_s: float = 180.0
     seed: int = 1
 
 
@@ -78,7 +77,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = print) -> Result
                 )
                 if any(after[name] < before[name] for name in ("tail", "serving", "epoch")):
                     result.offences.append(f"{step}: the line went back: {before} -> {after}")
-                time.sleep(CALM_S)
+                time.sleep(plan.calm_s)
             if not load.runs:
                 result.offences.append("the load tester was done before the last step: it proves less than it says")
             result.report = load.wait()
@@ -122,7 +121,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m gateway.tests.many.rolling", description=__doc__)
     for name in ("visitors", "gateways", "waiting", "ceiling", "per_minute", "seed"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=getattr(usual, name))
-    for name in ("arrive_s", "max_s"):
+    for name in ("arrive_s", "calm_s", "max_s"):
         parser.add_argument(f"--{name.replace('_', '-')}", type=float, default=getattr(usual, name))
     parser.add_argument("--keep", type=Path, help="a folder for the logs and the report")
     given = vars(parser.parse_args())
