@@ -24,6 +24,7 @@ STATUS: Final[Mapping[str, int]] = {
     "misdirected": 421,
     "too_many": 429,
     "bad_gateway": 502,
+    "early": 503,
     "closed": 503,
     "full": 503,
     "unavailable": 503,

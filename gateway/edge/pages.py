@@ -42,7 +42,7 @@ KST: Final = timezone(timedelta(hours=9), "KST")
 ROOM_STYLE: Final = "room.css"
 
 NOTICE_KINDS: Final = (
-    "closed", "sold_out", "full", "forged", "old_epoch", "left", "unavailable", "turn_kept", "bad_gateway",
+    "early", "closed", "sold_out", "full", "forged", "old_epoch", "left", "unavailable", "turn_kept", "bad_gateway",
     "gateway_timeout", "bad_request", "too_large", "too_slow", "not_found", "misdirected", "too_many", "completed",
 )  # fmt: skip
 WAITING_NOTICES: Final = ("used", "ended", "unsent")
@@ -63,8 +63,8 @@ SAMPLE_STATUS: Final[Mapping[str, Any]] = {
     "ticket": None,
 }
 SAMPLE_STATES: Final = (
-    ("waiting", "open"), ("waiting", "prequeue"), ("waiting", "paused"), ("waiting", "closed"), ("waiting", "sold_out"),
-    ("called", "open"), ("at_door", "open"),
+    ("waiting", "open"), ("waiting", "early"), ("waiting", "prequeue"), ("waiting", "paused"), ("waiting", "closed"),
+    ("waiting", "sold_out"), ("called", "open"), ("at_door", "open"),
 )  # fmt: skip
 
 # These give up the ticket the browser holds before joining again.
@@ -305,11 +305,20 @@ def phase_of(status: Mapping[str, Any]) -> str:
             return "turn"
         case "at_door", _:
             return "door"
-        case _, "prequeue":
+        case _, "early" | "prequeue":
             return "prequeue"
     if status["number"] is None:
         return "number"
     return "paused" if status["room_state"] == "paused" else "waiting"
+
+
+def early_words(joins_ms: int | None, opens_ms: int | None) -> dict[str, str]:
+    """From when one can line up, by language; empty where that is not known."""
+    if joins_ms is None or opens_ms is None:
+        return {}
+    when = {"joins": _moment(joins_ms, KST), "opens": _moment(opens_ms, KST)}
+    told = {name: f"{moment:%Y-%m-%d %H:%M %Z}" for name, moment in when.items()}
+    return {language: t["early_from"].format(**told) for language, t in STRINGS.items()}
 
 
 def eta_words(eta_ms: tuple[int, int] | list[int] | None, t: Mapping[str, str]) -> str:

@@ -19,7 +19,7 @@ from gateway.edge.facts import board_facts, status_facts
 from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line, StoreSlow
 from gateway.edge.manner import is_same_origin
-from gateway.edge.pages import Pages, WaitView
+from gateway.edge.pages import Pages, WaitView, early_words
 from gateway.edge.settle import (
     Credentials,
     InLine,
@@ -234,6 +234,7 @@ class Visitors:
             retry_url=_own_address(request) if line else None,
             leave_url=f"{OWN_PATH}{line.name}/leave?{JOIN_AGAIN}" if line else None,
             request_id=reference,
+            detail=_early(line) if kind == "early" and line else None,
         )
         return answers.page(request, content, kind, status=status, cookies=cookies, retry_s=retry_s)
 
@@ -318,6 +319,11 @@ class Visitors:
 def _facts(line: Line, standing: Standing | None, language: str, *, ticket: str | None = None) -> dict[str, Any]:
     as_of_ms = line.known.now_ms
     return status_facts(line.snapshot, standing, language, ticket=ticket, as_of_ms=as_of_ms, stale=not line.fresh)
+
+
+def _early(line: Line) -> dict[str, str]:
+    moment = line.snapshot.moment
+    return early_words(moment.joins_from_ms, moment.opens_at_ms)
 
 
 def _own_address(request: web.BaseRequest) -> str | None:

@@ -12,7 +12,7 @@
   const CLOCKS_DIFFER_MS = 5000;
 
   const STATES = ['outside', 'waiting', 'called', 'at_door', 'inside', 'used', 'refused'];
-  const ROOM_STATES = ['prequeue', 'open', 'paused', 'closed', 'sold_out', 'passthrough'];
+  const ROOM_STATES = ['early', 'prequeue', 'open', 'paused', 'closed', 'sold_out', 'passthrough'];
   // In these the server has something other than this page to show.
   const MOVE_ON = ['outside', 'called', 'inside', 'used', 'refused'];
 
@@ -63,7 +63,7 @@
     if (s.room_state === 'closed' || s.room_state === 'sold_out') return s.room_state;
     if (s.state === 'called' || s.state === 'inside') return 'turn';
     if (s.state === 'at_door') return 'door';
-    if (s.room_state === 'prequeue') return 'prequeue';
+    if (s.room_state === 'early' || s.room_state === 'prequeue') return 'prequeue';
     if (s.number === null) return 'number';
     return s.room_state === 'paused' ? 'paused' : 'waiting';
   };

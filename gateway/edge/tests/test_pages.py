@@ -228,7 +228,8 @@ def test_without_a_script_the_waiting_page_says_it_all(language):
 @pytest.mark.parametrize(("state", "room_state"), SAMPLE_STATES)
 def test_every_face_of_the_waiting_page_has_its_heading(language, state, room_state):
     words = Parsed(PAGES.waiting(view(state=state, room_state=room_state), language).body).words
-    phase = {"called": "turn", "at_door": "door"}.get(state, "waiting" if room_state == "open" else room_state)
+    of_room = {"open": "waiting", "early": "prequeue"}.get(room_state, room_state)
+    phase = {"called": "turn", "at_door": "door"}.get(state, of_room)
     assert STRINGS[language][f"head_{phase}"] in words
     assert STRINGS[language][f"lead_{phase}"] in words
 

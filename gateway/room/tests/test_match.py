@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, reject
 from hypothesis import strategies as st
 
 from gateway.room.match import (
@@ -257,7 +257,10 @@ def disguises(draw, name, letters=LOOKALIKES):
 
 @given(NOISE, disguises("booking"), st.sampled_from(["", "/", "/pay", "/%ff", "/예약", "/.%20"]))
 def test_no_disguise_of_a_rooms_name_hides_it(noise, name, rest):
-    assert found("/" + "/".join([*noise, name]) + rest) == "booking"
+    try:
+        assert found("/" + "/".join([*noise, name]) + rest) == "booking"
+    except AmbiguousTarget:
+        reject()  # refused: neither does that hide it
 
 
 STATIC = BypassRule("static", paths=("/static",))

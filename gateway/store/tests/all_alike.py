@@ -21,10 +21,10 @@ T = TypeVar("T")
 
 
 def bare(answer: Any) -> Any:
-    """What stores must agree on: all but the time, which each has from its own clock."""
+    """What stores must agree on: all but the time, which each has from its own clock, and the secret."""
     match answer:
         case Snapshot():
-            return replace(answer, now_ms=0, last_tick_ms=0, absent=answer.absent.rstrip(b"\0"))
+            return replace(answer, now_ms=0, last_tick_ms=0, draw_secret="", absent=answer.absent.rstrip(b"\0"))
         case list() | tuple():
             return [bare(each) for each in answer]
     return answer
