@@ -26,6 +26,9 @@ GATE_HEADER: Final = "Sunbeon-Gate"
 
 PROBLEM_JSON: Final = "application/problem+json"
 
+# How places follow from what is published of a draw (docs/draw.md). Another order needs another name.
+DRAW_RECIPE: Final = "sunbeon-draw-1"
+
 
 class How(StrEnum):
     """How a visitor got in; the `how` claim of `Sunbeon-Pass`."""
@@ -71,13 +74,16 @@ class VisitorState(StrEnum):
 
 
 # Fields of `GET /_sunbeon/{room}/status`, in the order they are written. `as_of_ms`: when the line was last heard from;
-# `catching_up`: that was too long ago, or it could not be asked now: everything is as it was then.
+# `catching_up`: that was too long ago, or it could not be asked now: everything is as it was then. `draw`: whether lots
+# decide the places, `pending` until they are drawn (nobody has a place yet), then `drawn` among `draw_size` numbers.
 STATUS_FIELDS: Final = (
     "state",
     "room_state",
     "number",
     "place",
     "ahead",
+    "draw",
+    "draw_size",
     "eta_ms",
     "poll_after_ms",
     "server_time_ms",

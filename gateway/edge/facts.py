@@ -1,4 +1,4 @@
-"""What visitors are told of themselves and of the room, as data: status answers and the board."""
+"""What visitors are told of themselves and of the room, as data: status answers, the board, the draw."""
 
 import random
 from typing import Any, Final
@@ -6,9 +6,10 @@ from typing import Any, Final
 from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through
 from gateway.room.decide import place_of
+from gateway.room.draw import commitment
 from gateway.room.estimate import poll_after, wait_range
 from gateway.room.model import Snapshot
-from shared.wire import RoomState, VisitorState
+from shared.wire import DRAW_RECIPE, RoomState, VisitorState
 
 # Jitter needs no secret: it only parts those who came together.
 _jitter: Final = random.Random()  # noqa: S311
@@ -44,6 +45,8 @@ def status_facts(
         "number": number,
         "place": place,
         "ahead": ahead,
+        "draw": _draw(room),
+        "draw_size": room.draw_size,
         "eta_ms": eta,
         "poll_after_ms": (
             _jitter.randint(*AWAY_POLL_MS)
@@ -76,6 +79,35 @@ def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool) -> dict[str, Any]
         "catching_up": stale,
         "message": dict(room.limits.message),
     }
+
+
+def draw_facts(room: Snapshot, *, as_of_ms: int, stale: bool) -> dict[str, Any]:
+    """What everybody may know of the draw: enough to recompute it afterwards, nothing of it before.
+
+    commitment: from the beginning. size, secret: None until lots are drawn. All None where nobody draws lots.
+    """
+    draw = _draw(room)
+    drawn = draw == "drawn"
+    return {
+        "room": room.room,
+        "epoch": room.epoch,
+        "method": "fifo" if draw is None else "draw",
+        "recipe": None if draw is None else DRAW_RECIPE,
+        "commitment": None if draw is None else commitment(bytes.fromhex(room.draw_secret)),
+        "size": room.draw_size if drawn else None,
+        "secret": room.draw_secret if drawn else None,
+        "opens_at_ms": room.moment.opens_at_ms,
+        "server_time_ms": room.now_ms,
+        "as_of_ms": as_of_ms,
+        "catching_up": stale,
+    }
+
+
+def _draw(room: Snapshot) -> str | None:
+    """Whether lots decide the places: "drawn", "pending", or None where they do not."""
+    if room.draw_size is not None:
+        return "drawn"
+    return "pending" if room.awaits_draw else None
 
 
 def _expected_wait(room: Snapshot, ahead: int) -> tuple[int, int] | None:

@@ -2,6 +2,7 @@
 
 status (mine)   where I stand. Brings a knock back for a number; claims a called place; restores a lost cookie.
 board           the same for everyone, cacheable for a second.
+draw            likewise: what lots are drawn by, so that everybody can check them.
 leave (POST)    gives the place up.
 """
 
@@ -15,7 +16,7 @@ from aiohttp import web
 from gateway.audit import Audit
 from gateway.edge import answers, cookies
 from gateway.edge.away import stand_without_store
-from gateway.edge.facts import board_facts, status_facts
+from gateway.edge.facts import board_facts, draw_facts, status_facts
 from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line, StoreSlow
 from gateway.edge.manner import is_same_origin
@@ -161,9 +162,11 @@ class Visitors:
                 return await self._status(request, line, language)
             case "board", "GET":
                 return self._board(line)
+            case "draw", "GET":
+                return self._draw(line)
             case "leave", "POST":
                 return await self._leave(request, line, language)
-            case (("status" | "board" | "leave"), _):
+            case (("status" | "board" | "draw" | "leave"), _):
                 allow = "POST" if action == "leave" else "GET"
                 response = answers.problem("method_not_allowed", f"use {allow}", status=405)
                 response.headers["Allow"] = allow
@@ -275,6 +278,11 @@ class Visitors:
     def _board(self, line: Line) -> web.Response:
         facts = board_facts(line.snapshot, as_of_ms=line.known.now_ms, stale=not line.fresh)
         return answers.json(facts, "board", cache="public, max-age=1")
+
+    @staticmethod
+    def _draw(line: Line) -> web.Response:
+        facts = draw_facts(line.snapshot, as_of_ms=line.known.now_ms, stale=not line.fresh)
+        return answers.json(facts, "draw", cache="public, max-age=1")
 
     async def _leave(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
         if not is_same_origin(request.headers):
