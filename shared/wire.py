@@ -90,6 +90,8 @@ STATUS_FIELDS: Final = (
     "as_of_ms",
     "catching_up",
     "opens_at_ms",
+    "postponed_from_ms",
+    "closes_at_ms",
     "outflow_per_minute",
     "message",
     "ticket",

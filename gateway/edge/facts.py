@@ -57,6 +57,8 @@ def status_facts(
         "as_of_ms": room.now_ms if as_of_ms is None else as_of_ms,
         "catching_up": catching_up,
         "opens_at_ms": room.moment.opens_at_ms,
+        "postponed_from_ms": room.limits.postponed_from_ms if room.is_postponed else None,
+        "closes_at_ms": room.moment.closes_at_ms,
         "outflow_per_minute": room.in_force.new_users_per_minute,
         "message": in_language(room.limits.message, language) or None,
         "ticket": ticket,

@@ -11,7 +11,7 @@ import re
 from base64 import b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from datetime import timedelta, timezone, tzinfo
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -29,8 +29,18 @@ from jinja2 import (
 )
 from markupsafe import Markup
 
+from gateway.edge.opening import (
+    BEFORE_OPENING,
+    ahead_words,
+    closes_soon_ms,
+    draw_words,
+    moment,
+    postponed_words,
+    time_words,
+)
 from gateway.edge.splice import Splicer
 from gateway.edge.strings import SCRIPT_WORDS, STRINGS
+from shared.wire import OWN_PATH
 
 _HERE: Final = Path(__file__).parent
 _LOG: Final = logging.getLogger(__name__)
@@ -52,12 +62,16 @@ SAMPLE_STATUS: Final[Mapping[str, Any]] = {
     "number": 1_234_567,
     "place": 1_234_567,
     "ahead": 123_456,
+    "draw": None,
+    "draw_size": None,
     "eta_ms": [720_000, 1_080_000],
     "poll_after_ms": 120_000,
     "server_time_ms": 1_626_692_400_000,
     "as_of_ms": 1_626_692_400_000,
     "catching_up": False,
     "opens_at_ms": 1_626_699_600_000,
+    "postponed_from_ms": None,
+    "closes_at_ms": None,
     "outflow_per_minute": 1_000,
     "message": None,
     "ticket": None,
@@ -246,9 +260,10 @@ class Pages:
         ahead = status["ahead"] if phase in {"waiting", "paused"} else None
         before, count, after = _ahead_words(ahead, t)
         away = "" if not status["catching_up"] else phase if phase in {"number", "turn"} else "place"
-        checked = _moment(status["as_of_ms"], view.zone)
-        opens = None if status["opens_at_ms"] is None else _moment(status["opens_at_ms"], view.zone)
-        shows_opening = opens is not None and phase == "prequeue"
+        checked = moment(status["as_of_ms"], view.zone)
+        shows_opening = phase in BEFORE_OPENING and status["opens_at_ms"] is not None
+        opens = moment(status["opens_at_ms"], view.zone) if shows_opening else None
+        closes_ms = closes_soon_ms(status, phase)
         data = {"status": {**status}, "status_url": view.status_url, "room": view.room}
         values = {
             "room": view.room,
@@ -261,8 +276,13 @@ class Pages:
             "count_after": after,
             "number": _grouped(status["number"]),
             "eta": {"waiting": eta_words(status["eta_ms"], t), "paused": t["eta_paused"]}.get(phase, ""),
-            "opens": f"{opens:%Y-%m-%d %H:%M %Z}" if opens is not None and shows_opening else "",
-            "opens_iso": opens.isoformat(timespec="seconds") if opens is not None and shows_opening else "",
+            "opens": "" if opens is None else f"{opens:%Y-%m-%d %H:%M %Z}",
+            "opens_iso": "" if opens is None else opens.isoformat(timespec="seconds"),
+            "postponed": postponed_words(status, view.zone, t),
+            "ahead_row": ahead_words(status, phase, t),
+            "draw": draw_words(status, phase, view.zone, t),
+            "draw_url": f"{OWN_PATH}{view.room}/draw",
+            "closes": "" if closes_ms is None else time_words(closes_ms, status["server_time_ms"], view.zone),
             "message": status["message"] or "",
             "notice": t[f"notice_{view.notice}"] if view.notice is not None else "",
             "away": t[f"away_{away}"] if away else "",
@@ -305,8 +325,8 @@ def phase_of(status: Mapping[str, Any]) -> str:
             return "turn"
         case "at_door", _:
             return "door"
-        case _, "early" | "prequeue":
-            return "prequeue"
+        case _, ("early" | "prequeue") as before:
+            return str(before)
     if status["number"] is None:
         return "number"
     return "paused" if status["room_state"] == "paused" else "waiting"
@@ -316,8 +336,9 @@ def early_words(joins_ms: int | None, opens_ms: int | None) -> dict[str, str]:
     """From when one can line up, by language; empty where that is not known."""
     if joins_ms is None or opens_ms is None:
         return {}
-    when = {"joins": _moment(joins_ms, KST), "opens": _moment(opens_ms, KST)}
-    told = {name: f"{moment:%Y-%m-%d %H:%M %Z}" for name, moment in when.items()}
+    told = {
+        name: f"{moment(at_ms, KST):%Y-%m-%d %H:%M %Z}" for name, at_ms in (("joins", joins_ms), ("opens", opens_ms))
+    }
     return {language: t["early_from"].format(**told) for language, t in STRINGS.items()}
 
 
@@ -365,10 +386,6 @@ def _ahead_words(ahead: int | None, t: Mapping[str, str]) -> tuple[str, str, str
 def _grouped(number: int | None) -> str:
     """A number as both our languages group it; empty for none."""
     return "" if number is None else f"{number:,}"
-
-
-def _moment(at_ms: int, zone: tzinfo) -> datetime:
-    return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(zone)
 
 
 def _local(url: str | None) -> str:

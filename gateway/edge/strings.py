@@ -13,6 +13,8 @@ KO: Final[Mapping[str, str]] = {
     "lead_number": "대기 번호를 발급하고 있습니다. 잠시만 기다려 주십시오.",
     "head_prequeue": "아직 시작 전입니다",
     "lead_prequeue": "시작 시각이 되면 순서대로 입장합니다. 이 화면을 그대로 두시면 됩니다.",
+    "head_early": "다음 시작 시각까지 닫혀 있습니다",
+    "lead_early": "대기 번호와 순서는 그대로 유지됩니다. 다음 시작 시각이 되면 이 화면에서 자동으로 이어집니다.",
     "head_waiting": "접속 대기 안내",
     "lead_waiting": "접속하신 분이 많아 순서대로 안내해 드리고 있습니다. 그대로 기다려 주시면 됩니다.",
     "head_paused": "입장이 잠시 중단되었습니다",
@@ -32,6 +34,9 @@ KO: Final[Mapping[str, str]] = {
     "ahead_many": "명이 대기하고 있습니다",
     "ahead_none": "바로 다음 순서입니다",
     "ahead_title": "앞에 {ahead}명",
+    "ahead_row_label": "앞에 계신 분",
+    "ahead_row_one": "{n}명",
+    "ahead_row_many": "{n}명",
     "number_label": "나의 대기 번호",
     "eta_label": "예상 대기 시간",
     "eta_unknown": "아직 알 수 없습니다",
@@ -51,6 +56,22 @@ KO: Final[Mapping[str, str]] = {
     "countdown_label": "시작까지 남은 시간",
     "countdown_days": "{d}일 {time}",
     "opening": "곧 시작합니다",
+    "opening_draw": "추첨된 순서가 30초 안에 이 화면에 나타납니다. 먼저 확인하신다고 앞당겨지지 않습니다.",
+    "opening_line": "순서는 이미 정해져 있습니다. 30초 안에 이 화면이 자동으로 이어집니다.",
+    "postponed": "시작 시각이 변경되었습니다({before} → {after}).",
+    "kept_place": "받으신 순서는 그대로 유지됩니다.",
+    "kept_number": "받으신 대기 번호는 그대로 유지됩니다.",
+    "closes_label": "마감 시각",
+    # Lots: before they are drawn; to those who were early; to those who came after them.
+    "draw_before": (
+        "순서는 {time}에 그 전에 오신 모든 분을 대상으로 추첨하여 정합니다. "
+        "더 일찍 오시거나 새로 고침을 하셔도 순서가 앞당겨지지 않습니다."
+    ),
+    "draw_after": "미리 오신 {n}명의 순서를 시작 시각에 추첨으로 정하였습니다. 나의 순서는 {place}번째입니다.",
+    "draw_later": (
+        "시작 전에 오신 {n}명의 순서는 추첨으로 정하였고, 그 뒤로는 오신 순서대로입니다. 나의 순서는 {place}번째입니다."
+    ),
+    "draw_link": "추첨 공개 자료",
     "message_label": "운영 기관 안내",
     # Its advice.
     "advice_label": "이렇게 하시면 됩니다",
@@ -90,7 +111,7 @@ KO: Final[Mapping[str, str]] = {
     "early_title": "아직 대기 접수 전입니다",
     "early_reason": "이용 시간이 되기 전이라 아직 대기 순번을 드리지 않습니다.",
     "early_do": "위 시각 이후에 다시 접속해 주십시오. 그 전에 오셔도 순서가 빨라지지 않습니다.",
-    "early_from": "대기 접수 시작: {joins} · 이용 시작: {opens}",
+    "early_from": "대기 접수 시작: {joins}\n이용 시작: {opens}",
     "early_button": "다시 확인",
     "closed_title": "접속이 마감되었습니다",
     "closed_reason": "지금은 이용하실 수 있는 시간이 아닙니다.",
@@ -173,6 +194,8 @@ EN: Final[Mapping[str, str]] = {
     "lead_number": "Your number is being issued. This takes a moment.",
     "head_prequeue": "Not open yet",
     "lead_prequeue": "At opening time people go in by turn. Just leave this page open.",
+    "head_early": "Closed until the next opening",
+    "lead_early": "Your number and your place are kept. At the next opening this page goes on by itself.",
     "head_waiting": "You are in line",
     "lead_waiting": "Many people are here at once, so everyone goes in by turn. You only need to wait.",
     "head_paused": "Entry is paused for the moment",
@@ -191,6 +214,9 @@ EN: Final[Mapping[str, str]] = {
     "ahead_many": "people",
     "ahead_none": "You are next",
     "ahead_title": "{ahead} ahead",
+    "ahead_row_label": "Ahead of you",
+    "ahead_row_one": "{n} person",
+    "ahead_row_many": "{n} people",
     "number_label": "Your number",
     "eta_label": "Estimated wait",
     "eta_unknown": "we cannot say yet",
@@ -210,6 +236,22 @@ EN: Final[Mapping[str, str]] = {
     "countdown_label": "Opens in",
     "countdown_days": "{d} d {time}",
     "opening": "Opening now",
+    "opening_draw": "The place you have drawn appears here within half a minute. Looking first brings no better one.",
+    "opening_line": "Your place is settled already. This page goes on by itself within half a minute.",
+    "postponed": "The opening was moved from {before} to {after}.",
+    "kept_place": "Your place is kept.",
+    "kept_number": "Your number is kept.",
+    "closes_label": "Closes at",
+    "draw_before": (
+        "At {time}, everyone who is here by then gets a place by lot. "
+        "Coming earlier or reloading brings no better place."
+    ),
+    "draw_after": "Places were drawn by lot at opening among all who were here ({n}). Yours is {place}.",
+    "draw_later": (
+        "Places were drawn by lot among all who were here before opening ({n}); "
+        "after them people go in order of arrival. Yours is {place}."
+    ),
+    "draw_link": "The public record of the draw",
     "message_label": "From the organiser",
     "advice_label": "What you need to do",
     "advice_nothing": "Nothing. When it is your turn, this page moves on by itself.",
@@ -244,7 +286,7 @@ EN: Final[Mapping[str, str]] = {
     "early_title": "Too early to line up",
     "early_reason": "It is not open yet, and no places in line are given out so far.",
     "early_do": "Please come back at the time above. Coming earlier brings no better place.",
-    "early_from": "You can line up from {joins} · opens at {opens}",
+    "early_from": "You can line up from {joins}\nOpens at {opens}",
     "early_button": "Check again",
     "closed_title": "The line is closed",
     "closed_reason": "The service is not open at this time.",
@@ -327,12 +369,14 @@ STRINGS: Final[Mapping[str, Mapping[str, str]]] = {"ko": KO, "en": EN}
 # What the waiting page's script says by itself; the rest is in the page already.
 SCRIPT_WORDS: Final = (
     *(f"{part}_{phase}" for part in ("head", "lead") for phase in (
-        "number", "prequeue", "waiting", "paused", "door", "turn", "closed", "sold_out",
+        "number", "early", "prequeue", "waiting", "paused", "door", "turn", "closed", "sold_out",
     )),
     "ahead_before", "ahead_one", "ahead_many", "ahead_none", "ahead_title",
+    "ahead_row_one", "ahead_row_many",
     "eta_label", "eta_unknown", "eta_paused", "eta_soon", "eta_upto", "eta_about", "eta_between", "eta_between_long",
     "minutes_bare", "minutes_one", "minutes", "hours", "hours_minutes",
-    "countdown_days", "opening",
+    "countdown_days", "opening", "opening_draw", "opening_line",
+    "postponed", "kept_place", "kept_number", "draw_before", "draw_after", "draw_later",
     "connected", "updated", "offline", "catching_up",
     "away_number", "away_place", "away_turn",
     "turn_title", "turn_body",

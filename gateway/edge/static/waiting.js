@@ -10,11 +10,19 @@
   const LEAST_GAP_MS = 1000;
   const ANNOUNCE_MS = 30000;
   const CLOCKS_DIFFER_MS = 5000;
+  // After an opening everyone asks once, spread over a part of the time between their polls and at most over this.
+  const OPENING_SPREAD_MS = 25000;
+  const OPENING_SPREAD_PART = 4;
+  const CLOSES_SOON_MS = 1800000;
 
   const STATES = ['outside', 'waiting', 'called', 'at_door', 'inside', 'used', 'refused'];
   const ROOM_STATES = ['early', 'prequeue', 'open', 'paused', 'closed', 'sold_out', 'passthrough'];
   // In these the server has something other than this page to show.
   const MOVE_ON = ['outside', 'called', 'inside', 'used', 'refused'];
+
+  const BEFORE_OPENING = ['early', 'prequeue'];
+  const IN_LINE = ['early', 'prequeue', 'waiting', 'paused'];
+  const NEAR_THE_DOOR = ['number', 'waiting', 'paused', 'door'];
 
   const byId = (id) => document.getElementById('n-' + id);
   const data = JSON.parse(byId('data').textContent);
@@ -26,6 +34,7 @@
   let ticket = status.ticket;
   let serverAhead = status.server_time_ms - performance.now();
   let checkedAt = status.as_of_ms;
+  const serverNow = () => serverAhead + performance.now();
 
   // ---- words
 
@@ -37,6 +46,10 @@
   const calendar = inZone({
     month: 'long', day: 'numeric', weekday: 'short', hour: '2-digit', minute: '2-digit', timeZoneName: 'short',
   });
+  const day = inZone({ year: 'numeric', month: 'numeric', day: 'numeric' });
+  const hour = inZone({ hour: '2-digit', minute: '2-digit' });
+  const dated = inZone({ month: 'long', day: 'numeric', weekday: 'short', hour: '2-digit', minute: '2-digit' });
+  const timeWords = (at) => (day.format(at) === day.format(serverNow()) ? hour : dated).format(at);
   const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => values[name]);
 
   const duration = (minutes) => {
@@ -63,7 +76,7 @@
     if (s.room_state === 'closed' || s.room_state === 'sold_out') return s.room_state;
     if (s.state === 'called' || s.state === 'inside') return 'turn';
     if (s.state === 'at_door') return 'door';
-    if (s.room_state === 'early' || s.room_state === 'prequeue') return 'prequeue';
+    if (BEFORE_OPENING.includes(s.room_state)) return s.room_state;
     if (s.number === null) return 'number';
     return s.room_state === 'paused' ? 'paused' : 'waiting';
   };
@@ -72,6 +85,29 @@
   const awayWords = (phase) => {
     if (!status.catching_up) return '';
     return phase === 'number' ? words.away_number : phase === 'turn' ? words.away_turn : words.away_place;
+  };
+
+  const postponedWords = () => {
+    const times = [status.postponed_from_ms, status.opens_at_ms];
+    if (!times.every(Number.isFinite)) return '';
+    const moved = fill(words.postponed, { before: timeWords(times[0]), after: timeWords(times[1]) });
+    const kept = status.number === null ? '' : status.place === null ? words.kept_number : words.kept_place;
+    return (moved + ' ' + kept).trim();
+  };
+
+  const drawWords = (phase) => {
+    if (status.draw === 'pending' && BEFORE_OPENING.includes(phase) && status.opens_at_ms !== null) {
+      return fill(words.draw_before, { time: timeWords(status.opens_at_ms) });
+    }
+    if (status.draw !== 'drawn' || !IN_LINE.includes(phase) || !status.draw_size || status.place === null) return '';
+    const told = { n: grouped.format(status.draw_size), place: grouped.format(status.place) };
+    return fill(status.place <= status.draw_size ? words.draw_after : words.draw_later, told);
+  };
+
+  const aheadWords = (phase) => {
+    if (!BEFORE_OPENING.includes(phase) || status.ahead === null) return '';
+    if (status.ahead === 0) return words.ahead_none;
+    return fill(status.ahead === 1 ? words.ahead_row_one : words.ahead_row_many, { n: grouped.format(status.ahead) });
   };
 
   // ---- what the tab remembers across reloads: how far the bar came, how often it knocked. Nothing that lets anyone in.
@@ -158,19 +194,35 @@
     show('number-row', status.number !== null);
     put('message-text', status.message || '');
     show('message', Boolean(status.message));
-    const opens = phase === 'prequeue' && status.opens_at_ms !== null;
-    put('opens', opens ? calendar.format(status.opens_at_ms) : '');
-    show('opens-row', opens);
-    show('countdown', opens);
+    const moved = showOpening(phase);
     show('advice', phase !== 'closed' && phase !== 'sold_out');
 
     document.title = counted && status.ahead > 0
       ? fill(words.ahead_title, { ahead }) + ' · ' + words['head_' + phase]
       : words['head_' + phase];
     const wait = eta && words.eta_label + ': ' + eta;
-    announce(phase + away, [away, words['head_' + phase], before, status.ahead ? ahead : '', after, wait]
+    announce(phase + away + moved, [away, moved, words['head_' + phase], before, status.ahead ? ahead : '', after, wait]
       .filter(Boolean).join(' '));
     showSeconds();
+  };
+
+  // The opening, the place in it and the closing; returns what is said of a moved opening.
+  const showOpening = (phase) => {
+    const say = (id, place, text) => {
+      put(place, text);
+      show(id, text !== '');
+    };
+    const opens = BEFORE_OPENING.includes(phase) && status.opens_at_ms !== null;
+    say('opens-row', 'opens', opens ? calendar.format(status.opens_at_ms) : '');
+    show('countdown', opens);
+    say('ahead-row', 'ahead-told', aheadWords(phase));
+    say('draw', 'draw-text', drawWords(phase));
+    const left = Number.isFinite(status.closes_at_ms) ? status.closes_at_ms - serverNow() : 0;
+    const closes = NEAR_THE_DOOR.includes(phase) && left > 0 && left <= CLOSES_SOON_MS;
+    say('closes-row', 'closes', closes ? timeWords(status.closes_at_ms) : '');
+    const moved = postponedWords();
+    say('postponed', 'postponed', moved);
+    return moved;
   };
 
   const countdown = (ms) => {
@@ -183,11 +235,15 @@
   };
 
   const showSeconds = () => {
-    const server = serverAhead + performance.now();
+    const server = serverNow();
     put('clock', clock.format(server) + zone);
     put('device', clock.format(Date.now()));
     show('differ', Math.abs(server - Date.now()) > CLOCKS_DIFFER_MS);
-    if (status.opens_at_ms !== null) put('left', countdown(status.opens_at_ms - server));
+    if (status.opens_at_ms === null) return;
+    const left = status.opens_at_ms - server;
+    put('left', countdown(left));
+    const settled = status.place !== null ? words.opening_line : status.draw === 'pending' ? words.opening_draw : '';
+    put('opening', left > 0 ? '' : settled);
   };
 
   const showLink = (state) => {
@@ -209,6 +265,17 @@
   let askedAt = -LEAST_GAP_MS;
 
   const toldWait = () => Math.min(Math.max(status.poll_after_ms, LEAST_GAP_MS), LONGEST_WAIT_MS);
+  // Told to ask after the opening, everyone asks soon after it instead: not before, as nobody is admitted then, and not
+  // all at once, as nobody gains by it. So too in the moment when lots are being drawn.
+  const nextAsk = () => {
+    const told = toldWait();
+    const drawing = status.draw === 'pending' && status.room_state === 'open';
+    if ((!BEFORE_OPENING.includes(status.room_state) && !drawing) || status.opens_at_ms === null || status.catching_up) {
+      return told;
+    }
+    const spread = Math.min(told / OPENING_SPREAD_PART, OPENING_SPREAD_MS) * Math.random();
+    return Math.min(told, Math.max(0, status.opens_at_ms - serverNow()) + LEAST_GAP_MS + spread);
+  };
   const askIn = (ms) => {
     clearTimeout(timer);
     timer = setTimeout(ask, ms);
@@ -226,6 +293,8 @@
     && Number.isFinite(a.poll_after_ms) && Number.isFinite(a.server_time_ms)
     // A gateway of an older version does not say these yet.
     && (a.as_of_ms === undefined || Number.isFinite(a.as_of_ms))
+    && [a.postponed_from_ms, a.closes_at_ms, a.draw_size].every((value) => value === undefined || isCount(value))
+    && (a.draw === undefined || isText(a.draw))
     && (a.catching_up === undefined || typeof a.catching_up === 'boolean')
     && (a.eta_ms === null || (Array.isArray(a.eta_ms) && a.eta_ms.length === 2 && a.eta_ms.every(Number.isFinite)))
     && isText(a.message) && isText(a.ticket);
@@ -266,7 +335,7 @@
       moveOn();
     } else {
       if (recall('tries')) remember('tries', 0);
-      askIn(toldWait());
+      askIn(nextAsk());
     }
   };
 
@@ -346,5 +415,5 @@
   showStatus();
   // A visitor without a number holds only a knock: the number is issued to whoever brings it back.
   if (status.number === null) askSoon();
-  else askIn(toldWait());
+  else askIn(nextAsk());
 })();

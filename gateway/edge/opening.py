@@ -1,0 +1,64 @@
+"""What the waiting page says on opening day beside the countdown: a moved opening, lots, a closing that is near. Pure.
+
+The script says the same by the same rules, in the reader's own zone (`showOpening`).
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, tzinfo
+from typing import Any, Final
+
+# A closing is news only when it is this near.
+CLOSES_SOON_MS: Final = 30 * 60_000
+
+# The faces of the page that count down to an opening.
+BEFORE_OPENING: Final = frozenset({"prequeue", "early"})
+_IN_LINE: Final = BEFORE_OPENING | {"waiting", "paused"}
+_NEAR_THE_DOOR: Final = frozenset({"number", "waiting", "paused", "door"})
+
+
+def moment(at_ms: int, zone: tzinfo) -> datetime:
+    return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(zone)
+
+
+def time_words(at_ms: int, now_ms: int, zone: tzinfo) -> str:
+    """A time of day with its zone; with its date too unless that is today's."""
+    at = moment(at_ms, zone)
+    return f"{at:%H:%M %Z}" if at.date() == moment(now_ms, zone).date() else f"{at:%Y-%m-%d %H:%M %Z}"
+
+
+def postponed_words(status: Mapping[str, Any], zone: tzinfo, t: Mapping[str, str]) -> str:
+    """That the opening was moved, and what of the reader's is kept; empty if it was not."""
+    before_ms, after_ms, now_ms = (status[key] for key in ("postponed_from_ms", "opens_at_ms", "server_time_ms"))
+    if before_ms is None or after_ms is None:
+        return ""
+    before, after = (time_words(at_ms, now_ms, zone) for at_ms in (before_ms, after_ms))
+    kept = "" if status["number"] is None else t["kept_number" if status["place"] is None else "kept_place"]
+    return f"{t['postponed'].format(before=before, after=after)} {kept}".rstrip()
+
+
+def draw_words(status: Mapping[str, Any], phase: str, zone: tzinfo, t: Mapping[str, str]) -> str:
+    """How lots decide, or have decided, the reader's place; empty where they do not."""
+    opens_ms, size, place = status["opens_at_ms"], status["draw_size"], status["place"]
+    if status["draw"] == "pending" and phase in BEFORE_OPENING and opens_ms is not None:
+        return t["draw_before"].format(time=time_words(opens_ms, status["server_time_ms"], zone))
+    # Lots among nobody were none.
+    if status["draw"] == "drawn" and phase in _IN_LINE and size and place is not None:
+        return t["draw_after" if place <= size else "draw_later"].format(n=f"{size:,}", place=f"{place:,}")
+    return ""
+
+
+def closes_soon_ms(status: Mapping[str, Any], phase: str) -> int | None:
+    """When the room closes, to somebody who might not get in before."""
+    closes_ms: int | None = status["closes_at_ms"]
+    if closes_ms is None or phase not in _NEAR_THE_DOOR:
+        return None
+    return closes_ms if 0 < closes_ms - status["server_time_ms"] <= CLOSES_SOON_MS else None
+
+
+def ahead_words(status: Mapping[str, Any], phase: str, t: Mapping[str, str]) -> str:
+    """Before an opening, how many go in first; empty while places are not known."""
+    ahead = status["ahead"]
+    if ahead is None or phase not in BEFORE_OPENING:
+        return ""
+    key = "ahead_none" if ahead == 0 else "ahead_row_one" if ahead == 1 else "ahead_row_many"
+    return t[key].format(n=f"{ahead:,}")
