@@ -5,13 +5,15 @@ Exit codes: 0 done, 1 it could not be done, 2 the settings or the command line a
 
 import argparse
 import os
+import re
 import runpy
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
-from gateway import demo, keys
+from gateway import demo, draw_check, draw_files, keys
 from gateway.edge import certificate
 from gateway.edge.pages import Pages
 from gateway.edge.proxy.servers import tls_context
@@ -25,6 +27,9 @@ from shared.passes import ALGORITHMS
 DONE: Final = 0
 FAILED: Final = 1
 WRONG: Final = 2
+
+# Before each finding about a draw.
+_MARKS: Final[Mapping[bool | None, str]] = {True: "ok  ", False: "NO  ", None: "    "}
 
 # Programs of their own: called with the rest of the command line, never imported (the packages stay apart).
 PROGRAMS: Final = ("booking", "loadtest")
@@ -86,6 +91,17 @@ def _parser() -> argparse.ArgumentParser:
         if name == "retire":
             action.add_argument("kid", help="the key's id, as `list` shows it")
         action.set_defaults(run=_keys, action=name)
+
+    draw = commands.add_parser("draw", help="check how places were drawn")
+    verify = draw.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "verify", help="recompute a draw from its public page (docs/draw.md)"
+    )
+    verify.add_argument("page", metavar="FILE_OR_URL", help="the page /_sunbeon/ROOM/draw, saved or asked for now")
+    verify.add_argument("--before", metavar="FILE", action="append", default=[], help="the same, saved earlier")
+    verify.add_argument("--commitment", type=_hash, metavar="HEX", help="the commitment, noted earlier")
+    verify.add_argument("--number", type=_number, action="append", default=[], help="tell the place of this number")
+    verify.add_argument("--places", type=Path, metavar="CSV", help="lines of number,place that visitors were told")
+    verify.set_defaults(run=_verify_draw)
 
     for program, text in (("booking", "the booking site alone"), ("loadtest", "replay an opening against a gateway")):
         commands.add_parser(program, help=text)
@@ -199,6 +215,37 @@ def _keys(arguments: argparse.Namespace, _environ: Mapping[str, str]) -> int:
                 state = "signs" if info.signs else "valid"
                 print(f"{info.kid}  {info.use:<8} {info.algorithm:<8} {info.created}  {state}")
     return DONE
+
+
+def _verify_draw(arguments: argparse.Namespace, _environ: Mapping[str, str]) -> int:
+    began_s = time.monotonic()
+    page = draw_files.load(arguments.page)
+    print(f"room {page.room}, epoch {page.epoch}, {page.recipe}")
+    findings = draw_check.verify(
+        page,
+        earlier={name: draw_files.load(name) for name in arguments.before},
+        commitment=arguments.commitment,
+        numbers=arguments.number,
+        places=None if arguments.places is None else draw_files.read_places(arguments.places),
+    )
+    holds = True
+    for finding in findings:
+        holds = holds and finding.holds is not False
+        print(f"{_MARKS[finding.holds]} {finding.says}")
+    print(f"{'the draw holds' if holds else 'THE DRAW DOES NOT HOLD'} ({time.monotonic() - began_s:.1f} s)")
+    return DONE if holds else FAILED
+
+
+def _hash(text: str) -> str:
+    if re.fullmatch(r"[0-9a-fA-F]{64}", text) is None:
+        raise argparse.ArgumentTypeError("not 64 hexadecimal digits")
+    return text.lower()
+
+
+def _number(text: str) -> int:
+    if re.fullmatch(r"[1-9][0-9]{0,17}", text) is None:
+        raise argparse.ArgumentTypeError("not a queue number")
+    return int(text)
 
 
 def _url(address: tuple[str, int], scheme: str = "http") -> str:
