@@ -58,7 +58,7 @@ KO: Final[Mapping[str, str]] = {
     "opening": "곧 시작합니다",
     "opening_draw": "추첨된 순서가 30초 안에 이 화면에 나타납니다. 먼저 확인하신다고 앞당겨지지 않습니다.",
     "opening_line": "순서는 이미 정해져 있습니다. 30초 안에 이 화면이 자동으로 이어집니다.",
-    "postponed": "시작 시각이 변경되었습니다({before} → {after}).",
+    "postponed": "시작 시각이 변경되었습니다. 변경 전 {before}, 변경 후 {after}입니다.",
     "kept_place": "받으신 순서는 그대로 유지됩니다.",
     "kept_number": "받으신 대기 번호는 그대로 유지됩니다.",
     "closes_label": "마감 시각",
@@ -111,7 +111,7 @@ KO: Final[Mapping[str, str]] = {
     "early_title": "아직 대기 접수 전입니다",
     "early_reason": "이용 시간이 되기 전이라 아직 대기 순번을 드리지 않습니다.",
     "early_do": "위 시각 이후에 다시 접속해 주십시오. 그 전에 오셔도 순서가 빨라지지 않습니다.",
-    "early_from": "대기 접수 시작: {joins}\n이용 시작: {opens}",
+    "early_from": "대기 접수 시작:\n{joins}\n이용 시작:\n{opens}",
     "early_button": "다시 확인",
     "closed_title": "접속이 마감되었습니다",
     "closed_reason": "지금은 이용하실 수 있는 시간이 아닙니다.",
@@ -236,7 +236,7 @@ EN: Final[Mapping[str, str]] = {
     "countdown_label": "Opens in",
     "countdown_days": "{d} d {time}",
     "opening": "Opening now",
-    "opening_draw": "The place you have drawn appears here within half a minute. Looking first brings no better one.",
+    "opening_draw": "The place you have drawn appears here within half a minute. Being first brings no better one.",
     "opening_line": "Your place is settled already. This page goes on by itself within half a minute.",
     "postponed": "The opening was moved from {before} to {after}.",
     "kept_place": "Your place is kept.",
@@ -246,10 +246,10 @@ EN: Final[Mapping[str, str]] = {
         "At {time}, everyone who is here by then gets a place by lot. "
         "Coming earlier or reloading brings no better place."
     ),
-    "draw_after": "Places were drawn by lot at opening among all who were here ({n}). Yours is {place}.",
+    "draw_after": "Places were drawn by lot at opening among all who were here ({n}). Your place is {place}.",
     "draw_later": (
         "Places were drawn by lot among all who were here before opening ({n}); "
-        "after them people go in order of arrival. Yours is {place}."
+        "after them people go in order of arrival. Your place is {place}."
     ),
     "draw_link": "The public record of the draw",
     "message_label": "From the organiser",
@@ -286,7 +286,7 @@ EN: Final[Mapping[str, str]] = {
     "early_title": "Too early to line up",
     "early_reason": "It is not open yet, and no places in line are given out so far.",
     "early_do": "Please come back at the time above. Coming earlier brings no better place.",
-    "early_from": "You can line up from {joins}\nOpens at {opens}",
+    "early_from": "You can line up from:\n{joins}\nOpens at:\n{opens}",
     "early_button": "Check again",
     "closed_title": "The line is closed",
     "closed_reason": "The service is not open at this time.",

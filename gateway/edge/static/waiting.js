@@ -242,6 +242,7 @@
     if (status.opens_at_ms === null) return;
     const left = status.opens_at_ms - server;
     put('left', countdown(left));
+    show('left-label', left > 0);
     const settled = status.place !== null ? words.opening_line : status.draw === 'pending' ? words.opening_draw : '';
     put('opening', left > 0 ? '' : settled);
   };

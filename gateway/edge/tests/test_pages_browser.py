@@ -179,6 +179,12 @@ def test_the_page_without_its_script_says_what_the_script_says(gate, visit):
     waits_s = [(0, 0), (9, 60), (10, 61), (60, 60), (700, 1130), (1201, 1210), (2000, 2610), (5400, 5401)]
     waits_s += [(3000, 9000), (17_990, 18_010), (60_000, 86_401), (180_000, 341_160)]
     cases += [status(eta_ms=[low * 1000, high * 1000]) for low, high in waits_s]
+    later = status()["server_time_ms"] + 86_400_000
+    opening = {"room_state": "prequeue", "opens_at_ms": later}
+    cases += [status(**opening, ahead=ahead) for ahead in (0, 1, 2, None)]
+    cases += [status(**opening, draw="pending", place=None, ahead=None), status(**opening, postponed_from_ms=later - 1)]
+    cases += [status(draw="drawn", draw_size=size) for size in (0, 1_234_566, 1_234_567)]
+    cases += [status(closes_at_ms=status()["server_time_ms"] + minutes * 60_000) for minutes in (20, 40)]
     page = visit()
     for language in ("ko", "en"):
         gate.language = language
@@ -194,8 +200,14 @@ def test_the_page_without_its_script_says_what_the_script_says(gate, visit):
                         const place = root.getElementById('n-' + id);
                         return place.closest('[hidden]') ? '' : place.textContent.trim().slice(0, 60);
                     };
-                    return ['head', 'lead', 'before', 'count', 'after', 'eta', 'number', 'message-text', 'advice']
-                        .map((id) => [id, seen(plain, id), seen(document, id)]).filter(([, a, b]) => a !== b);
+                    const drawn = seen(document, 'draw-text').includes('1,234,56') ? ['draw-text'] : [];
+                    const alike = ['head', 'lead', 'before', 'count', 'after', 'eta', 'number', 'message-text',
+                        'advice', 'ahead-told', ...drawn];
+                    // Times are written in the reader's own way.
+                    const there = ['opens', 'closes', 'postponed', 'draw-text'];
+                    return alike.map((id) => [id, seen(plain, id), seen(document, id)])
+                        .concat(there.map((id) => [id, seen(plain, id) !== '', seen(document, id) !== '']))
+                        .filter(([, a, b]) => a !== b);
                 }"""
             )
             if case["number"] is not None:
@@ -290,7 +302,8 @@ def test_without_a_script_the_page_says_it_too(gate, visit):
 def test_answers_of_an_older_gateway_are_understood(gate, visit):
     """While gateways are replaced one by one, a page of a new one may ask an old one."""
     old = status(ahead=42)
-    del old["as_of_ms"], old["catching_up"]
+    for name in ("as_of_ms", "catching_up", "draw", "draw_size", "postponed_from_ms", "closes_at_ms"):
+        del old[name]
     gate.answer = lambda: (200, "application/json", json.dumps(old))
     page = visit()
     comes(page, "count", "42")
@@ -424,6 +437,98 @@ def test_before_opening_it_counts_down_by_the_servers_clock(gate, visit):
     gate.page_status = {**gate.page_status, "opens_at_ms": now - 1}
     page.reload()
     assert text(page, "left") == "Opening now"
+    assert page.locator("#n-left-label").is_hidden()
+    assert "settled already" in text(page, "opening")
+    gate.page_status = {**gate.page_status, "draw": "pending", "place": None, "ahead": None}
+    page.reload()
+    assert "brings no better one" in text(page, "opening")
+
+
+def load_anew(page, gate, *, lot):
+    """Load the page once more, with a lot that always falls so."""
+    page.context.add_init_script(f"Math.random = () => {lot}")
+    gate.polls.clear()
+    page.reload()
+
+
+def stop_its_clock(page):
+    """From now on only `run_for` moves it. It is a second ahead, and by what loading took."""
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
+
+
+def asks_within(page, seconds):
+    """Whether the page asks while its clock moves by so much."""
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.clock.run_for(seconds * 1000)
+    page.evaluate("0")  # what happened before this has been told
+    return any(STATUS_URL in url for url in asked)
+
+
+@pytest.mark.parametrize(("lot", "quiet_s"), [(0, 215), (1, 241)])
+def test_after_the_opening_the_page_asks_at_a_moment_drawn_by_lot(gate, visit, lot, quiet_s):
+    """One to 26 seconds after it, so that not everyone asks at once; a page that was told to ask much later."""
+    now = 1_800_000_000_000
+    gate.page_status = status(
+        room_state="prequeue", server_time_ms=now, opens_at_ms=now + 240_000, poll_after_ms=300_000
+    )
+    page = visit()
+    page.clock.install(time=time.time())
+    load_anew(page, gate, lot=lot)
+    stop_its_clock(page)
+    assert not asks_within(page, quiet_s)
+    assert asks_within(page, 50)
+
+
+def test_in_the_moment_when_lots_are_drawn_the_page_asks_again_soon(gate, visit):
+    now = 1_800_000_000_000
+    gate.page_status = status(
+        draw="pending", place=None, ahead=None, server_time_ms=now, opens_at_ms=now - 1, poll_after_ms=300_000
+    )
+    page = visit()
+    load_anew(page, gate, lot=0)
+    until(lambda: gate.polls)
+
+
+def test_while_the_line_cannot_be_asked_an_opening_is_no_reason_to_ask_sooner_than_told(gate, visit):
+    now = 1_800_000_000_000
+    gate.page_status = status(
+        room_state="prequeue", catching_up=True, server_time_ms=now, opens_at_ms=now + 1_000, poll_after_ms=300_000
+    )
+    page = visit()
+    page.clock.install(time=time.time())
+    load_anew(page, gate, lot=0)
+    stop_its_clock(page)
+    assert not asks_within(page, 60)
+
+
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("en", "The opening was moved from 20:00 to 22:00. Your place is kept."),
+        ("ko", "변경 전 20:00, 변경 후 22:00입니다. 받으신 순서는 그대로 유지됩니다."),
+    ],
+)
+def test_an_opening_that_is_moved_is_told_in_the_readers_time_and_read_aloud(gate, visit, language, sentence):
+    eight = 1_626_692_400_000  # 20:00 in Seoul, 19 July 2021
+    gate.language = language
+    before = {"room_state": "prequeue", "server_time_ms": eight - 1_800_000, "opens_at_ms": eight}
+    gate.page_status = status(**before)
+    gate.answer = lambda: (200, "application/json", json.dumps(status(**before)))
+    page = visit(timezone_id="Asia/Seoul")
+    until(lambda: gate.polls)
+    assert page.locator("#n-postponed").is_hidden()
+    moved = {**before, "opens_at_ms": eight + 7_200_000, "postponed_from_ms": eight}
+    gate.answer = lambda: (200, "application/json", json.dumps(status(**moved)))
+    comes(page, "postponed", sentence)
+    assert page.locator("#n-postponed").is_visible()
+    assert sentence in text(page, "live")
+    assert text(page, "left")[:5] in {"02:30", "02:29"}
+    tomorrow = {**moved, "opens_at_ms": eight + 50_400_000}
+    gate.answer = lambda: (200, "application/json", json.dumps(status(**tomorrow)))
+    comes(page, "postponed", {"en": "July 20", "ko": "7월 20일"}[language])
+    gate.answer = lambda: (200, "application/json", json.dumps(status()))
+    page.locator("#n-postponed").wait_for(state="hidden", timeout=8000)
 
 
 def test_leaving_takes_two_steps_and_needs_no_script(gate, visit):
@@ -470,6 +575,13 @@ def test_nothing_needs_sideways_scrolling_on_a_narrow_screen(gate, visit, langua
     opens_at_ms = time.time_ns() // 1_000_000 + 100 * 86_400_000
     views = [status(state=state, room_state=room, opens_at_ms=opens_at_ms) for state, room in SAMPLE_STATES]
     views = [{**each, "number": 10_000_000, "ahead": 9_999_999, "eta_ms": [180_000_000, 341_160_000]} for each in views]
+    before = {"room_state": "prequeue", "eta_ms": None, "opens_at_ms": opens_at_ms}
+    views += [
+        status(**before, draw="pending", place=None, ahead=None),
+        status(**before, draw="drawn", draw_size=10_000_000, place=9_999_999, postponed_from_ms=opens_at_ms - 1),
+        status(**{**before, "opens_at_ms": 1}),
+        status(draw="drawn", draw_size=9_999_998, place=9_999_999, closes_at_ms=time.time_ns() // 1_000_000 + 60_000),
+    ]
     views += [{**each, "eta_ms": None, "catching_up": True} for each in views]
     page = visit(viewport={"width": 320, "height": 640}, color_scheme="dark", reduced_motion="reduce")
 
