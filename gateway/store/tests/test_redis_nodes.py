@@ -119,7 +119,7 @@ async def test_one_node_is_enough_to_find_the_cluster_and_one_that_is_gone_does_
 async def test_a_server_of_a_cluster_that_is_gone_takes_only_its_rooms_along(stores):
     with Cluster(node_timeout_ms=60_000) as cluster:
         rooms = [f"hall{each}" for each in range(12)]
-        store = await opened(stores(cluster.url, timeout_s=1), *rooms)
+        store = await opened(stores(cluster.url, timeout_s=2), *rooms)
         owners = {room: cluster.owner(stores.key("line", room)) for room in rooms}
         lost = owners[rooms[0]]
         elsewhere = [room for room in rooms if owners[room] is not lost]
