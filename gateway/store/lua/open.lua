@@ -25,7 +25,7 @@ if not line[1] then
   end
 elseif line[1] ~= ARGV[7] then
   return {'schema', line[1]}
-elseif line[2] ~= server() then
+elseif line[2] ~= server() or (ARGV[1] ~= '' and ARGV[1] ~= line[2]) then
   return {'fenced'}
 end
 local reply = snapshot('ok')

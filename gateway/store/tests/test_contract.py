@@ -708,3 +708,14 @@ async def test_a_number_that_is_no_news_or_of_another_epoch_changes_nothing(stor
     for epoch, number in ((1, 3), (1, 0), (2, 9), (0, 9)):
         seen = await store.acknowledge("hall", epoch, number)
         assert replace(seen, now_ms=0) == replace(before, now_ms=0)
+
+
+async def test_a_file_that_comes_to_what_an_operator_has_set_already_changes_no_version(store, store_factory):
+    await opened(store)
+    await store.update_settings("hall", {"new_users_per_minute": 77}, expected_version=1)
+    again = await store_factory().open_room("hall", replace(LIMITS, new_users_per_minute=77))
+    assert again.limits.version == 2
+    after = await store.update_settings("hall", {"new_users_per_minute": 78}, expected_version=2)
+    assert after.limits.version == 3
+    # And the file's value counts as the file's from now on.
+    assert (await store_factory().open_room("hall", replace(LIMITS, new_users_per_minute=77))).limits == after.limits
