@@ -417,3 +417,12 @@ async def test_a_clock_set_back_while_gateways_testify_makes_nobody_wait_for_it(
         await one.load("hall")
     await asyncio.sleep(0.01)
     await hall.settle(one, other)
+
+
+async def test_gateways_that_were_killed_long_ago_are_forgotten_when_another_starts(hall):
+    await hall.open()
+    gateways = hall.key("gateways")
+    now_ms = int(hall.server.time()[0]) * 1000
+    hall.server.hset(gateways, mapping={"old": now_ms - 4_000_000, "to:old": "to x", "lately": now_ms - 60_000})
+    await hall.gateway().open_room("hall", LIMITS)
+    assert set(hall.server.hkeys(gateways)) == {b"lately", hall.gateways[0].gateway.encode()}
