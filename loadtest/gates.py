@@ -6,8 +6,8 @@ again at once where there are others. Whoever answers is sent the site's own nam
 
 import asyncio
 import random
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,11 +49,17 @@ class Gates:
         chosen = self._rng.choice(others or found)
         return Target(str(chosen), URL(f"{chosen}{url.raw_path_qs}", encoded=True), first.authority)
 
-    async def watch(self, session: aiohttp.ClientSession, operators: Sequence[str]) -> None:
-        """Ask each gateway whether it is ready, until cancelled. operators: their operator APIs, in the same order."""
-        async with asyncio.TaskGroup() as group:
-            for index, base in enumerate(operators):
-                group.create_task(self._look(session, index, URL(base).with_path("/readyz")))
+    @asynccontextmanager
+    async def watched(self, session: aiohttp.ClientSession, operators: Sequence[str]) -> AsyncIterator[None]:
+        """Meanwhile, ask each gateway whether it is ready. operators: their operator APIs, in the same order."""
+        urls = [URL(base).with_path("/readyz") for base in operators]
+        tasks = [asyncio.create_task(self._look(session, index, url)) for index, url in enumerate(urls)]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.wait(tasks)
 
     async def _look(self, session: aiohttp.ClientSession, index: int, url: URL) -> None:
         while True:

@@ -6,8 +6,8 @@ all journeys are over, at `max_s`, or when `stop` is set; what is known by then 
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -88,7 +88,7 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
             session = await stack.enter_async_context(open_session(SAMPLE_LIMIT_S))
             operator = OperatorApi(session, options.operator_urls, options.operator_token, client.watch)
             if len(options.urls) > 1 and len(options.operator_urls) == len(options.urls):
-                await stack.enter_async_context(_beside(gates.watch(session, options.operator_urls)))
+                await stack.enter_async_context(gates.watched(session, options.operator_urls))
         site = await find_room(options, client, operator)
         if operator is not None:
             await stack.enter_async_context(limits_of_run(operator, site.room, options))
@@ -244,17 +244,6 @@ def _waits(visitor: Visitor) -> bool:
     journey = visitor.journey
     turn = journey.current
     return journey.ending is Ending.UNFINISHED and turn is not None and turn.number is not None and not visitor.entered
-
-
-@asynccontextmanager
-async def _beside(work: Coroutine[None, None, None]) -> AsyncIterator[None]:
-    """Run a coroutine beside the body, cancelled with it."""
-    task = asyncio.create_task(work)
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.wait((task,))
 
 
 def _journey(plan: VisitorPlan) -> Journey:

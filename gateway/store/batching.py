@@ -17,7 +17,7 @@ Q = TypeVar("Q")
 A = TypeVar("A")
 
 # A transaction of this many takes some milliseconds: longer ones would make other processes wait for their turn.
-MAX_BATCH: Final = 512
+MAX_BATCH: Final = 256
 
 
 class Gatherer(Generic[Q, A]):

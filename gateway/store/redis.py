@@ -99,7 +99,7 @@ class RedisStore:
             await check_servers(self._link)
             self._checked = True
         line = self._line(room)
-        await check_room(self._link, line.keys[0])
+        await check_room(self._link, line.keys)
         first = replace(limits, version=1)
         given = encode_limits(first)
         hold = int(self._mend_patience_ms > 0)
@@ -112,9 +112,7 @@ class RedisStore:
             if not changed:
                 return snapshot
             merged = patched(snapshot.limits, changed)
-            if merged != snapshot.limits:
-                merged = replace(merged, version=snapshot.limits.version + 1)
-            reply = await self._set(line, snapshot.limits.version, merged, given)
+            reply = await self._set(line, snapshot.limits, merged, given)
             if reply[0] == b"ok":
                 line.file_limits = given
                 return line.see(reply)
@@ -217,8 +215,8 @@ class RedisStore:
             version = snapshot.limits.version
             if expected_version is not None and expected_version != version:
                 raise VersionConflict(snapshot)
-            limits = patched(snapshot.limits, {**patch, "version": version + 1})
-            reply = await self._set(line, version, limits, "")
+            # Also where nothing differs: who changes a room sees its version grow.
+            reply = await self._set(line, snapshot.limits, patched(snapshot.limits, {**patch, "version": version}), "")
             snapshot = line.see(reply)
             if reply[0] == b"ok":
                 return snapshot
@@ -270,8 +268,12 @@ class RedisStore:
             await asyncio.sleep(MEND_PAUSE_MS / 1000)
         return await self._call(line, "open", arguments, durable=True, opening=True)
 
-    async def _set(self, line: RoomLine, version: int, limits: Limits, file_limits: str) -> list[Any]:
-        arguments: list[Argument] = [version, encode_limits(limits), file_limits, *_extracts(limits)]
+    async def _set(self, line: RoomLine, before: Limits, limits: Limits, file_limits: str) -> list[Any]:
+        """Settings in place of `before`, as the next version; a file that changes nothing leaves version and text."""
+        text = ""
+        if not file_limits or limits != before:
+            text = encode_limits(replace(limits, version=before.version + 1))
+        arguments: list[Argument] = [before.version, text, file_limits, *_extracts(limits)]
         return await self._call(line, "settings", arguments, durable=True)
 
     def _line(self, room: str) -> RoomLine:

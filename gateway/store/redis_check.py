@@ -33,8 +33,9 @@ async def check_servers(link: Link) -> None:
         raise failure(link.reach, error) from error
 
 
-async def check_room(link: Link, key: str) -> None:
-    """Raises `StoreMisconfigured` if the room's keys lie in a slot of a cluster that is half moved."""
+async def check_room(link: Link, keys: Sequence[str]) -> None:
+    """Raises `StoreMisconfigured` if the keys lie in a half moved slot of a cluster, or may not be worked on."""
+    key = keys[0]
     try:
         async with asyncio.timeout(_TIME_S):
             server = await link.server_of(key)
@@ -47,6 +48,10 @@ async def check_room(link: Link, key: str) -> None:
             f"{link.reach}: slot {slot}, where this room lives, is half moved to another server; "
             "finish it (redis-cli --cluster fix) and start again"
         )
+    denied = (await link.call("permissions", keys, []))[1:]
+    if denied:
+        names = ", ".join(name.decode() for name in denied)
+        raise StoreMisconfigured(f"{link.reach}: the user lacks a permission ({names} on {key.rpartition(':')[0]}:*)")
 
 
 def check_type_and_schema(room: str, reply: Sequence[Any], schema: int) -> None:

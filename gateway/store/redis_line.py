@@ -73,7 +73,7 @@ class RoomLine:
             mono_ms=self._mono_ms(),
             wall_ms=self._wall_ms(),
         )
-        if abs(reading.jump_ms) >= _JUMP_TOLD_MS and reading.shift_ms != self.shift_ms:
+        if abs(reading.jump_ms) >= _JUMP_TOLD_MS and abs(reading.shift_ms - self.shift_ms) >= _JUMP_TOLD_MS:
             told = {"room": self.room, "jump_ms": reading.jump_ms, "shift_ms": reading.shift_ms}
             _LOG.warning("the store's clock jumped; the line goes on by its own", extra=told)
         self.shift_ms = reading.shift_ms

@@ -197,7 +197,9 @@ def _connection(url: RedisUrl, access: Access) -> dict[str, Any]:
         "db": url.db,
         "username": url.user,
         "password": access.password if access.password is not None else url.password,
-        "socket_timeout": access.timeout_s,
+        # Who asks bounds it. redis-py's own bound makes a task of each command, and on Python 3.11 loses a cancellation
+        # that comes while it is sent: the asker then waits once more as long.
+        "socket_timeout": None,
         "socket_connect_timeout": access.timeout_s * CONNECT_PART,
         "retry": Retry(NoBackoff(), 0),
         "protocol": 2,

@@ -61,15 +61,13 @@ async def test_a_gateway_that_is_not_ready_gets_nobody_until_it_is() -> None:
     for server in servers:
         await server.start_server()
     gates = Gates(PAGES[:2])
-    async with aiohttp.ClientSession() as session:
-        task = asyncio.create_task(gates.watch(session, [str(server.make_url("/")) for server in servers]))
+    urls = [str(server.make_url("/")) for server in servers]
+    async with aiohttp.ClientSession() as session, gates.watched(session, urls):
         await looked_at({"http://127.0.0.1:1"})
         statuses[1] = 200
         await looked_at({"http://127.0.0.1:1", "http://127.0.0.1:2"})
         await servers[0].close()
         await looked_at({"http://127.0.0.1:2"})
-        task.cancel()
-        await asyncio.wait((task,))
     await servers[1].close()
     assert min(looks.values()) > 0
 

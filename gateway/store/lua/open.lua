@@ -27,8 +27,14 @@ if not line[1] then
   end
 elseif line[1] ~= ARGV[6] then
   return {'schema', line[1]}
-elseif line[2] ~= server() then
+elseif line[2] ~= server() or (ARGV[1] ~= '' and ARGV[1] ~= line[2]) then
   return {'fenced'}
+end
+-- Who was killed did not say goodbye.
+local gateways = redis.call('HGETALL', GATEWAYS)
+for i = 1, #gateways, 2 do
+  local heard = tonumber(gateways[i + 1])
+  if heard and heard < raw_ms() - 3600000 then redis.call('HDEL', GATEWAYS, gateways[i], 'to:' .. gateways[i]) end
 end
 local reply = snapshot('ok')
 reply[#reply + 1] = redis.call('HGET', LINE, 'file_limits')

@@ -74,7 +74,12 @@ class AllAlike(RuleBasedStateMachine):
             self.run(side.opened(store))
         return stores
 
-    @initialize(ceiling=st.integers(1, 6), idle_ms=st.integers(1, 50), session_ms=st.integers(1, 200))
+    @initialize(
+        ceiling=st.integers(1, 6),
+        # A renewal is written down from a tenth of it on.
+        idle_ms=st.integers(1, 5).map(lambda tenth: 10 * tenth) | st.integers(1, 50),
+        session_ms=st.integers(1, 200),
+    )
     def begin(self, ceiling: int, idle_ms: int, session_ms: int) -> None:
         self.limits = Limits(total_active_users=ceiling, idle_limit_ms=idle_ms, session_length_ms=session_ms)
         self.model = LineModel(self.limits)

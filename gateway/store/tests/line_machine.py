@@ -66,6 +66,15 @@ class LineMachine(AllAlike):
             assert (epoch, number) not in self.numbers
             self.numbers.add((epoch, number))
 
+    @rule(which=handles, late=behind, more=st.integers(-2, 3))
+    def acknowledge(self, which: int, late: int, more: int) -> None:
+        epoch, number = self.model.epoch - late, max(0, len(self.model.people) + more)
+        self.ask(
+            which,
+            lambda store: store.acknowledge(ROOM, epoch, number),
+            lambda: self.model.acknowledge(epoch, number),
+        )
+
     @rule(which=handles, asked=st.lists(claims, min_size=1, max_size=8))
     def claim(self, which: int, asked: list[tuple[int, int, str, bool]]) -> None:
         made = [Claim(self.model.epoch - late, place, f"{tag}{place}", direct) for late, place, tag, direct in asked]

@@ -74,6 +74,10 @@ class LineModel:
             self.knocks[knock] = number
         return number
 
+    def acknowledge(self, epoch: int, number: int) -> None:
+        while epoch == self.epoch and len(self.people) < number:
+            self.join(None)
+
     def claim(self, claim: Claim) -> object:
         """The kind of answer; for `Admitted`, (pass_id, fresh, how, expires_ms, ends_ms)."""
         person = self.people.get(claim.place)

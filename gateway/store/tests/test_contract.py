@@ -392,6 +392,21 @@ async def test_who_came_in_time_is_not_late_for_having_waited_at_the_door(store)
     assert answer.grant.how is How.LINE
 
 
+async def test_who_was_late_in_an_earlier_epoch_is_not_so_in_the_next(store):
+    await opened(store, 2)
+    await tick(store, serve_to=2, admitting=True)
+    await tick(store, watermark=2)
+    assert await claim(store, 1) == [AtDoor()]
+    await store.reset("hall", expected_version=None)
+    await store.join("hall", [None], expires_ms=FAR)
+    await tick(store, serve_to=1, admitting=True)
+    assert await claim(store, 1, epoch=2) == [AtDoor()]
+    await tick(store, grants=1, credit_add=USER_CREDIT)
+    (answer,) = await claim(store, 1, epoch=2)
+    assert isinstance(answer, Admitted)
+    assert answer.grant.how is How.LINE
+
+
 async def test_asking_again_at_the_door_counts_once(store):
     await opened(store, 2)
     await tick(store, serve_to=2, admitting=True)
@@ -430,6 +445,16 @@ async def test_a_renewed_pass_lives_another_idle_limit_but_never_past_its_end(st
     assert grant.expires_ms in {98_000, 100_000}
     assert (grant.ends_ms, grant.lives_ms) == (100_000, grant.expires_ms - 95_000)
     assert (await tick(store, pass_clock_ms=100_000)).live == 0
+
+
+async def test_a_renewal_that_gains_a_tenth_of_the_idle_limit_is_kept(store):
+    await all_called(store, 1)
+    await claim(store, 1)
+    await tick(store, pass_clock_ms=2_000)
+    await store.renew("hall", [ref(1)])
+    (grant,) = await store.look("hall", [ref(1)])
+    assert grant is not None
+    assert grant.expires_ms == 22_000
 
 
 async def test_renewal_needs_the_pass_itself(store):
@@ -723,3 +748,14 @@ async def test_the_ceiling_of_the_last_plan_counts_whatever_the_settings_say(sto
     after = await tick(store, grants=5, total_active_users=3)
     assert (after.live, after.lane_granted) == (2, 1)
     assert isinstance((await claim(store, 3))[0], Admitted)
+
+
+async def test_a_file_that_comes_to_what_an_operator_has_set_already_changes_no_version(store, store_factory):
+    await opened(store)
+    await store.update_settings("hall", {"new_users_per_minute": 77}, expected_version=1)
+    again = await store_factory().open_room("hall", replace(LIMITS, new_users_per_minute=77))
+    assert again.limits.version == 2
+    after = await store.update_settings("hall", {"new_users_per_minute": 78}, expected_version=2)
+    assert after.limits.version == 3
+    # And the file's value counts as the file's from now on.
+    assert (await store_factory().open_room("hall", replace(LIMITS, new_users_per_minute=77))).limits == after.limits

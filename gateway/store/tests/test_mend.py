@@ -287,16 +287,11 @@ async def test_a_gateway_that_starts_on_an_emptied_server_takes_no_line_away_fro
     numbers = await one.join("hall", [None] * 40, expires_ms=FAR)
     await one.load("hall")
     hall.forget({})
-    fresh = hall.gateway()
+    fresh = hall.gateway(patience_ms=0)
     fresh._first_epoch = "77"
-    fresh._mend_patience_ms = 60_000
-    # The server was started a moment ago, as far as the newcomer can tell.
-    line = {"home": "", "newborn": 1}
-    try:
-        await fresh.open_room("hall", LIMITS)
-        hall.server.hset(hall.key("line"), mapping=line)
-    except StoreUnavailable:
-        pass
+    await fresh.open_room("hall", LIMITS)
+    # As it is on a server that was started a moment ago: the newcomer's line waits for those who may remember another.
+    hall.server.hset(hall.key("line"), mapping={"home": "", "newborn": 1})
     hall.server.hset(hall.key("gateways"), "another", 10**14)
     with pytest.raises(StoreUnavailable):
         await one.load("hall")
@@ -438,3 +433,12 @@ async def test_lots_that_the_server_forgot_are_not_drawn_again(hall):
     hall.server.hset(hall.key("line"), "mend_until_ms", 0)
     (after, _) = await hall.settle()
     assert (after.draw_secret, after.draw_size) == (drawn.draw_secret, 5)
+
+
+async def test_gateways_that_were_killed_long_ago_are_forgotten_when_another_starts(hall):
+    await hall.open()
+    gateways = hall.key("gateways")
+    now_ms = int(hall.server.time()[0]) * 1000
+    hall.server.hset(gateways, mapping={"old": now_ms - 4_000_000, "to:old": "to x", "lately": now_ms - 60_000})
+    await hall.gateway().open_room("hall", LIMITS)
+    assert set(hall.server.hkeys(gateways)) == {b"lately", hall.gateways[0].gateway.encode()}

@@ -1,7 +1,9 @@
 """What will not do is refused before the first room opens, in words, without a secret, and nothing takes its place."""
 
 import asyncio
+import re
 from contextlib import asynccontextmanager
+from importlib.resources import files
 
 import pytest
 
@@ -177,3 +179,19 @@ async def test_nobody_there_is_said_and_no_file_is_made_instead(tmp_path, monkey
         assert server.address in await refusal(store, StoreUnavailable)
     await store.close()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("kind", ["redis", "valkey"])
+@pytest.mark.parametrize("lacking", ["bitop", "zrevrange", "unlink", "setrange", "hexists"])
+async def test_what_a_script_would_lack_only_on_the_worst_day_is_told_at_the_start(kind, lacking, stores):
+    with RedisServer(kind, acl=[f"{GATE} -{lacking}"]) as server:
+        told = await refusal(stores(server.url_as("gate", SECRET)))
+    assert f"lacks a permission ({lacking.upper()} on " in told
+
+
+def test_every_command_of_the_scripts_is_asked_for_at_the_start():
+    folder = files("gateway.store") / "lua"
+    scripts = {path.name: path.read_text("utf-8") for path in folder.iterdir() if path.name.endswith(".lua")}
+    asked = set(re.findall(r"'([A-Z]+)'", scripts.pop("permissions.lua"))) - {"OR"}
+    used = set(re.findall(r"redis\.p?call\('([A-Z]+)'", "\n".join(scripts.values())))
+    assert used == asked

@@ -46,7 +46,7 @@ class Plan:
     with_gateway: bool = False
     min_replicas: int = 0
     ceiling: int = 300
-    per_minute: int = 1_500
+    per_minute: int = 1_200
     max_s: float = 300.0
     seed: int = 1
 

@@ -15,7 +15,8 @@ from contextlib import suppress
 from pathlib import Path
 
 _lock = threading.Lock()
-_started: list[tuple[int, subprocess.Popen[bytes]]] = []
+# Whose watcher it is, and the pipe to it.
+_started: list[tuple[int, int]] = []
 
 
 def watch(folder: Path) -> None:
@@ -23,15 +24,19 @@ def watch(folder: Path) -> None:
     with _lock:
         # A child by fork has our memory but is not whom the watcher looks after.
         if not _started or _started[-1][0] != os.getpid():
-            command = [sys.executable, "-IS", __file__]
-            started = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, start_new_session=True, cwd="/"
+            theirs, ours = os.pipe()
+            watcher = subprocess.Popen(
+                [sys.executable, "-IS", __file__],
+                stdin=theirs,
+                stdout=subprocess.DEVNULL,
+                start_new_session=True,
+                cwd="/",
             )
-            _started.append((os.getpid(), started))
-        pipe = _started[-1][1].stdin
-        assert pipe is not None
-        pipe.write(f"{folder.resolve()}\n".encode())
-        pipe.flush()
+            os.close(theirs)
+            # It outlives us: nobody is to wait for it, nor to be warned that nobody did.
+            watcher.returncode = 0
+            _started.append((os.getpid(), ours))
+        os.write(_started[-1][1], f"{folder.resolve()}\n".encode())
 
 
 def running_in(folder: Path) -> list[int]:

@@ -1,0 +1,1 @@
+"""What the Redis store costs its server: memory, commands, time. `python -m gateway.tests.capacity` prints it."""
