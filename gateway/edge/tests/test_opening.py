@@ -158,3 +158,25 @@ def test_a_closing_is_no_news_to_whom_it_does_not_stop(status):
 def test_a_closing_on_the_next_day_has_its_date():
     late = at("2021-07-19 23:50")
     assert "Closes at 2021-07-20 00:05 KST" in said(server_time_ms=late, closes_at_ms=late + 15 * MINUTE)
+
+
+# ---- the facts behind it
+
+
+async def test_a_moved_opening_is_told_as_data_until_it_opens_and_so_is_the_closing(start):
+    opens = {"opens_at": "2021-07-19T20:05:00+09:00", "closes_at": "2021-07-19T23:00:00+09:00"}
+    site = await start(rooms=[opens])
+    waiting = site.visitor()
+    await waiting.queue()
+    keys = ("room_state", "opens_at_ms", "postponed_from_ms", "closes_at_ms")
+
+    async def told():
+        status = await waiting.status()
+        return tuple(status[key] for key in keys)
+
+    first, moved, closes = at("2021-07-19 20:05"), at("2021-07-19 20:10"), at("2021-07-19 23:00")
+    assert await told() == ("prequeue", first, None, closes)
+    await site.line.postpone(moved, reason="x", expected_version=None)
+    assert await told() == ("prequeue", moved, first, closes)
+    await site.pass_time(moved - site.clock.now_ms)
+    assert await told() == ("open", moved, None, closes)
