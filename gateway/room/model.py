@@ -106,7 +106,11 @@ def room_state(limits: Limits, now_ms: int) -> RoomState:
     """What the room is doing at a moment of the store's clock. The operator's word counts before the schedule's."""
     if limits.mode is not Mode.OPEN:
         return RoomState(limits.mode.value)
-    return _STATES[look(limits.windows, limits.prequeue_ms, now_ms).phase]
+    moment = look(limits.windows, limits.prequeue_ms, now_ms)
+    if moment.phase is Phase.EARLY and moment.opens_at_ms == limits.postponed_to_ms:
+        # It was to be open by now: who comes may line up, however short the pre-queue is.
+        return RoomState.PREQUEUE
+    return _STATES[moment.phase]
 
 
 def limits_in_force(limits: Limits, now_ms: int) -> Limits:

@@ -28,6 +28,15 @@ def test_a_later_window_is_moved_when_it_is_its_turn():
     assert after.postponed_from_ms == 2 * MIDNIGHT
 
 
+def test_people_may_line_up_for_a_moved_opening_however_short_the_pre_queue_is():
+    limits = replace(LIMITS, prequeue_ms=30 * 60_000)
+    assert room_state(limits, EIGHT - 40 * 60_000) is RoomState.EARLY
+    after = replace(limits, **postponed(limits, EIGHT + 48 * 60_000, TEN))
+    assert room_state(after, EIGHT + 49 * 60_000) is RoomState.PREQUEUE
+    # The window after it has its own pre-queue.
+    assert room_state(after, MIDNIGHT) is RoomState.EARLY
+
+
 def test_moved_twice_it_was_announced_once():
     once = replace(LIMITS, **postponed(LIMITS, EIGHT + 5, TEN))
     twice = replace(once, **postponed(once, EIGHT + 9, TEN + 7))
