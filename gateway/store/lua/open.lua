@@ -16,7 +16,8 @@ if not line[1] then
     'total_active_users', ARGV[3], 'session_length_ms', ARGV[4], 'idle_limit_ms', ARGV[5],
     'epoch', epoch, 'tick', 0, 'last_tick_ms', now, 'pass_clock_ms', 0, 'call_clock_ms', 0, 'tail', 0, 'serving', 0,
     'watermark', 0, 'left_ahead', 0, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'pace_milli', 0,
-    'at_risk', ARGV[6], 'came', ARGV[6], 'shift_ms', 0, 'home', server())
+    'at_risk', ARGV[6], 'came', ARGV[6], 'shift_ms', 0, 'home', server(),
+    'homes', 0, 'mend_margin', 0)
   -- An empty server that has just started may have lost everything: let those who remember speak first.
   local uptime = tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)'))
   if ARGV[9] == '1' and uptime < 60 then
