@@ -8,7 +8,7 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final, NamedTuple
 
@@ -43,6 +43,7 @@ _LOG: Final = logging.getLogger(__name__)
 KEYS_LOOK_S: Final = 1.0
 # How long an operator's request may go on when the visitors have been served.
 OPERATORS_DRAIN_S: Final = 1.0
+FLUSH_S: Final = 1.5
 
 
 class Worker(NamedTuple):
@@ -91,9 +92,8 @@ async def gateway(
             )
             for room in settings.room
         ]
-        for line in lines:
-            await _start(line)
-            stack.push_async_callback(line.flush)
+        await asyncio.gather(*map(_start, lines))
+        stack.push_async_callback(_flush, lines)
         upstreams = Upstreams(settings.upstream)
         await upstreams.start()
         stack.push_async_callback(upstreams.close)
@@ -169,6 +169,13 @@ async def serve(
             worker.streams.stop()
             for runner in runners:
                 await runner.cleanup()
+
+
+async def _flush(lines: Sequence[Line]) -> None:
+    """Write what was counted, as far as that takes no longer than a worker has to go."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(FLUSH_S):
+            await asyncio.gather(*(line.flush() for line in lines))
 
 
 async def _start(line: Line) -> None:

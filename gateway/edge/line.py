@@ -108,6 +108,7 @@ class Line:
         # By epoch and place: a pass that has ended, and why, which the store could not be told.
         self._ending: dict[tuple[int, int], tuple[Pass, str]] = {}
         self._revoked: dict[str, None] = {}
+        self._asked: set[asyncio.Future[Any]] = set()
         self.outage = Outage(config.name, monotonic)
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
         self.joined_ahead = 0
@@ -173,6 +174,9 @@ class Line:
 
     async def within(self, asked: asyncio.Future[T]) -> T:
         """The answer, if it comes within a visitor's patience. Raises `StoreSlow`; what was asked goes on unheard."""
+        # Held until it is done: the loop itself holds tasks weakly.
+        self._asked.add(asked)
+        asked.add_done_callback(self._asked.discard)
         asked.add_done_callback(_hear)
         await asyncio.wait((asked,), timeout=self._patience_s)
         if not asked.done():
@@ -352,8 +356,8 @@ class Line:
 
     def _see(self, snapshot: Snapshot) -> None:
         # Answers may overtake one another; an older one must not undo what was seen.
-        if self._snapshot is None or snapshot.tick >= self._snapshot.tick:
-            if self._snapshot is None or snapshot.tick > self._snapshot.tick:
+        if self._snapshot is None or (snapshot.epoch, snapshot.tick) >= (self._snapshot.epoch, self._snapshot.tick):
+            if self._snapshot is None or snapshot.tick != self._snapshot.tick:
                 self.joined_ahead = 0
             self._snapshot = snapshot
             self._seen_s = self._monotonic()

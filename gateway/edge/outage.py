@@ -55,7 +55,7 @@ class Outage:
         self.failed(error)
         if not self.away:
             self.away, self._since_s = True, heard_s
-            _LOG.error("the store is out of reach; nobody is admitted", extra={"room": self._room, "why": error})
+            _LOG.error("the store is out of reach", extra={"room": self._room, "why": error})
 
     def tick_succeeded(self) -> None:
         """The store answers; if it did not before, this says how long it was away."""

@@ -165,7 +165,7 @@ class RedisStore:
                 case Admitted(grant, fresh=True):
                     line.witness.admitted(claim.epoch, int(reply[1]), grant)
                 case Admitted(grant, fresh=False):
-                    line.witness.lives(claim.epoch, grant)
+                    line.witness.lives(claim.epoch, int(reply[1]), grant)
         return answers
 
     async def renew(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
@@ -187,7 +187,7 @@ class RedisStore:
             if answer:
                 line.witness.ended(ref.epoch, int(reply[1]), ref.place, ref.pass_id, reason)
             else:
-                line.witness.gone(ref.epoch, ref.place, ref.pass_id)
+                line.witness.gone(ref.epoch, int(reply[1]), ref.place, ref.pass_id)
         return [bool(answer) for answer in reply[2:]]
 
     async def leave(self, room: str, places: Sequence[tuple[int, int]]) -> Sequence[bool]:
@@ -250,13 +250,13 @@ class RedisStore:
             arguments += [ref.epoch, ref.place, ref.pass_id]
         reply = await self._call(line, "renew", arguments)
         grants = [
-            read_grant(ref.place, ref.pass_id, answer, reply[1]) for ref, answer in zip(passes, reply[2:], strict=True)
+            read_grant(ref.place, ref.pass_id, answer, reply[2]) for ref, answer in zip(passes, reply[3:], strict=True)
         ]
         for ref, grant in zip(passes, grants, strict=True):
             if grant is None:
-                line.witness.gone(ref.epoch, ref.place, ref.pass_id)
+                line.witness.gone(ref.epoch, int(reply[1]), ref.place, ref.pass_id)
             else:
-                line.witness.lives(ref.epoch, grant)
+                line.witness.lives(ref.epoch, int(reply[1]), grant)
         return grants
 
     async def _open(self, line: RoomLine, arguments: Sequence[Argument]) -> list[Any]:
@@ -295,13 +295,16 @@ class RedisStore:
         if self._closed:
             raise StoreUnavailable("the store was closed")
         for _ in range(2):
-            home = line.home
+            home, moves = line.home, line.moves
             reply = await self._link.call(name, [*line.keys, *more_keys], [home, *arguments], durable=durable)
             match reply[0]:
                 case b"unknown" if not line.witness.epoch:
                     raise UnknownRoom(f"room {line.room!r} was never opened in this store")
                 case b"fenced" | b"unknown":
                     await line.mend(self._link, self.gateway, home, self._mend_patience_ms)
+                case _ if line.moves != moves:
+                    # What it told may be told again, or otherwise, where the line is now.
+                    raise StoreUnavailable("answered by a server that is not the line's home any more")
                 case _:
                     if opening:
                         check_type_and_schema(line.room, reply, SCHEMA)

@@ -59,13 +59,18 @@ class RoomLine:
         self._wall_ms = wall_ms
         self._mono_ms = mono_ms
         self._mending = asyncio.Lock()
+        # How often the line has moved to another server, as this process knows; and ever, as the line says.
+        self.moves = 0
+        self.homes = 0
 
     def key(self, name: str) -> str:
         return self._stem + name
 
     def see(self, reply: Sequence[Any]) -> Snapshot:
         """The snapshot of a reply, on the line's clock; remembered."""
-        shift_ms, self.home = shift_and_home(reply)
+        shift_ms, self.home, homes = shift_and_home(reply)
+        # A later epoch may be another line's, which was begun where this one was lost.
+        self.homes = max(self.homes, homes) if int(reply[2][1]) == self.witness.epoch else homes
         reading = self._clock.read(
             raw_ms=reply[1],
             shift_ms=shift_ms,
@@ -91,21 +96,25 @@ class RoomLine:
                 return  # somebody did it while we waited
             counters = self._counters()
             begun = await self._tell(link, gateway, patience_ms, "begin", counters, Part())
-            tick = begun[1]
-            for part in self.witness.testimony(tick):
-                await self._tell(link, gateway, patience_ms, "part", counters, part)
+            if begun[0] == b"outdated":
+                raise StoreUnavailable(f"{link.reach}: has lost the line to another server, and does not know it yet")
+            if begun[0] != b"told":
+                for part in self.witness.testimony(begun[1]):
+                    await self._tell(link, gateway, patience_ms, "part", counters, part)
             reply = await self._tell(link, gateway, patience_ms, "last", counters, Part())
             if reply[0] != b"whole":
                 raise StillMending(f"{link.reach}: has just begun, and is being told what it may have forgotten")
             self.home = reply[1].decode()
+            self.homes = max(self.homes, reply[2])
+            self.moves += 1
             self.witness.told()
             if self.witness.epoch:
                 _LOG.warning(
-                    "told the store's server what it may have forgotten", extra={"room": self.room, "tick": tick}
+                    "told the store's server what it may have forgotten", extra={"room": self.room, "homes": self.homes}
                 )
 
     def _counters(self) -> dict[str, Any]:
-        counters = self.witness.counters()
+        counters = self.witness.counters() | {"homes": self.homes}
         seen = self.witness.snapshot
         if seen is not None:
             limits = seen.limits
@@ -139,7 +148,7 @@ class RoomLine:
                     left.append(place)
         reply = await link.call(
             "mend",
-            [*self.keys, self.key("scratch"), self.key("ended")],
+            [*self.keys, self.key("scratch"), self.key("ended"), self.key(f"told:{gateway}"), self.key("told")],
             [gateway, patience_ms, step, *map(orjson.dumps, (counters, used, ended, left)), part.offset, part.marks],
             durable=step == "last",
         )

@@ -97,7 +97,8 @@ class Link:
             answered = True
         except (RedisError, OSError, TimeoutError) as error:
             answered = isinstance(error, ResponseError) and not isinstance(error, LostConnection)
-            await self._nodes.failed()
+            if not answered or isinstance(error, ReadOnlyError):
+                await self._nodes.failed()
             raise failure(self.reach, error) from error
         except StoreError:
             answered = True

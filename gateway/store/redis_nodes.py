@@ -157,8 +157,12 @@ class ClusterServers:
             return
         async with self._looking:
             if self._outdated:
-                self._slots = await self._ask_slots()
                 self._outdated = False
+                try:
+                    self._slots = await self._ask_slots()
+                except BaseException:
+                    self._outdated = True
+                    raise
 
     async def _ask_slots(self) -> Mapping[tuple[int, int], tuple[str, int]]:
         """All are asked at once: one of them may hang. The first answer that tells of slots counts."""

@@ -51,14 +51,14 @@ def read_snapshot(room: str, reply: Sequence[Any], now_ms: int) -> Snapshot:
         curve=Curve(tuple(orjson.loads(line[14])), tuple(orjson.loads(line[15]))),
         calls=tuple(_call(call, remaining) for call in calls),
         counters={name.decode(): int(number) for name, number in _pairs(counters)},
-        draw_secret=line[18].decode(),
-        draw_size=int(line[19]) if line[19] else None,
+        draw_secret=line[19].decode(),
+        draw_size=int(line[20]) if line[20] else None,
     )
 
 
-def shift_and_home(reply: Sequence[Any]) -> tuple[int, str]:
-    """Of a snapshot's line: what to add to the server's clock, and the server that has the whole line."""
-    return int(reply[2][16]), reply[2][17].decode()
+def shift_and_home(reply: Sequence[Any]) -> tuple[int, str, int]:
+    """Of a snapshot's line: what to add to the server's clock, the server that has the whole line, how many had it."""
+    return int(reply[2][16]), reply[2][17].decode(), int(reply[2][18] or 0)
 
 
 def read_answer(place: int, answer: Any, pass_clock_ms: int) -> ClaimAnswer:

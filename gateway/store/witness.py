@@ -17,7 +17,7 @@ from gateway.room.model import PassGrant, Snapshot
 from gateway.store.inside import Inside
 
 # Events remembered one by one: minutes of the busiest gateway. For what is older there is the bitmap.
-EVENTS: Final = 200_000
+EVENTS: Final = 20_000
 # Events told in one call of the script, and bytes of the bitmap: some milliseconds of the server's time.
 PART: Final = 1_000
 PART_BYTES: Final = 256 * 1024
@@ -114,8 +114,10 @@ class Witness:
         if epoch == self.epoch and numbers:
             self.tail = max(self.tail, *numbers)
 
-    def lives(self, epoch: int, grant: PassGrant) -> None:
-        """Seen alive: by a renewal, or told again."""
+    def lives(self, epoch: int, tick: int, grant: PassGrant) -> None:
+        """Seen alive: by a renewal, or told again. Who admitted them may be gone: then only we know."""
+        if not self._is_marked(epoch, grant.place):
+            self._note(epoch, Used(tick, grant))
         self.inside.lives(epoch, grant)
         self._mark(epoch, grant.place)
 
@@ -130,9 +132,12 @@ class Witness:
         self._mark(epoch, place)
         self._note(epoch, Ended(tick, place, pass_id, counter))
 
-    def gone(self, epoch: int, place: int, pass_id: str) -> None:
-        """The store says that this pass does not live."""
+    def gone(self, epoch: int, tick: int, place: int, pass_id: str) -> None:
+        """The store says that this pass does not live. If we took it to, it ended elsewhere, or ran out."""
+        known = self.inside.get(place) if epoch == self.epoch else None
         self.inside.ended(epoch, place, pass_id)
+        if known is not None and known.pass_id == pass_id:
+            self._note(epoch, Ended(tick, place, pass_id, "expired"))
 
     def left(self, epoch: int, tick: int, place: int) -> None:
         self._mark(epoch, place)
@@ -168,11 +173,17 @@ class Witness:
             for offset in range(0, len(self._marks), PART_BYTES):
                 yield Part(offset=offset, marks=bytes(self._marks[offset : offset + PART_BYTES]))
             events: list[Event] = [event for event in self._events if not isinstance(event, Used)]
-            events += [Used(0, grant) for grant in self.inside]
+            grants = list(self.inside)
         else:
-            events = [event for event in self._events if event.tick >= tick]
+            events, grants = [event for event in self._events if event.tick >= tick], []
+        for begin in range(0, len(grants), PART):
+            yield Part([Used(0, grant) for grant in grants[begin : begin + PART]])
         for begin in range(0, max(len(events), 1), PART):
             yield Part(events[begin : begin + PART])
+
+    def _is_marked(self, epoch: int, place: int) -> bool:
+        byte = place >> 3
+        return epoch == self.epoch and byte < len(self._marks) and bool(self._marks[byte] & 0x80 >> (place & 7))
 
     def _mark(self, epoch: int, place: int) -> None:
         if epoch != self.epoch:

@@ -164,13 +164,13 @@ async def test_a_store_that_fails_is_said_once_and_its_return_too(line, store, c
     task = asyncio.create_task(line.run())
     try:
         store.failure = StoreUnavailable("away")
-        await until(lambda: "nobody is admitted" in caplog.text, "the failure is said")
+        await until(lambda: "the store is out of reach" in caplog.text, "the failure is said")
         store.failure = None
         await until(lambda: "the store is back" in caplog.text, "the return is said")
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-    assert caplog.text.count("nobody is admitted") == 1
+    assert caplog.text.count("the store is out of reach") == 1
 
 
 async def test_the_return_of_the_store_says_how_long_it_was_away(line, store, clock, caplog):

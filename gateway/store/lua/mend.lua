@@ -4,14 +4,17 @@
 -- then the line skips as many numbers as those that did not could have issued unseen.
 --
 -- KEYS  12 a scratch key  13 ended (set: places of passes that ended, for as long as gateways may testify)
+--       14 marks that this gateway has told of  15 marks that gateways have told of, of a line not at home yet
 -- ARGV   1 gateway (its id)   2 patience_ms   3 step: "begin", "part" (some of the places) or "last"
---        4 testimony (JSON): epoch, and of its line: limits, file_limits, version,
---          session_length_ms, idle_limit_ms, draw_secret, draw_size ("": not drawn), tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail, serving,
---          watermark, pace_milli, curve, calls [[first, last, called_at_ms]], peak_live, margin (of numbers)
+--        4 testimony (JSON): epoch, and of its line: limits, file_limits, version, session_length_ms, idle_limit_ms,
+--          draw_secret, draw_size ("": not drawn), tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail,
+--          serving, watermark, pace_milli, curve, calls [[first, last, called_at_ms]], peak_live, margin (of numbers),
+--          and homes: how many servers the line has had, as far as the gateway knows
 --        5 used (JSON): passes that live, [[place, pass id, how, expires_ms, ends_ms]]
 --        6 ended (JSON): passes that ended, [[place, pass id or null, counter]]   7 left (JSON): places given up
 --        8 offset and 9 bytes of the marks of all places used, or "" for none
--- Returns {"unknown"}   {"whole", home}   {"mending", tick}: tell what was seen since the line was at that tick
+-- Returns {"unknown"}   {"whole", home, homes}   {"mending", tick}: tell what was seen since the line was at that tick
+--        {"told"}: you have   {"outdated"}: the line has moved on to another server since it was at home here
 local testimony = cjson.decode(ARGV[4])
 local me, now = server(), raw_ms()
 
@@ -32,16 +35,23 @@ local function begin()
   if redis.call('EXISTS', LINE) == 0 then
     if testimony.epoch == 0 then return {'unknown'} end
     redis.call('HSET', LINE, 'schema', testimony.schema, 'tick', -1, 'last_tick_ms', 0, 'pass_clock_ms', 0,
-      'call_clock_ms', 0, 'shift_ms', testimony.shift_ms, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'ceiling', 0, 'home', '')
+      'call_clock_ms', 0, 'shift_ms', testimony.shift_ms, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'home', '',
+      'homes', 0, 'mend_margin', 0, 'ceiling', 0)
     set_settings()
     start_line()
     redis.call('HSET', LINE, 'rebuilt', 1)
   end
-  local line = redis.call('HMGET', LINE, 'home', 'mending', 'tick', 'mend_tick')
+  local line = redis.call('HMGET', LINE, 'home', 'mending', 'tick', 'mend_tick', 'homes', 'epoch')
+  local newer = testimony.epoch >= tonumber(line[6]) and testimony.homes > tonumber(line[5])
+  if line[1] == me and newer then return {'outdated'} end
   if line[1] ~= me and line[2] ~= me then
     -- A server that died before all had testified left a line that was raised in part: what is missing goes back further.
     local tick = line[2] and math.min(line[3], line[4]) or line[3]
     redis.call('HSET', LINE, 'mending', me, 'mend_tick', tick, 'mend_until_ms', now + ARGV[2], 'mend_margin', 0)
+    -- What was testified when the line was here before counts no more.
+    for _, field in ipairs(redis.call('HGETALL', GATEWAYS)) do
+      if string.sub(field, 1, 3) == 'to:' then redis.call('HDEL', GATEWAYS, field) end
+    end
   end
 end
 
@@ -58,6 +68,7 @@ local function raise_counters()
   if testimony.draw_size ~= '' then
     redis.call('HSET', LINE, 'draw_secret', testimony.draw_secret, 'draw_size', text(testimony.draw_size))
   end
+  raise('homes', testimony.homes)
   if testimony.peak_live > tonumber(redis.call('HGET', COUNTERS, 'peak_live') or 0) then
     redis.call('HSET', COUNTERS, 'peak_live', testimony.peak_live)
   end
@@ -104,6 +115,7 @@ local function finish_pass(place, id, counter)
     -- Who admitted them has yet to testify, or is gone.
     count('admitted', 1)
   elseif not end_pass(place, id ~= cjson.null and id or nil) then
+    redis.call('SADD', KEYS[13], place)
     return
   end
   redis.call('SADD', KEYS[13], place)
@@ -134,15 +146,25 @@ local function close_the_past()
   for place = bytes * 8, watermark do redis.call('SETBIT', MARKS, place, 1) end
 end
 
+-- Marks that were told in one piece count last: whoever is told of as living has to be found unmarked.
+local function merge(told)
+  redis.call('BITOP', 'OR', MARKS, MARKS, told)
+  redis.call('UNLINK', told)
+  local bounds = numbers('serving', 'tail')
+  redis.call('HSET', LINE, 'left_ahead', redis.call('BITCOUNT', MARKS, bounds[1] + 1, bounds[2], 'BIT'))
+end
+
 local function finish()
   local absent, left = missing(), redis.call('HGET', LINE, 'mend_until_ms') - now
   -- More than was given: the server's clock was set back meanwhile.
   if left > tonumber(ARGV[2]) then redis.call('HSET', LINE, 'mend_until_ms', now + ARGV[2]) end
   if absent and left > 0 then return end
+  merge(KEYS[15])
   if redis.call('HGET', LINE, 'rebuilt') then close_the_past() end
   if absent then redis.call('HINCRBY', LINE, 'tail', redis.call('HGET', LINE, 'mend_margin')) end
   redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
   redis.call('HINCRBY', LINE, 'tick', 1)
+  redis.call('HINCRBY', LINE, 'homes', 1)
   redis.call('HDEL', LINE, 'mending', 'newborn', 'rebuilt')
   redis.call('UNLINK', GATEWAYS)
   count('store_repairs', 1)
@@ -150,7 +172,12 @@ end
 
 local stop = begin()
 if stop then return stop end
+if ARGV[3] == 'begin' and redis.call('HGET', GATEWAYS, 'to:' .. ARGV[1]) == 'to ' .. me then return {'told'} end
 local line = redis.call('HMGET', LINE, 'epoch', 'home', 'mend_tick', 'newborn')
+-- Who is speaking is heard to the end.
+if ARGV[3] == 'part' and line[2] ~= me and redis.call('HGET', GATEWAYS, 'to:' .. ARGV[1]) ~= 'to ' .. me then
+  redis.call('HSET', LINE, 'mend_until_ms', now + ARGV[2])
+end
 if ARGV[3] ~= 'begin' and testimony.epoch > 0 then
   -- A reset that was forgotten, or a line of our own making in place of one that was lost.
   if line[4] and testimony.epoch ~= tonumber(line[1]) then
@@ -170,17 +197,29 @@ if ARGV[3] ~= 'begin' and testimony.epoch > 0 then
     end
     if ARGV[9] ~= '' then
       redis.call('SETRANGE', KEYS[12], ARGV[8], ARGV[9])
-      redis.call('BITOP', 'OR', MARKS, MARKS, KEYS[12])
+      redis.call('BITOP', 'OR', KEYS[14], KEYS[14], KEYS[12])
       redis.call('UNLINK', KEYS[12])
+      redis.call('EXPIRE', KEYS[14], 600)
     end
     local bounds = numbers('serving', 'tail')
     redis.call('HSET', LINE, 'left_ahead', redis.call('BITCOUNT', MARKS, bounds[1] + 1, bounds[2], 'BIT'))
   end
+  -- What was planned before we spoke must not be carried out.
+  if line[2] == me then redis.call('HINCRBY', LINE, 'tick', 1) end
 end
 if ARGV[3] == 'last' then
+  if line[2] == me then
+    merge(KEYS[14])
+  else
+    redis.call('BITOP', 'OR', KEYS[15], KEYS[15], KEYS[14])
+    redis.call('UNLINK', KEYS[14])
+    redis.call('EXPIRE', KEYS[15], 600)
+  end
   redis.call('HSET', GATEWAYS, 'to:' .. ARGV[1], 'to ' .. me)
   if line[2] ~= me then finish() end
-  if redis.call('HGET', LINE, 'home') == me then return {'whole', me} end
+  if redis.call('HGET', LINE, 'home') == me then
+    return {'whole', me, tonumber(redis.call('HGET', LINE, 'homes'))}
+  end
 end
 -- Who is late may have missed more than one change of servers.
 return {'mending', line[2] == me and 0 or tonumber(line[3])}

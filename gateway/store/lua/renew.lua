@@ -1,11 +1,11 @@
 -- The passes that live.
 -- ARGV   2 1 to keep them alive, 0 to look only   3.. per pass: epoch, place, pass id
--- Returns {"ok", pass_clock_ms, answer, ...}; an answer is {how, expires_ms, ends_ms}, or 0 for a pass that does not live
+-- Returns {"ok", tick, pass_clock_ms, answer, ...}; an answer is {how, expires_ms, ends_ms}, or 0 for a pass that does not live
 local stop = fence()
 if stop then return stop end
-local epoch = redis.call('HGET', LINE, 'epoch')
+local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
 local pass_clock, idle = unpack(numbers('pass_clock_ms', 'idle_limit_ms'))
-local reply = {'ok', pass_clock}
+local reply = {'ok', tick, pass_clock}
 for i = 3, #ARGV, 3 do
   local place = ARGV[i + 1]
   local id, how, expires, ends = pass_of(place)

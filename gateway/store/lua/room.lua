@@ -13,7 +13,7 @@ local LINE, COUNTERS, MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE
 -- Fields of a snapshot, in the order in which redis_reply.py reads them.
 local FIELDS = {
   'limits', 'epoch', 'tick', 'last_tick_ms', 'pass_clock_ms', 'call_clock_ms', 'tail', 'serving', 'watermark',
-  'left_ahead', 'credit', 'call_credit', 'admitting', 'pace_milli', 'at_risk', 'came', 'shift_ms', 'home',
+  'left_ahead', 'credit', 'call_credit', 'admitting', 'pace_milli', 'at_risk', 'came', 'shift_ms', 'home', 'homes',
   'draw_secret', 'draw_size',
 }
 
