@@ -169,6 +169,7 @@ class Line:
             except Exception:  # noqa: BLE001
                 # A fault of ours must not stop the ticks for good: without them nobody is called any more.
                 _LOG.exception("a tick failed through a fault of the gateway's", extra={"room": self.name})
+                self.outage.tick_failed(StoreUnavailable("ticks fail"), heard_s=self._seen_s)
             else:
                 self.outage.tick_succeeded()
 

@@ -121,8 +121,9 @@ def soon(curve: Curve, claim_window_ms: int) -> tuple[int, ...]:
 
 def _hazard(curve: Curve, b: int) -> int:
     """The chance (ppm) that someone awaited at the beginning of an age bin comes within it."""
-    at_risk = curve.at_risk[b] + PRIOR_AT_RISK
-    return min(curve.came[b] + PRIOR_CAME[b], at_risk) * CERTAIN // at_risk
+    # A store may hold anything, and no number in it may stop the line.
+    at_risk = max(curve.at_risk[b], 0) + PRIOR_AT_RISK
+    return min(max(curve.came[b], 0) + PRIOR_CAME[b], at_risk) * CERTAIN // at_risk
 
 
 def expected_ppm(calls: Sequence[Call], call_clock_ms: int, by_age: Sequence[int]) -> int:

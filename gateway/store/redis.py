@@ -46,11 +46,14 @@ from gateway.store.redis_link import Argument, Link
 from gateway.store.redis_nodes import Access
 from gateway.store.redis_reply import MOST_EXPIRED, plan_arguments, read_answer, read_grant
 from gateway.store.redis_url import RedisUrl
+from gateway.store.witness import PART, PART_BYTES
 from shared.clock import Clock, now_ms
 
 # How long a new server waits for gateways that were heard from lately and may know what it does not.
 MEND_PATIENCE_MS: Final = 1_500
 MEND_PAUSE_MS: Final = 100
+# How often a gateway reads which places were used through others.
+LEARN_MS: Final = 30_000
 # How long a gateway that stops takes at most to say so.
 GOODBYE_S: Final = 1.0
 # Calls made within this time count as one: as in the SQLite store, for the same reason.
@@ -107,6 +110,8 @@ class RedisStore:
         reply = await self._open(line, arguments)
         line.file_limits = reply[10].decode()
         snapshot = line.see(reply)
+        await self._learn_marks(line)
+        await self._learn_inside(line)
         for _ in range(PATCH_TRIES):
             changed = changed_in_file(decode_limits(line.file_limits), limits)
             if not changed:
@@ -121,7 +126,10 @@ class RedisStore:
 
     async def load(self, room: str) -> Snapshot:
         line = self._line(room)
-        return line.see(await self._call(line, "load", [self.gateway]))
+        snapshot = line.see(await self._call(line, "load", [self.gateway]))
+        if line.learn_at_ms <= self._clocks[1]():
+            await self._learn_marks(line)
+        return snapshot
 
     async def commit(self, room: str, plan: TickPlan, expected_tick: int) -> tuple[bool, Snapshot]:
         line = self._line(room)
@@ -258,6 +266,28 @@ class RedisStore:
             else:
                 line.witness.lives(ref.epoch, int(reply[1]), grant)
         return grants
+
+    async def _learn_marks(self, line: RoomLine) -> None:
+        """Know of every place used so far: whoever admitted them may be gone when the server has to be told."""
+        line.learn_at_ms = self._clocks[1]() + LEARN_MS
+        offset = 0
+        while True:
+            _, epoch, marks = await self._call(line, "marks", [offset, PART_BYTES])
+            line.witness.learned(int(epoch), offset, marks)
+            offset += PART_BYTES
+            if len(marks) < PART_BYTES:
+                return
+
+    async def _learn_inside(self, line: RoomLine) -> None:
+        """Know who is inside, as before we were started anew."""
+        first = 0
+        while True:
+            _, epoch, tick, *found = await self._call(line, "inside", [first, first + PART - 1])
+            for place, pass_id, how, expires_ms, ends_ms in zip(*(found[i::5] for i in range(5)), strict=True):
+                line.witness.lives(int(epoch), int(tick), line.grant(place, pass_id, how, expires_ms, ends_ms))
+            first += PART
+            if len(found) < 5 * PART:
+                return
 
     async def _open(self, line: RoomLine, arguments: Sequence[Argument]) -> list[Any]:
         """A gateway that starts while others are still telling the server waits for them."""

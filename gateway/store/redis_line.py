@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.room.model import AGE_BINS, Snapshot
+from gateway.room.model import AGE_BINS, PassGrant, Snapshot
 from gateway.store.base import StoreUnavailable, UnknownRoom
 from gateway.store.held_clock import HeldClock
 from gateway.store.limits_text import encode_limits
 from gateway.store.redis_link import Link
-from gateway.store.redis_reply import LETTERS, read_snapshot, shift_and_home
+from gateway.store.redis_reply import HOWS, LETTERS, read_snapshot, shift_and_home
 from gateway.store.witness import Ended, Left, Part, Used, Witness
 from shared.clock import Clock
 
@@ -40,6 +40,7 @@ _KEYS: Final = (
     "gateways",
 )
 _JUMP_TOLD_MS: Final = 1_000
+_ZEROS: Final = orjson.dumps([0] * AGE_BINS).decode()
 
 
 class StillMending(StoreUnavailable):
@@ -55,6 +56,7 @@ class RoomLine:
         self.shift_ms = 0
         self.witness = Witness()
         self.file_limits = ""
+        self.learn_at_ms = 0
         self._clock = HeldClock()
         self._wall_ms = wall_ms
         self._mono_ms = mono_ms
@@ -68,6 +70,12 @@ class RoomLine:
 
     def see(self, reply: Sequence[Any]) -> Snapshot:
         """The snapshot of a reply, on the line's clock; remembered."""
+        try:
+            return self._see(reply)
+        except (KeyError, ValueError, TypeError, IndexError, AttributeError) as error:
+            raise StoreUnavailable(f"the keys of room {self.room!r} contradict one another ({error!r})") from error
+
+    def _see(self, reply: Sequence[Any]) -> Snapshot:
         shift_ms, self.home, homes = shift_and_home(reply)
         # A later epoch may be another line's, which was begun where this one was lost.
         self.homes = max(self.homes, homes) if int(reply[2][1]) == self.witness.epoch else homes
@@ -85,6 +93,11 @@ class RoomLine:
         snapshot = read_snapshot(self.room, reply, reading.now_ms)
         self.witness.look(snapshot)
         return snapshot
+
+    def grant(self, place: int, pass_id: bytes, how: bytes, expires_ms: int, ends_ms: int) -> PassGrant:
+        """A live pass, as of the newest snapshot."""
+        clock_ms = self.witness.snapshot.pass_clock_ms if self.witness.snapshot is not None else 0
+        return PassGrant(pass_id.decode(), place, HOWS[how], expires_ms, ends_ms, expires_ms - clock_ms)
 
     async def mend(self, link: Link, gateway: str, found_at: str, patience_ms: int) -> None:
         """Testify to a server that is not (or not for us) the line's home, and learn whether it is by now.
@@ -114,7 +127,7 @@ class RoomLine:
                 )
 
     def _counters(self) -> dict[str, Any]:
-        counters = self.witness.counters() | {"homes": self.homes}
+        counters = self.witness.counters() | {"homes": self.homes, "zeros": _ZEROS}
         seen = self.witness.snapshot
         if seen is not None:
             limits = seen.limits
@@ -128,7 +141,7 @@ class RoomLine:
                 "draw_size": "" if seen.draw_size is None else seen.draw_size,
                 "shift_ms": self.shift_ms,
                 "schema": SCHEMA,
-                "curve": orjson.dumps([0] * AGE_BINS).decode(),
+                "curve": _ZEROS,
             }
         return counters
 

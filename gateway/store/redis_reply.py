@@ -100,7 +100,7 @@ def plan_arguments(plan: TickPlan) -> list[int | bytes]:
 
 def _call(text: bytes, remaining: dict[int, int]) -> Call:
     first, last, called_at_ms = map(int, text.split(b":"))
-    return Call(first, last, called_at_ms, remaining[first])
+    return Call(first, last, called_at_ms, remaining.get(first, 0))
 
 
 def _absent(found: bytes, first: int) -> bytes:

@@ -139,6 +139,16 @@ class Witness:
         if known is not None and known.pass_id == pass_id:
             self._note(epoch, Ended(tick, place, pass_id, "expired"))
 
+    def learned(self, epoch: int, offset: int, marks: bytes) -> None:
+        """A piece of the store's bitmap, from byte `offset` on: what others did, or we before we were started anew."""
+        if epoch != self.epoch or not marks:
+            return
+        end = offset + len(marks)
+        if end > len(self._marks):
+            self._marks.extend(bytes(end - len(self._marks)))
+        ours = int.from_bytes(self._marks[offset:end], "big")
+        self._marks[offset:end] = (ours | int.from_bytes(marks, "big")).to_bytes(len(marks), "big")
+
     def left(self, epoch: int, tick: int, place: int) -> None:
         self._mark(epoch, place)
         self._note(epoch, Left(tick, place))

@@ -24,7 +24,7 @@ count('expired', #expired)
 for _, call in ipairs(redis.call('ZRANGE', CALLS, 0, -1)) do
   local first, last = string.match(call, '^(%d+):(%d+):')
   if tonumber(last) > watermark then break end
-  no_shows = no_shows + redis.call('HGET', AWAITED, first)
+  no_shows = no_shows + (redis.call('HGET', AWAITED, first) or 0)
   redis.call('ZREM', CALLS, call)
   redis.call('HDEL', AWAITED, first)
 end

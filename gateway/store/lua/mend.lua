@@ -154,13 +154,30 @@ local function merge(told)
   redis.call('HSET', LINE, 'left_ahead', redis.call('BITCOUNT', MARKS, bounds[1] + 1, bounds[2], 'BIT'))
 end
 
+-- Whoever remembered the line was gone before they had told it whole: a part of it is none. No old ticket counts.
+local function lose()
+  testimony.epoch = math.max(redis.call('HGET', LINE, 'epoch') + 1, math.floor(now / 1000))
+  testimony.pace_milli, testimony.curve = 0, testimony.zeros
+  testimony.draw_secret = redis.call('HGET', LINE, 'draw_secret')
+  start_line()
+  redis.call('UNLINK', GATEWAYS)
+  redis.call('HDEL', LINE, 'mending', 'newborn', 'rebuilt')
+  redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
+  redis.call('HINCRBY', LINE, 'tick', 1)
+  redis.call('HINCRBY', LINE, 'homes', 1)
+  count('lines_lost', 1)
+end
+
 local function finish()
   local absent, left = missing(), redis.call('HGET', LINE, 'mend_until_ms') - now
   -- More than was given: the server's clock was set back meanwhile.
   if left > tonumber(ARGV[2]) then redis.call('HSET', LINE, 'mend_until_ms', now + ARGV[2]) end
   if absent and left > 0 then return end
   merge(KEYS[15])
-  if redis.call('HGET', LINE, 'rebuilt') then close_the_past() end
+  if redis.call('HGET', LINE, 'rebuilt') then
+    if redis.call('HGET', LINE, 'told_whole') ~= me then return lose() end
+    close_the_past()
+  end
   if absent then redis.call('HINCRBY', LINE, 'tail', redis.call('HGET', LINE, 'mend_margin')) end
   redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
   redis.call('HINCRBY', LINE, 'tick', 1)
@@ -214,6 +231,9 @@ if ARGV[3] == 'last' then
     redis.call('BITOP', 'OR', KEYS[15], KEYS[15], KEYS[14])
     redis.call('UNLINK', KEYS[14])
     redis.call('EXPIRE', KEYS[15], 600)
+    if testimony.epoch > 0 and testimony.epoch == tonumber(redis.call('HGET', LINE, 'epoch')) then
+      redis.call('HSET', LINE, 'told_whole', me)
+    end
   end
   redis.call('HSET', GATEWAYS, 'to:' .. ARGV[1], 'to ' .. me)
   if line[2] ~= me then finish() end

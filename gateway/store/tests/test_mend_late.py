@@ -1,18 +1,21 @@
 """Servers that change under calls and gateways: late answers, gateways that start or speak late, old primaries."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pytest
 from redis.asyncio import Redis as AsyncRedis
 
+from gateway.room.policy import plan_tick
 from gateway.store.base import Admitted, Claim, PassRef, StoreUnavailable
 from gateway.store.redis import RedisStore
 from gateway.store.redis_link import Argument
 from gateway.store.scripts import script
 from gateway.store.tests.plans import idle_plan
 from gateway.store.tests.test_mend import FAR, LIMITS, Hall
+from gateway.store.witness import Part
 from gateway.tests.redis.servers import RedisServer
 
 
@@ -189,3 +192,56 @@ async def test_a_gateway_of_a_line_that_was_lost_takes_part_in_the_one_begun_in_
     hall.forget(hall.copy())
     assert {seen.epoch for seen in await hall.settle()} == {77}
     assert await one.join("hall", [None], expires_ms=FAR) == [1]
+
+
+async def test_a_gateway_that_was_started_anew_knows_what_was_done_before(hall):
+    (one,) = await called(hall, gateways=1, people=20)
+    passes = await hall.admit(one, 1, 2, 3, 15)
+    await one.complete("hall", refs(passes)[:2], reason="completed")
+    await one.close()
+    hall.gateways.remove(one)
+    again = hall.gateway()
+    await again.open_room("hall", LIMITS)
+    hall.forget({})
+    await without(hall, again)
+    await hall.call_all(again)
+    assert await hall.admit(again, 1, 2) == {}
+    assert [grant is not None for grant in await again.renew("hall", refs(passes))] == [False, False, True, True]
+
+
+async def test_places_used_through_a_gateway_that_is_gone_are_known_to_those_who_looked_since(hall):
+    one, gone = await called(hall, gateways=2)
+    await hall.admit(gone, 1, 2)
+    one._line("hall").learn_at_ms = 0
+    await one.load("hall")
+    hall.forget({})
+    await without(hall, one)
+    await hall.call_all(one)
+    assert set(await hall.admit(one, 1, 2, 3)) == {3}
+
+
+async def test_a_line_told_in_part_by_gateways_that_are_gone_is_none(hall):
+    (one,) = await called(hall, gateways=1)
+    await hall.admit(one, 1, 2)
+    hall.forget({})
+    line = one._line("hall")
+    counters = line._counters()
+    await line._tell(one._link, one.gateway, 60_000, "begin", counters, Part())
+    await line._tell(one._link, one.gateway, 60_000, "part", counters, next(line.witness.testimony(-1)))
+    hall.server.hset(hall.key("line"), "mend_until_ms", 0)
+    fresh = hall.gateway(patience_ms=0)
+    seen = await fresh.open_room("hall", LIMITS)
+    assert (seen.epoch > 1, seen.tail, seen.live) == (True, 0, 0)
+    assert await fresh.join("hall", [None], expires_ms=FAR) == [1]
+
+
+@pytest.mark.parametrize("lost", ["awaited", "calls", "grants", "counters", "kept", "passes"])
+async def test_a_key_that_is_gone_ends_in_no_fault_of_ours(hall, lost):
+    (one,) = await called(hall, gateways=1)
+    await hall.admit(one, 1, 2)
+    hall.server.delete(hall.key(lost))
+    for _ in range(2):
+        snapshot = await one.load("hall")
+        await one.commit("hall", plan_tick(snapshot, snapshot.now_ms + 1_000), snapshot.tick)
+    with contextlib.suppress(StoreUnavailable):
+        await one.claim("hall", [Claim(1, place, f"x{place}") for place in range(1, 10)])
