@@ -1,6 +1,8 @@
 # `make` lists the targets. Only python3, make and the package index are needed; everything goes into .venv and var.
 
 PYTHON ?= python3
+# Of the tests: many of them wait for processes they have killed, frozen or slowed down.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
@@ -36,7 +38,7 @@ loadtest: install ## while `make run` runs: send 2,000 visitors through it and c
 	  --visitors 2000 --total-active-users 300 --new-users-per-minute 6000
 
 test: $(VENV)/.installed-dev ## all tests that need no extra system package (browser tests too where Chromium is)
-	$(BIN)/pytest -n 2 --dist loadgroup
+	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --durations=20
 
 check: format lint types imports test ## what CI runs
 

@@ -16,8 +16,8 @@ from gateway.store.tests.sides import Clocks, RedisSide, Side, SqliteSide
 from gateway.tests.redis.clusters import Cluster
 from gateway.tests.redis.servers import RedisServer
 
-EXAMPLES: Final = 60
-EXAMPLES_OF_SERVERS: Final = 30
+EXAMPLES: Final = 40
+EXAMPLES_OF_SERVERS: Final = 20
 
 
 def run(sides: Callable[[Clocks], Sequence[Side]], examples: int) -> None:
