@@ -27,8 +27,8 @@ WAITING_PAGE: Final = "waiting"
 # Too many requests of one network are under way: the place and the pass are kept.
 TOO_MANY: Final = "too_many"
 
-# Pauses of someone who claims again and is told to wait.
-AGAIN_MS: Final = (100, 200, 400, 800)
+# Pauses of someone who claims again and is told to wait: in all longer than a store is away that is replaced.
+AGAIN_MS: Final = (100, 200, 400, 800, 1_600, 3_200)
 
 # Who clicks "leave" and sees an error clicks again, but not for ever.
 LEAVE_TRIES: Final = 8
