@@ -63,14 +63,11 @@ def open_nodes(url: RedisUrl, access: Access) -> Nodes:
             return ClusterServers(url, access)
 
 
-class SingleServer:
-    def __init__(self, url: RedisUrl, access: Access) -> None:
-        place: dict[str, Any]
-        if url.path is not None:
-            place = {"unix_socket_path": url.path}
-        else:
-            place = {"host": url.hosts[0][0], "port": url.hosts[0][1]} | _tls(url, access)
-        self._client = Redis(**place, **_connection(url, access))
+class OneClient:
+    """All rooms lie on one server, whichever it is just now."""
+
+    def __init__(self, client: Redis) -> None:
+        self._client = client
 
     async def of(self, key: str) -> Redis:  # noqa: ARG002
         return self._client
@@ -85,11 +82,20 @@ class SingleServer:
         await self._client.aclose()
 
 
-class SentinelPrimary:
+class SingleServer(OneClient):
+    def __init__(self, url: RedisUrl, access: Access) -> None:
+        place: dict[str, Any]
+        if url.path is not None:
+            place = {"unix_socket_path": url.path}
+        else:
+            place = {"host": url.hosts[0][0], "port": url.hosts[0][1]} | _tls(url, access)
+        super().__init__(Redis(**place, **_connection(url, access)))
+
+
+class SentinelPrimary(OneClient):
     """Every new connection asks the sentinels which server is the primary."""
 
     def __init__(self, url: RedisUrl, access: Access) -> None:
-        password = access.sentinel_password
         self._sentinel = Sentinel(  # type: ignore[no-untyped-call]
             url.hosts,
             sentinel_kwargs={
@@ -97,25 +103,14 @@ class SentinelPrimary:
                 "socket_connect_timeout": min(SENTINEL_TIMEOUT_S, access.timeout_s),
                 "retry": Retry(NoBackoff(), 0),
                 "protocol": 2,
-                "password": password,
+                "password": access.sentinel_password,
                 **_tls(url, access),
             },
         )
-        self._client: Redis = self._sentinel.master_for(
-            url.service or "", **_connection(url, access), **_tls(url, access)
-        )
-
-    async def of(self, key: str) -> Redis:  # noqa: ARG002
-        return self._client
-
-    async def all(self) -> Sequence[Redis]:
-        return [self._client]
-
-    async def failed(self) -> None:
-        await self._client.connection_pool.disconnect(inuse_connections=False)
+        super().__init__(self._sentinel.master_for(url.service or "", **_connection(url, access), **_tls(url, access)))
 
     async def close(self) -> None:
-        await self._client.aclose()
+        await super().close()
         for sentinel in self._sentinel.sentinels:
             await sentinel.aclose()
 
