@@ -377,8 +377,7 @@ def _zone(text: str) -> str:
 
 
 Moment = Annotated[datetime, AfterValidator(_moment)]
-Outflow = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
-Ceiling = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
+Users = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
 
 
 class OpeningWindow(_Section):
@@ -395,8 +394,8 @@ class LimitChange(_Section):
     """`[[room.timetable]]`: from a moment on, another outflow or ceiling."""
 
     at: Moment = Field(description="When.")
-    new_users_per_minute: Outflow | None = Field(None, description="Outflow from then on; none: as before.")
-    total_active_users: Ceiling | None = Field(None, description="Ceiling from then on; none: as before.")
+    new_users_per_minute: Users | None = Field(None, description="Outflow from then on; none: as before.")
+    total_active_users: Users | None = Field(None, description="Ceiling from then on; none: as before.")
 
     def change(self) -> Change:
         return Change(round(self.at.timestamp() * 1000), self.new_users_per_minute, self.total_active_users)
@@ -420,8 +419,8 @@ class Live(_Section):
     queueing_method: QueueingMethod = Field(
         QueueingMethod.FIFO, description="fifo; draw: lots among those who came before opening; reject: keep no line."
     )
-    total_active_users: Ceiling = Field(300, description="Ceiling on visitors inside at once.")
-    new_users_per_minute: Outflow = Field(600, description="Outflow: admissions per minute.")
+    total_active_users: Users = Field(300, description="Ceiling on visitors inside at once.")
+    new_users_per_minute: Users = Field(600, description="Outflow: admissions per minute.")
     claim_window_s: int = Field(300, strict=True, ge=10, le=86_400, description="How long a called place is kept.")
     session_length_s: int = Field(900, strict=True, ge=1, le=86_400, description="Longest stay inside.")
     idle_limit_s: int = Field(
@@ -532,16 +531,16 @@ def live_settings(limits: Limits) -> dict[str, Any]:
         "claim_window_s": limits.claim_window_ms // 1000,
         "session_length_s": limits.session_length_ms // 1000,
         "idle_limit_s": limits.idle_limit_ms // 1000,
-        "opens_at": _iso(limits.opens_at_ms),
-        "closes_at": _iso(limits.closes_at_ms),
+        "opens_at": as_iso(limits.opens_at_ms),
+        "closes_at": as_iso(limits.closes_at_ms),
         "prequeue_s": None if limits.prequeue_ms is None else limits.prequeue_ms // 1000,
         "more_windows": [
-            {"opens_at": _iso(window.opens_at_ms), "closes_at": _iso(window.closes_at_ms)}
+            {"opens_at": as_iso(window.opens_at_ms), "closes_at": as_iso(window.closes_at_ms)}
             for window in limits.more_windows
         ],
         "timetable": [
             {
-                "at": _iso(change.at_ms),
+                "at": as_iso(change.at_ms),
                 "new_users_per_minute": change.new_users_per_minute,
                 "total_active_users": change.total_active_users,
             }
@@ -555,7 +554,8 @@ def _ms(moment: datetime | None) -> int | None:
     return None if moment is None else round(moment.timestamp() * 1000)
 
 
-def _iso(moment_ms: int | None) -> str | None:
+def as_iso(moment_ms: int | None) -> str | None:
+    """A moment as JSON has it, in UTC."""
     return None if moment_ms is None else datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat()
 
 

@@ -8,7 +8,6 @@ line anew, and always wants `If-Match`.
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
 from hashlib import sha256
 from hmac import compare_digest
 from typing import Any, Final, Protocol
@@ -23,7 +22,7 @@ from gateway.metrics import WorkerFacts
 from gateway.room.model import Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
-from gateway.settings import Postponement, live_settings, read_live_patch
+from gateway.settings import Postponement, as_iso, live_settings, read_live_patch
 from gateway.store.base import StoreError, VersionConflict
 from gateway.store.limits_text import patched
 from shared.settings import problems_of
@@ -98,9 +97,9 @@ def describe(room: Snapshot, *, fresh: bool = True) -> dict[str, Any]:
         "epoch": room.epoch,
         "state": room.state.value,
         "admitting": room.admitting,
-        "opens_at": _iso(room.moment.opens_at_ms),
-        "closes_at": _iso(room.moment.closes_at_ms),
-        "postponed_from": _iso(room.limits.postponed_from_ms) if room.is_postponed else None,
+        "opens_at": as_iso(room.moment.opens_at_ms),
+        "closes_at": as_iso(room.moment.closes_at_ms),
+        "postponed_from": as_iso(room.limits.postponed_from_ms) if room.is_postponed else None,
         "in_force": {
             "new_users_per_minute": room.in_force.new_users_per_minute,
             "total_active_users": room.in_force.total_active_users,
@@ -254,10 +253,6 @@ def _problem(status: int, detail: str, *, headers: Mapping[str, str] | None = No
     body = orjson.dumps({"type": "about:blank", "status": status, "title": detail, **more})
     kept = {"Content-Type": PROBLEM_JSON, "Cache-Control": "no-store", **(headers or {})}
     return web.Response(status=status, body=body, headers=kept)
-
-
-def _iso(moment_ms: int | None) -> str | None:
-    return None if moment_ms is None else datetime.fromtimestamp(moment_ms / 1000, UTC).isoformat()
 
 
 def _digest(token: str) -> bytes:

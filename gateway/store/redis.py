@@ -16,7 +16,6 @@ have it. No number is issued twice and no place gets a second pass while one gat
 """
 
 import asyncio
-import secrets
 import time
 import uuid
 from collections.abc import Mapping, Sequence
@@ -26,7 +25,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from gateway.room.draw import SECRET_BYTES
 from gateway.room.model import AGE_BINS, USER_CREDIT, Limits, PassGrant, Snapshot, TickPlan
 from gateway.store.base import (
     Admitted,
@@ -40,6 +38,7 @@ from gateway.store.base import (
     VersionConflict,
 )
 from gateway.store.limits_text import changed_in_file, decode_limits, encode_limits, patched
+from gateway.store.lots import new_secret
 from gateway.store.redis_check import check_room, check_servers, check_type_and_schema
 from gateway.store.redis_line import SCHEMA, RoomLine, StillMending
 from gateway.store.redis_link import Argument, Link
@@ -106,7 +105,7 @@ class RedisStore:
         first = replace(limits, version=1)
         given = encode_limits(first)
         hold = int(self._mend_patience_ms > 0)
-        arguments: list[Argument] = [given, *_extracts(limits), _ZEROS, SCHEMA, self._first_epoch, hold, _new_secret()]
+        arguments: list[Argument] = [given, *_extracts(limits), _ZEROS, SCHEMA, self._first_epoch, hold, new_secret()]
         reply = await self._open(line, arguments)
         line.file_limits = reply[10].decode()
         snapshot = line.see(reply)
@@ -233,7 +232,7 @@ class RedisStore:
     async def reset(self, room: str, *, expected_version: int | None) -> Snapshot:
         line = self._line(room)
         version = "" if expected_version is None else expected_version
-        reply = await self._call(line, "reset", [version, _ZEROS, _new_secret()], durable=True)
+        reply = await self._call(line, "reset", [version, _ZEROS, new_secret()], durable=True)
         snapshot = line.see(reply)
         if reply[0] == b"conflict":
             raise VersionConflict(snapshot)
@@ -340,10 +339,6 @@ class RedisStore:
                         check_type_and_schema(line.room, reply, SCHEMA)
                     return reply
         raise StoreUnavailable("the store has lost its server again")
-
-
-def _new_secret() -> str:
-    return secrets.token_hex(SECRET_BYTES)
 
 
 def _extracts(limits: Limits) -> list[int]:

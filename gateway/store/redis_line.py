@@ -15,6 +15,7 @@ from gateway.room.model import AGE_BINS, PassGrant, Snapshot
 from gateway.store.base import StoreUnavailable, UnknownRoom
 from gateway.store.held_clock import HeldClock
 from gateway.store.limits_text import encode_limits
+from gateway.store.lots import new_secret
 from gateway.store.redis_link import Link
 from gateway.store.redis_reply import HOWS, LETTERS, read_snapshot, shift_and_home
 from gateway.store.witness import Ended, Left, Part, Used, Witness
@@ -127,7 +128,11 @@ class RoomLine:
                 )
 
     def _counters(self) -> dict[str, Any]:
-        counters = self.witness.counters() | {"homes": self.homes, "zeros": _ZEROS}
+        counters = self.witness.counters() | {
+            "homes": self.homes,
+            "zeros": _ZEROS,
+            "fresh_secret": new_secret(),
+        }
         seen = self.witness.snapshot
         if seen is not None:
             limits = seen.limits

@@ -14,7 +14,6 @@ machine's next boot. So no number is issued twice, and a batch of joins costs no
 """
 
 import asyncio
-import secrets
 import sqlite3
 import time
 import uuid
@@ -24,12 +23,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from gateway.room.draw import SECRET_BYTES
 from gateway.room.model import Limits, PassGrant, Snapshot, TickPlan
 from gateway.store import sqlite_rooms as rooms
 from gateway.store import sqlite_visits as visits
 from gateway.store.base import Admitted, Claim, ClaimAnswer, PassRef, QueueStore, StoreUnavailable
 from gateway.store.inside import Inside
+from gateway.store.lots import new_secret
 from gateway.store.sqlite_file import StoreFile, Work
 from gateway.store.sqlite_line import read_line, snapshot
 from gateway.store.steady import Moment, SteadyClock
@@ -86,7 +85,7 @@ class SqliteStore:
         def work(file: sqlite3.Connection) -> Snapshot:
             now_ms = self._now(file).now_ms
             first_epoch = now_ms // 1000 if self._first_epoch is None else self._first_epoch
-            return rooms.open_room(file, room, limits, now_ms, first_epoch, secrets.token_hex(SECRET_BYTES))
+            return rooms.open_room(file, room, limits, now_ms, first_epoch, new_secret())
 
         return await self._write(work, durable=True)
 
@@ -163,9 +162,7 @@ class SqliteStore:
 
     async def reset(self, room: str, *, expected_version: int | None) -> Snapshot:
         return await self._write(
-            lambda file: rooms.reset(
-                file, room, expected_version, self._now(file).now_ms, secrets.token_hex(SECRET_BYTES)
-            ),
+            lambda file: rooms.reset(file, room, expected_version, self._now(file).now_ms, new_secret()),
             durable=True,
         )
 

@@ -11,11 +11,8 @@ local function leave(of, place)
   if redis.call('SETBIT', MARKS, place, 1) == 1 then return end_pass(place) and 2 or 0 end
   if place > serving then
     redis.call('HINCRBY', LINE, 'left_ahead', 1)
-  elseif redis.call('ZREM', WAITING, place) + redis.call('ZREM', KEPT, place) > 0 then
-    redis.call('SREM', LATE, place)
   else
-    local first = call_of(place)
-    if first then redis.call('HINCRBY', AWAITED, first, -1) end
+    await_no_more(place)
   end
   return 1
 end

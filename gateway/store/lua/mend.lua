@@ -9,7 +9,7 @@
 --        4 testimony (JSON): epoch, and of its line: limits, file_limits, version, session_length_ms, idle_limit_ms,
 --          draw_secret, draw_size ("": not drawn), tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail,
 --          serving, watermark, pace_milli, curve, calls [[first, last, called_at_ms]], peak_live, margin (of numbers),
---          and homes: how many servers the line has had, as far as the gateway knows
+--          zeros (a curve) and fresh_secret for a line to begin anew, and homes: how many servers the line has had, as far as the gateway knows
 --        5 used (JSON): passes that live, [[place, pass id, how, expires_ms, ends_ms]]
 --        6 ended (JSON): passes that ended, [[place, pass id or null, counter]]   7 left (JSON): places given up
 --        8 offset and 9 bytes of the marks of all places used, or "" for none
@@ -87,12 +87,7 @@ end
 -- Marks a place as used. False if it was.
 local function mark(place)
   if redis.call('SETBIT', MARKS, place, 1) == 1 then return false end
-  if redis.call('ZREM', WAITING, place) + redis.call('ZREM', KEPT, place) > 0 then
-    redis.call('SREM', LATE, place)
-  else
-    local first = call_of(place)
-    if first then redis.call('HINCRBY', AWAITED, first, -1) end
-  end
+  await_no_more(place)
   return true
 end
 
@@ -111,15 +106,11 @@ local function use(place, id, how, expires, ends)
 end
 
 local function finish_pass(place, id, counter)
-  if mark(place) then
-    -- Who admitted them has yet to testify, or is gone.
-    count('admitted', 1)
-  elseif not end_pass(place, id ~= cjson.null and id or nil) then
-    redis.call('SADD', KEYS[13], place)
-    return
-  end
+  local fresh = mark(place)
   redis.call('SADD', KEYS[13], place)
-  count(counter, 1)
+  -- Who admitted them has yet to testify, or is gone.
+  if fresh then count('admitted', 1) end
+  if fresh or end_pass(place, id ~= cjson.null and id or nil) then count(counter, 1) end
 end
 
 -- Gateways heard from in the last seconds before the line stood still, that have not testified to this server.
@@ -146,26 +137,36 @@ local function close_the_past()
   for place = bytes * 8, watermark do redis.call('SETBIT', MARKS, place, 1) end
 end
 
+local function count_left_ahead()
+  local bounds = numbers('serving', 'tail')
+  redis.call('HSET', LINE, 'left_ahead', redis.call('BITCOUNT', MARKS, bounds[1] + 1, bounds[2], 'BIT'))
+end
+
 -- Marks that were told in one piece count last: whoever is told of as living has to be found unmarked.
 local function merge(told)
   redis.call('BITOP', 'OR', MARKS, MARKS, told)
   redis.call('UNLINK', told)
-  local bounds = numbers('serving', 'tail')
-  redis.call('HSET', LINE, 'left_ahead', redis.call('BITCOUNT', MARKS, bounds[1] + 1, bounds[2], 'BIT'))
+  count_left_ahead()
+end
+
+-- From now on the line is worked on here. What was spent and forgotten cannot be spent again.
+local function come_home(counter)
+  redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
+  redis.call('HINCRBY', LINE, 'tick', 1)
+  redis.call('HINCRBY', LINE, 'homes', 1)
+  redis.call('HDEL', LINE, 'mending', 'newborn', 'rebuilt', 'told_whole')
+  redis.call('UNLINK', GATEWAYS)
+  count(counter, 1)
 end
 
 -- Whoever remembered the line was gone before they had told it whole: a part of it is none. No old ticket counts.
 local function lose()
   testimony.epoch = math.max(redis.call('HGET', LINE, 'epoch') + 1, math.floor(now / 1000))
   testimony.pace_milli, testimony.curve = 0, testimony.zeros
-  testimony.draw_secret = redis.call('HGET', LINE, 'draw_secret')
+  -- The lost line's may have been published.
+  testimony.draw_secret = testimony.fresh_secret
   start_line()
-  redis.call('UNLINK', GATEWAYS)
-  redis.call('HDEL', LINE, 'mending', 'newborn', 'rebuilt')
-  redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
-  redis.call('HINCRBY', LINE, 'tick', 1)
-  redis.call('HINCRBY', LINE, 'homes', 1)
-  count('lines_lost', 1)
+  come_home('lines_lost')
 end
 
 local function finish()
@@ -179,12 +180,7 @@ local function finish()
     close_the_past()
   end
   if absent then redis.call('HINCRBY', LINE, 'tail', redis.call('HGET', LINE, 'mend_margin')) end
-  redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
-  redis.call('HINCRBY', LINE, 'tick', 1)
-  redis.call('HINCRBY', LINE, 'homes', 1)
-  redis.call('HDEL', LINE, 'mending', 'newborn', 'rebuilt')
-  redis.call('UNLINK', GATEWAYS)
-  count('store_repairs', 1)
+  come_home('store_repairs')
 end
 
 local stop = begin()
@@ -218,8 +214,7 @@ if ARGV[3] ~= 'begin' and testimony.epoch > 0 then
       redis.call('UNLINK', KEYS[12])
       redis.call('EXPIRE', KEYS[14], 600)
     end
-    local bounds = numbers('serving', 'tail')
-    redis.call('HSET', LINE, 'left_ahead', redis.call('BITCOUNT', MARKS, bounds[1] + 1, bounds[2], 'BIT'))
+    count_left_ahead()
   end
   -- What was planned before we spoke must not be carried out.
   if line[2] == me then redis.call('HINCRBY', LINE, 'tick', 1) end

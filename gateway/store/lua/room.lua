@@ -56,6 +56,16 @@ local function call_of(place)
   if tonumber(last) >= place then return first, tonumber(last), tonumber(called_at) end
 end
 
+-- Takes a called place off the lane, or off the call that still awaits its holder.
+local function await_no_more(place)
+  if redis.call('ZREM', WAITING, place) + redis.call('ZREM', KEPT, place) > 0 then
+    redis.call('SREM', LATE, place)
+  else
+    local first = call_of(place)
+    if first then redis.call('HINCRBY', AWAITED, first, -1) end
+  end
+end
+
 -- The live pass of a place: id, how, expires_ms, ends_ms; nil if it has none.
 local function pass_of(place)
   local expires = redis.call('ZSCORE', PASSES, place)
