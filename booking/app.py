@@ -10,7 +10,6 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 
 from booking import schedule
-from booking.calendar_file import CalendarFile, find_calendar
 from booking.identity.attempts import Attempts
 from booking.identity.base import IdentityProvider
 from booking.identity.chosen import chosen_provider
@@ -40,6 +39,7 @@ from booking.settings import Settings
 from booking.store import BookingStore, database_at
 from booking.store.sweeper import sweep_for_ever
 from shared.admission import require_pass
+from shared.calendar_file import CalendarFile, find_calendar
 from shared.clock import Clock, now_ms
 
 _log = logging.getLogger("booking")

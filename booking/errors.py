@@ -5,8 +5,8 @@ The HTTP status of each is chosen in one place: `booking.routes.problems`.
 
 from collections.abc import Mapping
 
-from booking.rules.model import Verdict
 from shared.errors import SunbeonError
+from shared.rules.model import Verdict
 
 
 class BookingError(SunbeonError):

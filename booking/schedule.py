@@ -1,6 +1,6 @@
 """Which appointments there are and until when they can be booked. Pure: time comes in as an argument.
 
-This is the demo's schedule, all of it invented. Who may book when is `booking.rules`.
+This is the demo's schedule, all of it invented. Who may book when is `shared.rules`.
 """
 
 from collections.abc import Iterator

@@ -8,15 +8,15 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any, Final
 
-from booking.calendar_file import find_calendar, read_calendar
 from booking.commands.wording import births_line, change_line, edit_line, explain, span
-from booking.rules.calendar import Calendar, judge
-from booking.rules.data import change_data, problem_data, verdict_data
-from booking.rules.diff import changes
-from booking.rules.edits import edits, not_versioned
-from booking.rules.model import AttributeValue, BadCalendar
-from booking.rules.times import find_zone, instant_ms, to_local, to_ms
+from shared.calendar_file import find_calendar, read_calendar
 from shared.clock import now_ms
+from shared.rules.calendar import Calendar, judge
+from shared.rules.data import change_data, problem_data, verdict_data
+from shared.rules.diff import changes
+from shared.rules.edits import edits, not_versioned
+from shared.rules.model import AttributeValue, BadCalendar
+from shared.rules.times import find_zone, instant_ms, to_local, to_ms
 
 SAME: Final = 0
 DIFFERENT: Final = 1

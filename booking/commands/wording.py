@@ -5,10 +5,10 @@ from datetime import date, datetime
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from booking.rules.diff import Answer, Change
-from booking.rules.edits import Edit
-from booking.rules.model import AttributeValue, Earlier, Kind, Rule, Text, Verdict
-from booking.rules.times import find_zone, to_local
+from shared.rules.diff import Answer, Change
+from shared.rules.edits import Edit
+from shared.rules.model import AttributeValue, Earlier, Kind, Rule, Text, Verdict
+from shared.rules.times import find_zone, to_local
 
 _WORDS: Final = {
     Kind.ELIGIBLE: "eligible",

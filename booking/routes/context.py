@@ -8,7 +8,6 @@ from weakref import WeakValueDictionary
 from aiohttp import web
 
 from booking import texts
-from booking.calendar_file import CalendarFile
 from booking.identity.attempts import Attempts
 from booking.identity.base import IdentityProvider
 from booking.request_log import RequestLog
@@ -16,6 +15,7 @@ from booking.routes.pages import Pages
 from booking.sealed import Sealer
 from booking.settings import Booking, Language
 from booking.store import BookingStore
+from shared.calendar_file import CalendarFile
 from shared.clock import Clock
 
 if TYPE_CHECKING:

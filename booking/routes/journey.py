@@ -22,10 +22,10 @@ from booking.model import BookingCard, Hold, Party, PersonKeys, WaitCard
 from booking.person import Person
 from booking.routes.context import ATTEMPTS, CALENDAR, CHECKING, GUESSES, IDENTITY, PERSON_SECRET, SEALER, STORE, now_of
 from booking.routes.session import Identified, Session, require_person
-from booking.rules.calendar import Calendar, judge
-from booking.rules.model import Verdict
 from booking.sealed import seal_contact
 from shared.admission import CLAIMS
+from shared.rules.calendar import Calendar, judge
+from shared.rules.model import Verdict
 from shared.wire import Command
 
 # Said to the gateway with a confirmed booking: this visitor is done, the seat inside is free.

@@ -4,7 +4,7 @@ from typing import Any
 
 from booking import schedule
 from booking.model import BookingCard, Slot, WaitCard
-from booking.rules.model import Verdict
+from shared.rules.model import Verdict
 
 
 def moment_json(moment_ms: int) -> str:

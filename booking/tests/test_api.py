@@ -5,12 +5,12 @@ import base64
 
 import pytest
 
-from booking.calendar_file import find_calendar
 from booking.identity.base import Subject
 from booking.identity.simulated import SimulatedIdentity
 from booking.routes.context import CHECKING
 from booking.settings import SimulatedMethod
 from booking.tests.conftest import CHILD, MOTHER, PERSON
+from shared.calendar_file import find_calendar
 from shared.wire import How
 
 

@@ -10,13 +10,13 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 
 from booking import errors, texts
-from booking.calendar_file import find_calendar, read_calendar
 from booking.routes import problems
 from booking.routes.html.table import routes
-from booking.rules.calendar import judge
 from booking.tests.conftest import START_MS
 from booking.tests.structure import Page, faults_of
 from booking.tests.visitor import Visitor
+from shared.calendar_file import find_calendar, read_calendar
+from shared.rules.calendar import judge
 from shared.wire import PASS_HEADER
 
 FIND = {"code": "AAAAA-BBBBB", "birth_date": "19680302"}

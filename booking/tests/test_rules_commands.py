@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from booking.calendar_file import find_calendar
 from booking.cli import main
+from shared.calendar_file import find_calendar
 
 BECAME = find_calendar("july-2021").read_text()
 

@@ -11,10 +11,10 @@ import booking
 from booking import codes, errors, texts
 from booking.identity.base import Light
 from booking.routes.problems import STATUS
-from booking.rules.model import Kind
 from booking.schedule import to_ms
 from booking.settings import Identity
 from booking.tests.conftest import START_MS
+from shared.rules.model import Kind
 from shared.wire import How
 
 PACKAGE = Path(booking.__file__).parent

@@ -50,19 +50,28 @@ class UnknownKey(BadToken):
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """The right to be given a number, once. id: 63 random bits. issued_ms: the gate's clock."""
+    """The right to be given a number, once. id: 63 random bits. issued_ms: the gate's clock.
+
+    cohorts: which of the room's calendar its holder is in, by id, sorted and joined by "+"; "" where nobody was asked.
+    """
 
     id: int
     issued_ms: int
+    cohorts: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """The right to a place in line. number: from 1, in order of joining, within the room's epoch."""
+    """The right to a place in line. number: from 1, in order of joining, within the room's epoch.
+
+    cohorts: as in a knock. wave: of which later window's pre-queue the number is; "" for the room's own line.
+    """
 
     epoch: int
     number: int
     issued_ms: int
+    cohorts: str = ""
+    wave: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +134,11 @@ _TYPES: Final[Mapping[str, type[Any]]] = {kind: token for token, kind in _KINDS.
 
 
 def _fields(token: Token) -> list[int | str]:
-    return [getattr(token, name) for name in type(token).__slots__]
+    fields = [getattr(token, name) for name in type(token).__slots__]
+    # What is empty at the end is what it is by itself: most tickets are short.
+    while fields[-1] == "":
+        fields.pop()
+    return fields
 
 
 def _tag(secret: bytes, kind: str, room: str, head: str) -> str:

@@ -11,7 +11,7 @@ from booking.routes.forms import iso_date, read_form
 from booking.routes.html.show import show
 from booking.routes.journey import calendar_of, judge_birth, today
 from booking.routes.problems import STATUS
-from booking.rules.model import Verdict
+from shared.rules.model import Verdict
 
 
 async def ask(request: web.Request) -> web.Response:

@@ -6,8 +6,8 @@ from unittest.mock import patch
 
 from hypothesis import strategies as st
 
-from booking.rules import load
-from booking.rules.model import AttributeValue, Kind
+from shared.rules import load
+from shared.rules.model import AttributeValue, Kind
 
 # All births and hours that the calendars made here speak of, and some around them.
 BIRTHS = [date(1964, 1, 1) + timedelta(days=days) for days in range(7 * 365 + 2)]

@@ -4,9 +4,9 @@ import re
 from datetime import date, datetime
 from typing import Any, Final
 
-from booking.rules.births import aged, intersect, union
-from booking.rules.model import AttributeValue, Text
-from booking.rules.table import Wrong
+from shared.rules.births import aged, intersect, union
+from shared.rules.model import AttributeValue, Text
+from shared.rules.table import Wrong
 
 Span = tuple[date, date]
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from booking.rules.model import Cohort, Earlier, Kind, Pause, Rule, Text, Verdict
+from shared.rules.model import Cohort, Earlier, Kind, Pause, Rule, Text, Verdict
 
 
 @dataclass(frozen=True, slots=True)

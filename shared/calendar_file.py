@@ -4,17 +4,17 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from booking.rules.calendar import Calendar
-from booking.rules.edits import not_versioned
-from booking.rules.load import load
-from booking.rules.model import BadCalendar, Problem
+from shared.rules.calendar import Calendar
+from shared.rules.edits import not_versioned
+from shared.rules.load import load
+from shared.rules.model import BadCalendar, Problem
 
 BUILT_IN: Final = Path(__file__).with_name("calendars")
 DEFAULT: Final = "everyone"
 # The file is looked at no more often than this; a change counts once it has been the same for as long.
 LOOK_MS: Final = 1_000
 
-_log = logging.getLogger("booking.calendar")
+_log = logging.getLogger("shared.calendar")
 
 
 def find_calendar(name: str) -> Path:

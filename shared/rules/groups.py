@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
-from booking.rules.births import BirthClass
+from shared.rules.births import BirthClass
 
 _Pair = tuple[int | None, int | None]
 _Digits = tuple[int, ...] | None

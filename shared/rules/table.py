@@ -3,8 +3,8 @@
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-from booking.rules.lines import Lines, Path
-from booking.rules.model import Problem
+from shared.rules.lines import Lines, Path
+from shared.rules.model import Problem
 
 T = TypeVar("T")
 

@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from booking.rules.births import BirthClass, BirthIndex
-from booking.rules.calendar import Lookup, People
-from booking.rules.groups import BirthGroup, group
-from booking.rules.lines import Path
-from booking.rules.model import Births, Cohort, Hole, Pause, Rule, Text
-from booking.rules.table import Notes
-from booking.rules.timeline import Facts
-from booking.rules.times import to_local
+from shared.rules.births import BirthClass, BirthIndex
+from shared.rules.calendar import Lookup, People
+from shared.rules.groups import BirthGroup, group
+from shared.rules.lines import Path
+from shared.rules.model import Births, Cohort, Hole, Pause, Rule, Text
+from shared.rules.table import Notes
+from shared.rules.timeline import Facts
+from shared.rules.times import to_local
 
 _Span = tuple[int, int]
 

@@ -3,10 +3,10 @@
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from booking.rules.diff import Answer, Change
-from booking.rules.groups import BirthGroup
-from booking.rules.model import Cohort, Earlier, Pause, Problem, Rule, Text, Verdict
-from booking.rules.times import find_zone, to_local
+from shared.rules.diff import Answer, Change
+from shared.rules.groups import BirthGroup
+from shared.rules.model import Cohort, Earlier, Pause, Problem, Rule, Text, Verdict
+from shared.rules.times import find_zone, to_local
 
 
 def verdict_data(verdict: Verdict) -> dict[str, Any]:

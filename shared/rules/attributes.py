@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import product
 from typing import Final
 
-from booking.rules.model import AttributeValue, Cohort
+from shared.rules.model import AttributeValue, Cohort
 
 # More ways to combine attributes than this cannot be looked through for overlaps and gaps.
 MOST_COMBINATIONS: Final = 4_096

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from booking.rules.births import BirthIndex
-from booking.rules.calendar import Calendar
-from booking.rules.groups import group
-from booking.rules.model import Births, Cohort, Earlier, Pause, Rule, Text
-from booking.rules.times import find_zone, to_local
+from shared.rules.births import BirthIndex
+from shared.rules.calendar import Calendar
+from shared.rules.groups import group
+from shared.rules.model import Births, Cohort, Earlier, Pause, Rule, Text
+from shared.rules.times import find_zone, to_local
 
 _Fields = dict[str, str]
 

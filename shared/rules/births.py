@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from itertools import pairwise
 from typing import Final
 
-from booking.rules.model import Births
+from shared.rules.model import Births
 
 ALWAYS: Final = ((date.min, date.max),)
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from booking.rules.calendar import judge
-from booking.rules.load import load
-from booking.rules.model import Kind
+from shared.rules.calendar import judge
+from shared.rules.load import load
+from shared.rules.model import Kind
 
 LETTERS = {
     Kind.NOT_YET: "n",

@@ -4,10 +4,10 @@ from datetime import date
 
 import pytest
 
-from booking.rules.calendar import judge
-from booking.rules.diff import changes
-from booking.rules.load import load
-from booking.rules.model import Kind
+from shared.rules.calendar import judge
+from shared.rules.diff import changes
+from shared.rules.load import load
+from shared.rules.model import Kind
 
 CALENDAR = """
 title = { ko = "시험", en = "Test" }

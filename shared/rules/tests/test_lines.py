@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking.rules.lines import Lines, Path, unfinished
+from shared.rules.lines import Lines, Path, unfinished
 
 TRICKY = '''\
 # [[window]]

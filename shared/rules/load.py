@@ -9,15 +9,15 @@ from itertools import pairwise
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from booking.rules import values
-from booking.rules.attributes import MOST_COMBINATIONS, AttributeIndex
-from booking.rules.births import ALWAYS, intersect
-from booking.rules.calendar import Calendar
-from booking.rules.check import Parts, check
-from booking.rules.lines import Lines, unfinished
-from booking.rules.model import BadCalendar, Births, Cohort, Earlier, Hole, Pause, Problem, Rule, Text
-from booking.rules.table import Notes, Table, Wrong
-from booking.rules.times import find_zone, to_ms
+from shared.rules import values
+from shared.rules.attributes import MOST_COMBINATIONS, AttributeIndex
+from shared.rules.births import ALWAYS, intersect
+from shared.rules.calendar import Calendar
+from shared.rules.check import Parts, check
+from shared.rules.lines import Lines, unfinished
+from shared.rules.model import BadCalendar, Births, Cohort, Earlier, Hole, Pause, Problem, Rule, Text
+from shared.rules.table import Notes, Table, Wrong
+from shared.rules.times import find_zone, to_ms
 
 _LINE: Final = re.compile(r"\(at line ([0-9]+), column [0-9]+\)$")
 # Without a zone nothing is certain about hours, but the rest of the file can still be looked at.

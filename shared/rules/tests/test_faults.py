@@ -2,9 +2,9 @@
 
 import pytest
 
-from booking.rules.load import load
-from booking.rules.model import BadCalendar
-from booking.rules.tests.faults import FAULTS, FIRST, GOOD, REPLACED_TWICE
+from shared.rules.load import load
+from shared.rules.model import BadCalendar
+from shared.rules.tests.faults import FAULTS, FIRST, GOOD, REPLACED_TWICE
 
 
 def problems_of(text):

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
-from booking.rules.calendar import judge
-from booking.rules.diff import changes
-from booking.rules.load import load
-from booking.rules.model import BadCalendar, Kind
-from booking.rules.tests.naive import BIRTHS, HOURS, SAID, Group, Plan, age, plans
-from booking.rules.values import age as age_span
+from shared.rules.calendar import judge
+from shared.rules.diff import changes
+from shared.rules.load import load
+from shared.rules.model import BadCalendar, Kind
+from shared.rules.tests.naive import BIRTHS, HOURS, SAID, Group, Plan, age, plans
+from shared.rules.values import age as age_span
 
 # 19 July 2021, 00:00 in Seoul.
 MIDNIGHT_MS = 1_626_620_400_000

@@ -4,10 +4,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from booking.rules.attributes import AttributeIndex
-from booking.rules.births import BirthClass, BirthIndex
-from booking.rules.model import AttributeValue, Cohort, Hole, Pause, Rule, Text, Verdict
-from booking.rules.timeline import Facts, Timeline, build
+from shared.rules.attributes import AttributeIndex
+from shared.rules.births import BirthClass, BirthIndex
+from shared.rules.model import AttributeValue, Cohort, Hole, Pause, Rule, Text, Verdict
+from shared.rules.timeline import Facts, Timeline, build
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from booking.rules.births import BirthIndex
-from booking.rules.groups import BirthGroup, group
-from booking.rules.model import Births
+from shared.rules.births import BirthIndex
+from shared.rules.groups import BirthGroup, group
+from shared.rules.model import Births
 
 YEARS = (date(1966, 1, 1), date(1970, 1, 1))
 # Cut by years, by a day in the middle of one, and by last digits of both kinds.

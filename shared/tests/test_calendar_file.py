@@ -6,9 +6,9 @@ from datetime import date
 
 import pytest
 
-from booking.calendar_file import LOOK_MS, CalendarFile, find_calendar, read_calendar
-from booking.rules.calendar import judge
-from booking.rules.model import BadCalendar
+from shared.calendar_file import LOOK_MS, CalendarFile, find_calendar, read_calendar
+from shared.rules.calendar import judge
+from shared.rules.model import BadCalendar
 
 # Long before any file was written: so "it has not been touched for a while" never holds by itself.
 START_MS = 1_626_692_400_000

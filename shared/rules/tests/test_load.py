@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from booking.rules.calendar import judge
-from booking.rules.load import load
-from booking.rules.model import AttributeValue, BadCalendar, Kind
-from booking.rules.tests.faults import GOOD
+from shared.rules.calendar import judge
+from shared.rules.load import load
+from shared.rules.model import AttributeValue, BadCalendar, Kind
+from shared.rules.tests.faults import GOOD
 
 
 def problems_of(text):
@@ -95,7 +95,7 @@ closes = {closes}
 
 
 def test_where_the_system_has_no_time_zones_the_package_has_them_and_without_either_it_is_said():
-    code = "from booking.rules.times import find_zone; print(find_zone('Asia/Seoul').key)"
+    code = "from shared.rules.times import find_zone; print(find_zone('Asia/Seoul').key)"
     environ = {**os.environ, "PYTHONTZPATH": ""}
     assert subprocess.check_output([sys.executable, "-c", code], env=environ, text=True).strip() == "Asia/Seoul"
 

@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 
-from booking.rules.attributes import AttributeIndex
-from booking.rules.births import BirthClass, BirthIndex
-from booking.rules.calendar import Calendar
-from booking.rules.groups import BirthGroup, group
-from booking.rules.model import AttributeValue, Kind
-from booking.rules.timeline import Timeline
+from shared.rules.attributes import AttributeIndex
+from shared.rules.births import BirthClass, BirthIndex
+from shared.rules.calendar import Calendar
+from shared.rules.groups import BirthGroup, group
+from shared.rules.model import AttributeValue, Kind
+from shared.rules.timeline import Timeline
 
 Attributes = tuple[tuple[str, AttributeValue], ...]
 
