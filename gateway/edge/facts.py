@@ -7,7 +7,7 @@ from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through
 from gateway.room.decide import place_of
 from gateway.room.draw import commitment
-from gateway.room.estimate import poll_after, wait_range
+from gateway.room.estimate import people_ahead, poll_after, wait_range
 from gateway.room.model import Snapshot
 from shared.wire import DRAW_RECIPE, RoomState, VisitorState
 
@@ -34,7 +34,7 @@ def status_facts(
     """
     number, place = _number_and_place(standing, room)
     catching_up = stale or (isinstance(standing, InLine | Knocking) and standing.catching_up)
-    ahead = max(0, place - room.serving - 1) if place is not None and isinstance(standing, InLine) else None
+    ahead = people_ahead(room, place) if place is not None and isinstance(standing, InLine) else None
     eta = _expected_wait(room, ahead) if ahead is not None and not catching_up else None
     # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
     at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)

@@ -3,7 +3,7 @@
 from math import isqrt
 from typing import Final
 
-from gateway.room.model import Snapshot
+from gateway.room.model import LOOKAHEAD_PLACES, Snapshot
 
 # A range, because nobody knows: the measured pace, a quarter either way.
 SPREAD_PERCENT: Final = 25
@@ -13,6 +13,25 @@ LONGEST_POLL_MS: Final = 120_000
 # Ask again after this share of the estimated wait: the longer the line, the fewer the polls.
 POLL_SHARE: Final = 8
 JITTER_PERCENT: Final = 15
+
+
+def people_ahead(room: Snapshot, place: int) -> int:
+    """People with a place before this one, not yet called, who have not left.
+
+    Exact within `LOOKAHEAD_PLACES` of the last call. Of those who left further back only the number is known: they are
+    taken to be spread evenly.
+    """
+    places = max(0, min(place - 1, room.tail) - room.serving)
+    if not places or not room.left_ahead:
+        return places
+    line = room.tail - room.serving
+    # No store ever marks a place beyond the line, but nothing it holds may make a number negative.
+    absent = int.from_bytes(room.absent, "little") & ((1 << min(line, LOOKAHEAD_PLACES)) - 1)
+    if places <= LOOKAHEAD_PLACES:
+        return places - (absent & ((1 << places) - 1)).bit_count()
+    near = absent.bit_count()
+    beyond = min(max(room.left_ahead - near, 0), line - LOOKAHEAD_PLACES)
+    return places - near - beyond * (places - LOOKAHEAD_PLACES) // (line - LOOKAHEAD_PLACES)
 
 
 def wait_range(snapshot: Snapshot, ahead: int) -> tuple[int, int] | None:

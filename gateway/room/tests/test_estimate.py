@@ -3,8 +3,8 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.room.estimate import LONGEST_POLL_MS, SHORTEST_POLL_MS, poll_after, wait_range
-from gateway.room.model import Limits
+from gateway.room.estimate import LONGEST_POLL_MS, SHORTEST_POLL_MS, people_ahead, poll_after, wait_range
+from gateway.room.model import LOOKAHEAD_PLACES, Limits
 from gateway.room.tests.test_policy import room
 
 
@@ -57,3 +57,29 @@ def test_a_poll_is_never_sooner_than_two_seconds_nor_later_than_two_minutes_give
 def test_the_longer_the_wait_the_rarer_the_polls():
     state = replace(room(), pace_milli=60_000)
     assert poll_after(state, (8_000, 8_000), jitter=0) < poll_after(state, (800_000, 800_000), jitter=0)
+
+
+@given(st.binary(max_size=16), st.integers(0, 128), st.integers(0, 300))
+def test_people_ahead_are_those_before_one_who_have_not_left(absent, waiting, offset):
+    bits = int.from_bytes(absent, "little") & ((1 << waiting) - 1)
+    state = room(serving=1_000, tail=1_000 + waiting, absent=bits.to_bytes(16, "little"), left_ahead=bits.bit_count())
+    gone = [bits >> i & 1 for i in range(waiting)]
+    assert people_ahead(state, 1_001 + offset) == sum(not away for away in gone[:offset])
+    assert people_ahead(state, 1_000) == people_ahead(state, 7) == 0
+
+
+def test_of_those_who_left_beyond_what_a_snapshot_shows_the_number_counts():
+    """A tenth of the places beyond the bitmap, and a single one in it."""
+    beyond = 100_000
+    state = room(tail=LOOKAHEAD_PLACES + beyond, absent=b"\x02", left_ahead=1 + beyond // 10)
+    assert people_ahead(state, 2) == 1
+    assert people_ahead(state, 3) == 1
+    assert people_ahead(state, LOOKAHEAD_PLACES + 1) == LOOKAHEAD_PLACES - 1
+    assert people_ahead(state, LOOKAHEAD_PLACES + beyond // 2 + 1) == LOOKAHEAD_PLACES - 1 + beyond * 45 // 100
+    assert people_ahead(state, state.tail + 1) == state.waiting
+
+
+@given(st.binary(max_size=LOOKAHEAD_PLACES // 8), st.integers(0, 10**7), st.integers(0, 10**7), st.integers(1, 10**7))
+def test_no_store_can_make_fewer_than_nobody_wait_ahead(absent, tail, left, place):
+    state = room(tail=tail, absent=absent, left_ahead=left)
+    assert 0 <= people_ahead(state, place) <= min(place - 1, tail)
