@@ -7,7 +7,7 @@ from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through
 from gateway.room.decide import place_of
 from gateway.room.draw import commitment
-from gateway.room.estimate import people_ahead, poll_after, wait_range
+from gateway.room.estimate import people_ahead, poll_after, poll_at_opening, wait_range
 from gateway.room.model import Snapshot
 from shared.wire import DRAW_RECIPE, RoomState, VisitorState
 
@@ -48,11 +48,7 @@ def status_facts(
         "draw": _draw(room),
         "draw_size": room.draw_size,
         "eta_ms": eta,
-        "poll_after_ms": (
-            _jitter.randint(*AWAY_POLL_MS)
-            if catching_up
-            else poll_after(room, (0, 0) if soon else eta, jitter=_jitter.getrandbits(32))
-        ),
+        "poll_after_ms": _jitter.randint(*AWAY_POLL_MS) if catching_up else _poll_after(room, eta, soon=soon),
         "server_time_ms": room.now_ms,
         "as_of_ms": room.now_ms if as_of_ms is None else as_of_ms,
         "catching_up": catching_up,
@@ -110,6 +106,12 @@ def _draw(room: Snapshot) -> str | None:
     if room.draw_size is not None:
         return "drawn"
     return "pending" if room.awaits_draw else None
+
+
+def _poll_after(room: Snapshot, eta: tuple[int, int] | None, *, soon: bool) -> int:
+    jitter = _jitter.getrandbits(32)
+    at_opening = None if soon else poll_at_opening(room, eta, jitter=jitter)
+    return poll_after(room, (0, 0) if soon else eta, jitter=jitter) if at_opening is None else at_opening
 
 
 def _expected_wait(room: Snapshot, ahead: int) -> tuple[int, int] | None:

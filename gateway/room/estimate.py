@@ -4,6 +4,7 @@ from math import isqrt
 from typing import Final
 
 from gateway.room.model import LOOKAHEAD_PLACES, Snapshot
+from shared.wire import RoomState
 
 # A range, because nobody knows: the measured pace, a quarter either way.
 SPREAD_PERCENT: Final = 25
@@ -13,6 +14,12 @@ LONGEST_POLL_MS: Final = 120_000
 # Ask again after this share of the estimated wait: the longer the line, the fewer the polls.
 POLL_SHARE: Final = 8
 JITTER_PERCENT: Final = 15
+
+# After an opening, and while lots are drawn: a tick needs a moment, then everyone asks once within this spread, by lot,
+# which is at most this part of the pause between polls: so all ask about OPENING_PART times as fast as before.
+OPENING_MOMENT_MS: Final = 1_000
+OPENING_SPREAD_MS: Final = 25_000
+OPENING_PART: Final = 4
 
 
 def people_ahead(room: Snapshot, place: int) -> int:
@@ -67,9 +74,40 @@ def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: in
     jitter: any non-negative integer; spreads the answer over +-15 %, so that those who came together part ways.
     Never so late that a claim window could open and close in between.
     """
-    longest = max(SHORTEST_POLL_MS, min(LONGEST_POLL_MS, snapshot.limits.claim_window_ms // 3))
+    longest = _longest_poll(snapshot)
     # By the low end: whoever may be called soon has to be there.
     wanted = longest if eta_ms is None else eta_ms[0] // POLL_SHARE
     wanted = min(max(wanted, SHORTEST_POLL_MS), longest)
-    swing = wanted * JITTER_PERCENT // 100
-    return wanted - swing + jitter % (2 * swing + 1)
+    return _spread(wanted, jitter)
+
+
+def poll_at_opening(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: int) -> int | None:
+    """When to ask again if an opening comes before that; None where none is awaited.
+
+    Until then seldom, as nobody is admitted; nobody just before it. After it everyone asks once: those in front when
+    they are likely to be called, the others, and all who wait for their lot, at a moment drawn by lot (`jitter`).
+    """
+    opens_ms = snapshot.moment.opens_at_ms
+    if snapshot.state in {RoomState.EARLY, RoomState.PREQUEUE} and opens_ms is not None:
+        left = max(0, opens_ms - snapshot.now_ms)
+    elif snapshot.awaits_draw and snapshot.state is RoomState.OPEN:
+        left = 0
+    else:
+        return None
+    longest = _longest_poll(snapshot)
+    seldom = _spread(longest, jitter)
+    if seldom <= left:
+        return seldom
+    lot = jitter % (min(OPENING_SPREAD_MS, longest // OPENING_PART) + 1)
+    called_in = lot if eta_ms is None else max(0, eta_ms[0] - left)
+    return left + OPENING_MOMENT_MS + min(lot, called_in)
+
+
+def _longest_poll(snapshot: Snapshot) -> int:
+    """Never so long that a claim window could open and close in between."""
+    return max(SHORTEST_POLL_MS, min(LONGEST_POLL_MS, snapshot.limits.claim_window_ms // 3))
+
+
+def _spread(wanted_ms: int, jitter: int) -> int:
+    swing = wanted_ms * JITTER_PERCENT // 100
+    return wanted_ms - swing + jitter % (2 * swing + 1)

@@ -10,9 +10,6 @@
   const LEAST_GAP_MS = 1000;
   const ANNOUNCE_MS = 30000;
   const CLOCKS_DIFFER_MS = 5000;
-  // After an opening everyone asks once, spread over a part of the time between their polls and at most over this.
-  const OPENING_SPREAD_MS = 25000;
-  const OPENING_SPREAD_PART = 4;
   const CLOSES_SOON_MS = 1800000;
 
   const STATES = ['outside', 'waiting', 'called', 'at_door', 'inside', 'used', 'refused'];
@@ -266,17 +263,6 @@
   let askedAt = -LEAST_GAP_MS;
 
   const toldWait = () => Math.min(Math.max(status.poll_after_ms, LEAST_GAP_MS), LONGEST_WAIT_MS);
-  // Told to ask after the opening, everyone asks soon after it instead: not before, as nobody is admitted then, and not
-  // all at once, as nobody gains by it. So too in the moment when lots are being drawn.
-  const nextAsk = () => {
-    const told = toldWait();
-    const drawing = status.draw === 'pending' && status.room_state === 'open';
-    if ((!BEFORE_OPENING.includes(status.room_state) && !drawing) || status.opens_at_ms === null || status.catching_up) {
-      return told;
-    }
-    const spread = Math.min(told / OPENING_SPREAD_PART, OPENING_SPREAD_MS) * Math.random();
-    return Math.min(told, Math.max(0, status.opens_at_ms - serverNow()) + LEAST_GAP_MS + spread);
-  };
   const askIn = (ms) => {
     clearTimeout(timer);
     timer = setTimeout(ask, ms);
@@ -336,7 +322,7 @@
       moveOn();
     } else {
       if (recall('tries')) remember('tries', 0);
-      askIn(nextAsk());
+      askIn(toldWait());
     }
   };
 
@@ -416,5 +402,5 @@
   showStatus();
   // A visitor without a number holds only a knock: the number is issued to whoever brings it back.
   if (status.number === null) askSoon();
-  else askIn(nextAsk());
+  else askIn(toldWait());
 })();
