@@ -74,7 +74,7 @@ async def gateway(
     and `SunbeonError` or `OSError` for what cannot be opened now.
     """
     async with AsyncExitStack() as stack:
-        audit = Audit(settings.gateway.audit_log)
+        audit = Audit(settings.gateway.audit_log, max_bytes=settings.gateway.audit_log_max_bytes)
         stack.callback(audit.close)
         access = AccessLog(settings.gateway.access_log, settings.gateway.access_log_share)
         stack.callback(access.close)

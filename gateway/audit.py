@@ -1,8 +1,8 @@
 """The audit log: who was admitted and who was refused, a JSON line each.
 
-It says numbers, places and rules; never an address, a name or a token. Several workers append to one file: each line is
-one write to a file opened for appending. In a flood of refusals only so many lines a second are written, and the next
-one says how many were not: the counters are exact, the log must not fill the disk.
+It says numbers, places and rules; never an address, a name or a token. Each line holds the hash of all before it
+(`gateway.chain`), so that what was altered, dropped or moved shows. In a flood of refusals only so many lines a second
+are written, and the next one says how many were not: the counters are exact, the log must not fill the disk.
 """
 
 import time
@@ -10,7 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-from gateway.journal import Journal
+from gateway.chain import Head
+from gateway.ledger import Ledger
 
 LINES_PER_SECOND: Final = 200
 
@@ -18,21 +19,24 @@ LINES_PER_SECOND: Final = 200
 class Audit:
     """Appends events to `path`; to nowhere if it is None."""
 
-    def __init__(self, path: Path | None, *, clock: Callable[[], float] = time.monotonic) -> None:
-        """Raises OSError if the file cannot be opened: an opening that cannot be proved must not begin."""
-        self._journal = Journal(path, "audit log", clock=clock)
+    def __init__(self, path: Path | None, *, max_bytes: int = 0, clock: Callable[[], float] = time.monotonic) -> None:
+        """max_bytes: where the file is moved aside; 0 for never.
+
+        Raises OSError if the file cannot be opened: an opening that cannot be proved must not begin.
+        """
+        self._ledger = Ledger(path, max_bytes=max_bytes)
         self._clock = clock
-        self._second = 0
+        self._second = self._looked = 0
         self._written = 0
         self._dropped = 0
 
     def admitted(self, room: str, now_ms: int, **facts: object) -> None:
         """An admission: written before it is answered, and once more (`again`) whenever its pass is told again."""
-        self._write({"time_ms": now_ms, "event": "admitted", "room": room, **facts})
+        self._write(room, {"time_ms": now_ms, "event": "admitted", "room": room, **facts})
 
     def failed_open(self, room: str, now_ms: int, **facts: object) -> None:
         """Somebody let in without the line while its store was away: a line each, however many they are."""
-        self._write({"time_ms": now_ms, "event": "failed_open", "room": room, **facts})
+        self._write(room, {"time_ms": now_ms, "event": "failed_open", "room": room, **facts})
 
     def note(self, event: str, room: str, now_ms: int, **facts: object) -> None:
         """A refusal or another event that a flood may repeat: written while there is allowance."""
@@ -45,11 +49,19 @@ class Audit:
             return
         if self._dropped:
             facts["lines_not_written"], self._dropped = self._dropped, 0
-        self._write({"time_ms": now_ms, "event": event, "room": room, **facts})
+        self._write(room, {"time_ms": now_ms, "event": event, "room": room, **facts})
+
+    def head(self, room: str) -> Head | None:
+        """The newest line of a room; None if there is none yet. Looked up once a second."""
+        second = int(self._clock())
+        if second != self._looked:
+            self._looked = second
+            self._ledger.newest()
+        return self._ledger.heads.get(room)
 
     def close(self) -> None:
-        self._journal.close()
+        self._ledger.close()
 
-    def _write(self, line: dict[str, object]) -> None:
+    def _write(self, room: str, line: dict[str, object]) -> None:
         # A disk that fails stops nobody: the store holds the same facts, and people must not wait for a disk.
-        self._journal.write(line)
+        self._ledger.append(room, line)

@@ -118,7 +118,13 @@ class Gateway(_Section):
     operator_token_file: Path = Field(
         Path("var/operator.token"), description="Bearer token of the operator API; SUNBEON_OPERATOR_TOKEN wins."
     )
-    audit_log: Path | None = Field(Path("var/audit.log"), description="Admissions and refusals, a JSON line each.")
+    audit_log: Path | None = Field(
+        Path("var/audit.log"),
+        description="Admissions, refusals, operators' actions: a JSON line each, chained by hashes.",
+    )
+    audit_log_max_bytes: int = Field(
+        2**30, ge=0, description="Where it is moved aside, to `audit.log.1`, `.2`, ... None is deleted. 0: never."
+    )
     access_log: Path | None = Field(
         None, description="A JSON line for each request answered, without query or address. None: off."
     )

@@ -1,8 +1,10 @@
 """What visitors are told of themselves and of the room, as data: status answers, the board, the draw."""
 
 import random
+from dataclasses import asdict
 from typing import Any, Final
 
+from gateway.chain import Head
 from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through
 from gateway.room.decide import place_of
@@ -61,8 +63,8 @@ def status_facts(
     }
 
 
-def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool) -> dict[str, Any]:
-    """The same for everyone."""
+def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool, audit_head: Head | None = None) -> dict[str, Any]:
+    """The same for everyone. audit_head: the newest line of the room's audit log, by its hash: for whoever notes it."""
     return {
         "room": room.room,
         "state": room.state.value,
@@ -76,6 +78,7 @@ def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool) -> dict[str, Any]
         "as_of_ms": as_of_ms,
         "catching_up": stale,
         "message": dict(room.limits.message),
+        "audit": None if audit_head is None else asdict(audit_head),
     }
 
 

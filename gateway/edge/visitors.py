@@ -276,7 +276,8 @@ class Visitors:
                 assert_never(unreachable)
 
     def _board(self, line: Line) -> web.Response:
-        facts = board_facts(line.snapshot, as_of_ms=line.known.now_ms, stale=not line.fresh)
+        head = self._audit.head(line.name)
+        facts = board_facts(line.snapshot, as_of_ms=line.known.now_ms, stale=not line.fresh, audit_head=head)
         return answers.json(facts, "board", cache="public, max-age=1")
 
     @staticmethod

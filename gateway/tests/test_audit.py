@@ -28,7 +28,11 @@ def audit(tmp_path, clock):
 
 
 def lines(tmp_path) -> list[dict[str, object]]:
-    return [json.loads(line) for line in (tmp_path / "logs" / "audit.log").read_text().splitlines()]
+    """The events; the chain they are links of is for test_ledger.py."""
+    found = [json.loads(line) for line in (tmp_path / "logs" / "audit.log").read_text().splitlines()]
+    return [
+        {key: line[key] for key in line if key not in {"seq", "hash"}} for line in found if line["event"] != "chain"
+    ]
 
 
 def test_an_admission_is_a_line_with_its_facts(audit, tmp_path):
@@ -103,10 +107,22 @@ def test_a_disk_that_is_full_stops_nobody_and_is_said(audit, caplog, monkeypatch
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.write", full)
+    monkeypatch.setattr("gateway.ledger.os.write", full)
     audit.admitted("vaccine", 0, number=1)
     monkeypatch.undo()
     assert "the audit log cannot be written" in caplog.text
+
+
+def test_the_newest_line_is_known_by_its_hash_whoever_wrote_it(audit, tmp_path, clock):
+    assert audit.head("vaccine") is None
+    other = Audit(tmp_path / "logs" / "audit.log")
+    other.admitted("vaccine", 0, number=1)
+    clock.now += 1
+    assert audit.head("vaccine") == other.head("vaccine")
+    assert (
+        json.loads((tmp_path / "logs" / "audit.log").read_text().splitlines()[-1])["hash"] == audit.head("vaccine").hash
+    )
+    other.close()
 
 
 def test_without_a_path_nothing_is_written(tmp_path):

@@ -1,0 +1,155 @@
+"""`sunbeon audit`: verify a log's chains, and give its lines in other forms."""
+
+import csv
+import gzip
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+import orjson
+
+from gateway.chain import Head, Report, Verifier
+from shared.errors import SunbeonError
+
+# What most lines have, in this order; whatever else a line says goes into the last column, as JSON.
+COLUMNS: Final = (
+    "seq",
+    "time",
+    "event",
+    "room",
+    "epoch",
+    "number",
+    "place",
+    "how",
+    "pass_id",
+    "again",
+    "why",
+    "rule",
+    "by",
+)
+MORE: Final = "more"
+
+
+class NoLog(SunbeonError):
+    """A file that is not there, or cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which lines; None: whatever it is. from_ms is included, before_ms is not."""
+
+    room: str | None = None
+    events: frozenset[str] | None = None
+    from_ms: int | None = None
+    before_ms: int | None = None
+
+    def has(self, line: dict[str, Any]) -> bool:
+        time_ms = line.get("time_ms")
+        if type(time_ms) is not int:
+            return False
+        return (
+            (self.room is None or line.get("room") == self.room)
+            and (self.events is None or line.get("event") in self.events)
+            and (self.from_ms is None or time_ms >= self.from_ms)
+            and (self.before_ms is None or time_ms < self.before_ms)
+        )
+
+
+def files(paths: Sequence[Path]) -> list[Path]:
+    """The files to read, in the order they were written. A log named alone stands for what was moved aside from it too.
+
+    Raises `NoLog`.
+    """
+    if len(paths) > 1:
+        return list(paths)
+    (path,) = paths
+    found = []
+    for each in path.parent.glob(f"{path.name}.*"):
+        number = each.name.removeprefix(f"{path.name}.").removesuffix(".gz")
+        if number.isascii() and number.isdigit():
+            found.append((int(number), each))
+    if not found and not path.exists():
+        raise NoLog(f"{path}: there is no such log")
+    return [*(each for _, each in sorted(found)), *([path] if path.exists() else [])]
+
+
+def lines(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
+    """Each line with its file and number; files that end in .gz are unpacked. Raises `NoLog`."""
+    for path in paths:
+        try:
+            with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+                for number, line in enumerate(file, 1):
+                    yield f"{path}:{number}", line.rstrip(b"\n")
+        except (OSError, EOFError) as error:
+            raise NoLog(f"{path}: cannot be read: {error}") from None
+
+
+def verify(paths: Sequence[Path], noted: Iterable[tuple[str, Head]]) -> Report:
+    """Look through the log. Raises `NoLog`."""
+    verifier = Verifier(noted)
+    for where, line in lines(files(paths)):
+        verifier.read(where, line)
+    return verifier.end()
+
+
+def told(report: Report) -> list[str]:
+    """A report in words."""
+    said = []
+    for room, found in sorted(report.rooms.items()):
+        part = "" if found.first_seq == 1 else f", from line {found.first_seq:,} on"
+        said.append(f"room {room}: {found.lines:,} lines{part}; the last is {found.head.seq}:{found.head.hash}")
+    if report.unchained:
+        said.append(f"{report.unchained:,} lines from before the log had a chain: nothing is known of them")
+    if report.torn:
+        said.append(
+            f"{report.torn:,} half lines, as a process leaves them that is killed: no whole line is missing there"
+        )
+    said += [f"{finding.fault}: {finding.where}: room {finding.room}: {finding.says}" for finding in report.findings]
+    if report.faults > len(report.findings):
+        said.append(f"... and {report.faults - len(report.findings):,} more faults")
+    if not report.rooms:
+        said.append("no line of a chain was found")
+    return said
+
+
+def holds(report: Report) -> bool:
+    """Whether there was a chain, and nothing was done to it."""
+    return bool(report.rooms) and not report.faults
+
+
+def export(paths: Sequence[Path], wanted: Wanted, form: str, out: TextIO | None = None) -> int:
+    """Write the lines as CSV, or as JSON lines; how many they were. Verifies nothing. Raises `NoLog`.
+
+    out: standard output if None.
+    """
+    out = out or sys.stdout
+    count = 0
+    table = csv.writer(out) if form == "csv" else None
+    if table is not None:
+        table.writerow([*COLUMNS, MORE])
+    for _, text in lines(files(paths)):
+        try:
+            line = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            continue
+        if not isinstance(line, dict) or not wanted.has(line):
+            continue
+        count += 1
+        if table is None:
+            out.write(orjson.dumps(line).decode() + "\n")
+            continue
+        line["time"] = datetime.fromtimestamp(line.pop("time_ms") / 1000, UTC).isoformat(timespec="milliseconds")
+        row = [_cell(line.pop(name, None)) for name in COLUMNS]
+        line.pop("hash", None)
+        table.writerow([*row, orjson.dumps(line).decode() if line else ""])
+    return count
+
+
+def _cell(value: object) -> object:
+    """A value for a spreadsheet, which would take a text that begins like a formula for one."""
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+        return f"'{value}"
+    return "" if value is None else value

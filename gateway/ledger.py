@@ -1,0 +1,217 @@
+"""The audit log's file: a hash chain for each room, appended to by all workers of a machine.
+
+Beside `audit.log` lies `audit.log.heads`, the newest line of each chain. A worker that appends locks it, reads the
+heads, writes its line with one write, and writes the heads. If it is killed in between, the next one finds that the log
+is longer than the heads know and reads on from there: what was written counts.
+
+A log that was moved away (logrotate and its like) or has grown to `max_bytes` (then it is moved to `audit.log.1`,
+`.2`, ... in the order of time) is made anew, and its first lines say which chains go on in it.
+"""
+
+import errno
+import fcntl
+import logging
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+
+from gateway.chain import BEGIN, GENESIS, Head, link, split
+
+_LOG: Final = logging.getLogger(__name__)
+
+# A worker that holds the lock has it for microseconds. One that was stopped by a signal meanwhile must not stop all.
+LOCK_PATIENCE_S: Final = 0.1
+LOCK_PAUSE_S: Final = 0.0005
+
+# A room takes some 150 bytes.
+MOST_HEADS_BYTES: Final = 1 << 20
+
+Known = dict[str, Any]
+
+
+class Ledger:
+    """Appends to `path`; to nowhere if it is None."""
+
+    def __init__(self, path: Path | None, *, max_bytes: int = 0) -> None:
+        """max_bytes: where the log is moved aside; 0 for never. Raises OSError if a file cannot be opened."""
+        self._path = path
+        self._max_bytes = max_bytes
+        self._failing = False
+        self._log = self._heads = -1
+        self._longest = 0
+        self.heads: dict[str, Head] = {}
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._heads = _open(path.with_name(path.name + ".heads"), os.O_RDWR)
+            self._log = _open(path, os.O_RDWR | os.O_APPEND)
+            with self._locked():
+                self.heads = _heads(self._known())
+
+    def append(self, room: str, facts: dict[str, Any]) -> None:
+        """Write a line. A disk that fails is told of once until it works again, and stops nobody."""
+        if self._path is None:
+            return
+        try:
+            with self._locked() as locked:
+                if locked:
+                    self._append(self._path, room, facts)
+                else:
+                    # Better without a link than not at all: `verify` says so.
+                    _write(self._log, b"\n" + orjson.dumps({**facts, "seq": None}) + b"\n")
+                    _LOG.error("the audit log is locked by a process that does not go on")
+        except OSError as error:
+            if not self._failing:
+                _LOG.error("the audit log cannot be written", extra={"why": error.strerror})
+            self._failing = True
+        else:
+            if self._failing:
+                _LOG.warning("the audit log is written again")
+            self._failing = False
+
+    def newest(self) -> dict[str, Head]:
+        """The heads as any worker wrote them last."""
+        if self._path is not None:
+            try:
+                self.heads = _heads(orjson.loads(os.pread(self._heads, MOST_HEADS_BYTES, 0)))
+            except (OSError, orjson.JSONDecodeError):
+                return self.heads  # being written this very moment: those known before will do
+        return self.heads
+
+    def close(self) -> None:
+        for descriptor in (self._log, self._heads):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._log = self._heads = -1
+        self._path = None
+
+    def _append(self, path: Path, room: str, facts: dict[str, Any]) -> None:
+        known = self._known()
+        if self._max_bytes and known["size"] >= self._max_bytes:
+            known["files"] += 1
+            path.rename(path.with_name(f"{path.name}.{known['files']}"))
+            known |= self._follow(path, known)
+        data = b"" if known["whole"] else b"\n"
+        head = Head(**known["rooms"][room]) if room in known["rooms"] else Head(secrets.token_hex(8), 0, GENESIS)
+        if room not in known["opened"]:
+            begin = {"seq": head.seq + 1, "time_ms": facts.get("time_ms"), "event": BEGIN, "room": room}
+            line, digest = link({**begin, "chain": head.chain, "prev": head.hash}, head.hash)
+            head, data = Head(head.chain, head.seq + 1, digest), data + line + b"\n"
+            known["opened"].append(room)
+        line, digest = link({"seq": head.seq + 1, **facts}, head.hash)
+        data += line + b"\n"
+        _write(self._log, data)
+        head = Head(head.chain, head.seq + 1, digest)
+        known["rooms"][room] = asdict(head)
+        known["size"] += len(data)
+        # Padded, so that whatever stood behind is no part of it: white space is none in JSON.
+        text = orjson.dumps(known).ljust(self._longest)
+        self._longest = len(text)
+        os.pwrite(self._heads, text, 0)
+        self.heads = _heads(known)
+
+    def _known(self) -> Known:
+        """What the heads say, brought up to what the log holds. Call with the lock."""
+        path = self._path
+        assert path is not None  # noqa: S101 - only called where there is one
+        try:
+            text = os.pread(self._heads, MOST_HEADS_BYTES, 0)
+            self._longest = len(text)
+            known: Known = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            known = {"inode": -1, "size": 0, "files": 0, "opened": [], "rooms": {}}
+            # The heads were lost: what the log holds of a chain goes on.
+            known["inode"] = os.fstat(self._log).st_ino if _is_at(path, self._log) else -1
+        here = os.fstat(self._log)
+        if here.st_ino != known["inode"] or not _is_at(path, self._log):
+            known |= self._follow(path, known)
+            here = os.fstat(self._log)
+        size = here.st_size
+        known["whole"] = True
+        if size > known["size"]:
+            _read_on(self._log, known, size)
+        elif size < known["size"]:
+            _LOG.error("the audit log is shorter than it was", extra={"bytes": size, "before": known["size"]})
+            known["size"], known["whole"] = size, False
+        return known
+
+    def _follow(self, path: Path, known: Known) -> Known:
+        """The file that is at `path` now."""
+        os.close(self._log)
+        self._log = _open(path, os.O_RDWR | os.O_APPEND)
+        inode = os.fstat(self._log).st_ino
+        same = inode == known["inode"]
+        return {
+            "inode": inode,
+            "size": known["size"] if same else 0,
+            "opened": known["opened"] if same else [],
+            "whole": True,
+        }
+
+    @contextmanager
+    def _locked(self) -> Iterator[bool]:
+        """False if somebody else does not let go of it."""
+        until_s = time.monotonic() + LOCK_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(self._heads, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > until_s:
+                    yield False
+                    return
+                time.sleep(LOCK_PAUSE_S)
+        try:
+            yield True
+        finally:
+            fcntl.flock(self._heads, fcntl.LOCK_UN)
+
+
+def _read_on(log: int, known: Known, size: int) -> None:
+    """Take in what was written behind what the heads know."""
+    rest, data = b"", b""
+    while known["size"] < size:
+        data = os.pread(log, min(1 << 20, size - known["size"]), known["size"])
+        if not data:
+            break
+        known["size"] += len(data)
+        *lines, rest = (rest + data).split(b"\n")
+        for line in lines:
+            parts = split(line)
+            if parts is None:
+                continue
+            facts, _, digest = parts
+            room = facts["room"]
+            before = known["rooms"].get(room)
+            if facts.get("event") == BEGIN:
+                known["opened"].append(room)
+                before = {"chain": str(facts.get("chain"))}
+            if before is not None:
+                known["rooms"][room] = {"chain": before["chain"], "seq": facts["seq"], "hash": digest}
+    known["whole"] = not rest
+
+
+def _heads(known: Known) -> dict[str, Head]:
+    return {room: Head(**head) for room, head in known["rooms"].items()}
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    if os.write(descriptor, data) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _is_at(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(descriptor))  # noqa: PTH116 - a third of the time
+    except FileNotFoundError:
+        return False
+
+
+def _open(path: Path, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o600)

@@ -1,0 +1,180 @@
+"""One chain for each room, however many processes write it, die at it, and whatever is moved away."""
+
+import fcntl
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.chain import Fault, Report, Verifier
+from gateway.ledger import Ledger
+
+WRITER = """
+import sys
+from pathlib import Path
+from gateway.ledger import Ledger
+ledger = Ledger(Path(sys.argv[1]), max_bytes=int(sys.argv[3]))
+print("ready", flush=True)
+for number in range(int(sys.argv[2])):
+    room = "hall" if number % 3 else "yard"
+    ledger.append(room, {"event": "admitted", "room": room, "n": number})
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "var" / "audit.log"
+
+
+@pytest.fixture
+def ledger(path):
+    made = Ledger(path)
+    yield made
+    made.close()
+
+
+def add(ledger: Ledger, *numbers: int, room: str = "hall") -> None:
+    for number in numbers:
+        ledger.append(room, {"time_ms": number, "event": "admitted", "room": room, "number": number})
+
+
+def look(*paths: Path) -> Report:
+    verifier = Verifier()
+    for path in paths:
+        for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+            verifier.read(f"{path.name}:{number}", line)
+    return verifier.end()
+
+
+def parts(path: Path) -> list[Path]:
+    """The files of a log, in the order they were written."""
+    moved = sorted(path.parent.glob(f"{path.name}.[0-9]*"), key=lambda each: int(each.suffix[1:]))
+    return [*moved, path]
+
+
+def test_two_that_write_in_turns_make_one_chain(ledger, path):
+    other = Ledger(path)
+    for number in range(10):
+        add(other if number % 2 else ledger, number)
+    other.close()
+    report = look(path)
+    assert (report.faults, report.rooms["hall"].lines) == (0, 11)
+    assert ledger.newest()["hall"] == report.rooms["hall"].head
+
+
+def test_a_chain_goes_on_after_a_restart(ledger, path):
+    add(ledger, 1)
+    chain = ledger.heads["hall"].chain
+    ledger.close()
+    again = Ledger(path)
+    add(again, 2)
+    again.close()
+    report = look(path)
+    assert (report.faults, report.rooms["hall"].lines, report.rooms["hall"].head.chain) == (0, 3, chain)
+
+
+@pytest.mark.slow
+def test_processes_that_are_killed_at_any_moment_leave_a_chain_without_a_fault(path):
+    for round_number in range(6):
+        command = [sys.executable, "-c", WRITER, str(path), "100000", "200000"]
+        writers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(2)]
+        for writer in writers:
+            assert writer.stdout is not None
+            writer.stdout.readline()
+        time.sleep(0.1 + 0.03 * round_number)
+        for writer in writers:
+            writer.send_signal(signal.SIGKILL)
+            writer.wait()
+            assert writer.stdout is not None
+            writer.stdout.close()
+    last = Ledger(path)
+    add(last, 1)
+    last.close()
+    report = look(*parts(path))
+    assert report.faults == 0, report.findings
+    assert report.rooms["hall"].lines > 100
+    assert len(parts(path)) > 1
+
+
+def test_a_log_that_was_moved_away_goes_on_in_a_new_file(ledger, path):
+    add(ledger, 1, 2)
+    moved = path.rename(path.with_name("audit.log.1"))
+    add(ledger, 3)
+    add(ledger, 4, room="yard")
+    assert look(moved, path).faults == 0
+    assert look(path).rooms["hall"].first_seq == 4
+    assert look(path).faults == 0
+
+
+def test_a_log_that_has_grown_is_moved_aside_by_whoever_writes_next(path):
+    one, other = Ledger(path, max_bytes=1_000), Ledger(path, max_bytes=1_000)
+    for number in range(60):
+        add(other if number % 2 else one, number)
+    one.close()
+    other.close()
+    files = parts(path)
+    assert len(files) > 5
+    assert all(each.stat().st_size < 1_500 for each in files)
+    assert (look(*files).faults, look(*files[3:]).faults) == (0, 0)
+    assert look(*files[:3], *files[4:]).findings[0].fault is Fault.DROPPED
+
+
+def test_heads_that_were_lost_are_read_from_the_log(ledger, path):
+    add(ledger, 1, 2)
+    add(ledger, 3, room="yard")
+    os.truncate(path.with_name("audit.log.heads"), 5)
+    add(ledger, 4)
+    assert (look(path).faults, look(path).rooms["hall"].lines) == (0, 4)
+
+
+def test_a_line_that_the_heads_do_not_know_counts(ledger, path):
+    heads = path.with_name("audit.log.heads")
+    add(ledger, 1)
+    before = heads.read_bytes()
+    add(ledger, 2)
+    heads.write_bytes(before)
+    with path.open("ab") as file:
+        file.write(b'{"seq":4,"half":')
+    add(ledger, 3)
+    assert (look(path).faults, look(path).rooms["hall"].lines, look(path).torn) == (0, 4, 1)
+
+
+def test_a_log_whose_end_was_cut_off_shows_it(ledger, path, caplog):
+    add(ledger, 1, 2, 3)
+    os.truncate(path, path.stat().st_size - 100)
+    add(ledger, 4)
+    assert look(path).faults
+    assert "shorter than it was" in caplog.text
+
+
+def test_a_process_that_stops_with_the_lock_in_hand_stops_nobody(ledger, path, caplog):
+    add(ledger, 1)
+    with path.with_name("audit.log.heads").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        add(ledger, 2)
+    add(ledger, 3)
+    report = look(path)
+    assert [finding.fault for finding in report.findings] == [Fault.FOREIGN]
+    assert report.rooms["hall"].lines == 3
+    assert "locked by a process" in caplog.text
+
+
+def test_a_disk_that_fails_is_told_of_once_and_when_it_works_again(ledger, path, caplog, monkeypatch):
+    caplog.set_level(logging.WARNING)
+    add(ledger, 1)
+    with monkeypatch.context() as patch:
+        patch.setattr("os.write", lambda _, data: len(data) // 2)
+        add(ledger, 2, 3)
+    add(ledger, 4)
+    assert caplog.text.count("cannot be written") == 1
+    assert caplog.text.count("is written again") == 1
+    assert (look(path).faults, look(path).rooms["hall"].lines) == (0, 3)
+
+
+def test_files_are_their_owners(ledger, path):
+    assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
