@@ -291,7 +291,9 @@ class Front:
         return verify(request.one(PASS_HEADER), found, now_s=self.clock.seconds())
 
     def audit(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in (self.folder / "audit.log").read_text().splitlines()]
+        """What is on record; where a chain begins is no event of the room's."""
+        found = [json.loads(line) for line in (self.folder / "audit.log").read_text().splitlines()]
+        return [line for line in found if line["event"] != "chain"]
 
 
 @asynccontextmanager
