@@ -147,6 +147,30 @@ class Curve:
 
 
 @dataclass(frozen=True, slots=True)
+class Block:
+    """A wave that has joined the line: its number n is the room's number base + n, for n from 1 to size.
+
+    secret: hex, of the lots that give the block's places to its numbers; "" where places follow the numbers.
+    """
+
+    base: int
+    size: int
+    secret: str = ""
+
+    def __contains__(self, number: int) -> bool:
+        return self.base < number <= self.base + self.size
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """Let a wave join the line: as one block, behind every number issued by then. `Block` has size and secret."""
+
+    wave: str
+    size: int
+    secret: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """A room as the store saw it in one moment.
 
@@ -163,6 +187,7 @@ class Snapshot:
     counters: what happened so far in this room, by name.
     draw_secret: hex; its hash is public from the beginning, it itself once lots are drawn (`draw.py`).
     draw_size: how many numbers the lots were drawn among; None: not yet.
+    blocks: the waves that have joined the line, by name.
     """
 
     room: str
@@ -190,6 +215,7 @@ class Snapshot:
     counters: Mapping[str, int]
     draw_secret: str
     draw_size: int | None
+    blocks: Mapping[str, Block] = field(default_factory=dict)
 
     @property
     def in_force(self) -> Limits:
@@ -228,9 +254,11 @@ class TickPlan:
     """What one tick does; computed by `policy.plan_tick`, carried out whole by `QueueStore.commit`.
 
     total_active_users: the ceiling from now on, for this tick and for claims, until the next plan.
+    append: a wave that joins the line, unless it has.
     draw: draw lots among the numbers issued by then, if that has not been done.
 
     The store applies it to the room as it then is, in this order:
+    append the wave: its base is `tail`, which grows by its size; draw the lots;
     set the clocks, `admitting`, `call_credit`, `pace_milli`; `credit = min(credit + credit_add, credit_cap)`;
     delete the passes whose expiry is <= pass_clock_ms, counting them as `expired`;
     drop the calls whose last place is <= watermark, counting what remains of them as `no_shows`;
@@ -257,6 +285,7 @@ class TickPlan:
     pace_milli: int
     total_active_users: int
     draw: bool
+    append: Append | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,7 +43,7 @@ from gateway.store.redis_check import check_room, check_servers, check_type_and_
 from gateway.store.redis_line import SCHEMA, RoomLine, StillMending
 from gateway.store.redis_link import Argument, Link
 from gateway.store.redis_nodes import Access
-from gateway.store.redis_reply import MOST_EXPIRED, plan_arguments, read_answer, read_grant
+from gateway.store.redis_reply import MOST_EXPIRED, append_arguments, plan_arguments, read_answer, read_grant
 from gateway.store.redis_url import RedisUrl
 from gateway.store.witness import PART, PART_BYTES
 from shared.clock import Clock, now_ms
@@ -133,7 +133,9 @@ class RedisStore:
     async def commit(self, room: str, plan: TickPlan, expected_tick: int) -> tuple[bool, Snapshot]:
         line = self._line(room)
         arguments = [expected_tick, *plan_arguments(plan), line.shift_ms, USER_CREDIT, CALL_GROUP_MS, MOST_EXPIRED]
-        reply = await self._call(line, "commit", arguments)
+        arguments += append_arguments(plan.append)
+        # A wave that has joined is told to its holders, and must not join anew elsewhere.
+        reply = await self._call(line, "commit", arguments, durable=plan.append is not None)
         return reply[0] == b"ok", line.see(reply)
 
     async def join(

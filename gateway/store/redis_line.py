@@ -26,7 +26,11 @@ _LOG: Final = logging.getLogger(__name__)
 # Grows with every change that older programs would misread.
 SCHEMA: Final = 1
 
-# In the order of KEYS in room.lua. The room's name in braces: in a cluster its keys lie together, rooms apart.
+# Behind it in a room's name: which of its waves this is.
+WAVE_MARK: Final = "~"
+
+# In the order of KEYS in room.lua. The room's name in braces: in a cluster its keys lie together, rooms apart. Those of
+# its waves lie with them, so that a server that is lost is lost to both.
 _KEYS: Final = (
     "line",
     "counters",
@@ -51,7 +55,8 @@ class StillMending(StoreUnavailable):
 class RoomLine:
     def __init__(self, room: str, prefix: str, wall_ms: Clock, mono_ms: Clock) -> None:
         self.room = room
-        self._stem = f"{prefix}:{{{room}}}:"
+        name, mark, wave = room.partition(WAVE_MARK)
+        self._stem = f"{prefix}:{{{name}}}{mark}{wave}:"
         self.keys = tuple(self.key(name) for name in _KEYS)
         self.home = ""
         self.shift_ms = 0
@@ -144,6 +149,7 @@ class RoomLine:
                 "idle_limit_ms": limits.idle_limit_ms,
                 "draw_secret": seen.draw_secret,
                 "draw_size": "" if seen.draw_size is None else seen.draw_size,
+                "blocks": {wave: [block.base, block.size, block.secret] for wave, block in seen.blocks.items()},
                 "shift_ms": self.shift_ms,
                 "schema": SCHEMA,
                 "curve": _ZEROS,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.room.model import LOOKAHEAD_PLACES, Call, Curve, PassGrant, Snapshot, TickPlan
+from gateway.room.model import LOOKAHEAD_PLACES, Append, Block, Call, Curve, PassGrant, Snapshot, TickPlan
 from gateway.store.base import Admitted, AtDoor, ClaimAnswer, Held, NotCalled, Spent
 from gateway.store.limits_text import decode_limits
 from shared.wire import How
@@ -53,6 +53,7 @@ def read_snapshot(room: str, reply: Sequence[Any], now_ms: int) -> Snapshot:
         counters={name.decode(): int(number) for name, number in _pairs(counters)},
         draw_secret=line[19].decode(),
         draw_size=int(line[20]) if line[20] else None,
+        blocks={wave: Block(*block) for wave, block in orjson.loads(line[21] or "{}").items()},
     )
 
 
@@ -96,6 +97,11 @@ def plan_arguments(plan: TickPlan) -> list[int | bytes]:
         plan.total_active_users,
         int(plan.draw),
     ]
+
+
+def append_arguments(wave: Append | None) -> list[int | bytes]:
+    """As commit.lua wants them."""
+    return [b"", 0, b""] if wave is None else [wave.wave.encode(), wave.size, wave.secret.encode()]
 
 
 def _call(text: bytes, remaining: dict[int, int]) -> Call:

@@ -102,7 +102,8 @@ class SqliteStore:
                 file.execute("UPDATE meta SET now_ms = ?, mono_ms = ?", (now.now_ms, now.mono_ms))
             return answer
 
-        return await self._write(work)
+        # A wave that has joined is told to its holders, and must not join anew elsewhere.
+        return await self._write(work, durable=plan.append is not None)
 
     async def join(
         self, room: str, knocks: Sequence[int | None], *, expires_ms: int, epoch: int | None = None

@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from gateway.room.model import LOOKAHEAD_PLACES, Call, Curve, Limits, Snapshot
+from gateway.room.model import LOOKAHEAD_PLACES, Block, Call, Curve, Limits, Snapshot
 from gateway.store.base import UnknownRoom
 from gateway.store.limits_text import decode_limits
 from gateway.store.sqlite_marks import Marks
@@ -39,6 +39,7 @@ class Line:
     ceiling: int
     draw_secret: str
     draw_size: int | None
+    blocks: dict[str, Block]
     at_risk: tuple[int, ...]
     came: tuple[int, ...]
     counters: dict[str, int]
@@ -69,6 +70,7 @@ def read_line(connection: sqlite3.Connection, room: str) -> Line:
     line = Line(*row)
     line.limits = decode_limits(row[2])
     line.admitting = bool(line.admitting)
+    line.blocks = {wave: Block(**block) for wave, block in orjson.loads(row[-4]).items()}
     line.at_risk, line.came = tuple(orjson.loads(row[-3])), tuple(orjson.loads(row[-2]))
     line.counters = orjson.loads(row[-1])
     return line
@@ -77,7 +79,7 @@ def read_line(connection: sqlite3.Connection, room: str) -> Line:
 def write_line(connection: sqlite3.Connection, line: Line) -> None:
     """Put back everything but the settings."""
     values = [getattr(line, name) for name in _WRITTEN]
-    values[-3:] = [orjson.dumps(value).decode() for value in values[-3:]]
+    values[-4:] = [orjson.dumps(value).decode() for value in values[-4:]]
     connection.execute(_UPDATE, (*values, line.id))
 
 
@@ -112,4 +114,5 @@ def snapshot(connection: sqlite3.Connection, line: Line, now_ms: int) -> Snapsho
         counters=line.counters,
         draw_secret=line.draw_secret,
         draw_size=line.draw_size,
+        blocks=line.blocks,
     )

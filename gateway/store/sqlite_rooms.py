@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Final
 
-from gateway.room.model import AGE_BINS, USER_CREDIT, Limits, Snapshot, TickPlan
+from gateway.room.model import AGE_BINS, USER_CREDIT, Append, Block, Limits, Snapshot, TickPlan
 from gateway.store.base import VersionConflict
 from gateway.store.limits_text import changed_in_file, decode_limits, encode_limits, patched
 from gateway.store.sqlite_line import Line, read_line, snapshot, write_line
@@ -52,6 +52,8 @@ def commit(
     line.pass_clock_ms, line.call_clock_ms = plan.pass_clock_ms, plan.call_clock_ms
     line.admitting, line.call_credit, line.pace_milli = plan.admitting, plan.call_credit, plan.pace_milli
     line.ceiling = plan.total_active_users
+    if plan.append is not None:
+        _append(line, plan.append)
     if plan.draw and line.draw_size is None:
         line.draw_size = line.tail
     line.credit = min(line.credit + plan.credit_add, plan.credit_cap)
@@ -96,7 +98,7 @@ def reset(
     line.live = line.lane_waiting = line.lane_granted = 0
     line.credit = line.call_credit = line.pace_milli = 0
     line.at_risk = line.came = (0,) * AGE_BINS
-    line.draw_secret, line.draw_size = draw_secret, None
+    line.draw_secret, line.draw_size, line.blocks = draw_secret, None, {}
     write_line(connection, line)
     return snapshot(connection, line, now_ms)
 
@@ -114,8 +116,8 @@ def _create(
     connection.execute(
         "INSERT INTO rooms (name, settings, file_settings, epoch, tick, last_tick_ms, pass_clock_ms, call_clock_ms,"
         " tail, reserved, serving, watermark, left_ahead, credit, call_credit, admitting, live, lane_waiting,"
-        " lane_granted, pace_milli, ceiling, draw_secret, at_risk, came, counters)"
-        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, ?, ?, '{}')",
+        " lane_granted, pace_milli, ceiling, draw_secret, blocks, at_risk, came, counters)"
+        " VALUES (?, ?, ?, ?, 0, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, ?, '{}', ?, ?, '{}')",
         (room, text, text, epoch, now_ms, draw_secret, zeros, zeros),
     )
 
@@ -131,6 +133,15 @@ def _set_limits(connection: sqlite3.Connection, line: Line, limits: Limits) -> N
     line.admitting = False
     connection.execute("UPDATE rooms SET settings = ? WHERE id = ?", (encode_limits(line.limits), line.id))
     write_line(connection, line)
+
+
+def _append(line: Line, wave: Append) -> None:
+    if wave.wave in line.blocks:
+        return
+    line.blocks[wave.wave] = Block(line.tail, wave.size, wave.secret)
+    line.tail += wave.size
+    # What is told of them is flushed with this transaction.
+    line.reserved = max(line.reserved, line.tail)
 
 
 def _expire_passes(connection: sqlite3.Connection, line: Line) -> None:

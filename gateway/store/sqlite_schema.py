@@ -3,7 +3,7 @@
 from typing import Final
 
 # Grows with every change that older programs would misread.
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 
 # Places per blob of `marks`: 4 KiB, so that one turn rewrites about one page.
 CHUNK_BYTES: Final = 4096
@@ -23,7 +23,7 @@ CREATE TABLE meta (
 -- The counters of a room; most are fields of Snapshot. settings: the live ones; file_settings: as the settings file
 -- had them at the last opening (both JSON). reserved: numbers up to here may have been answered before a power loss.
 -- ceiling: on live passes, as the last committed plan had it. draw_secret: hex. draw_size: NULL until lots are drawn.
--- at_risk, came, counters: JSON.
+-- blocks (waves that have joined, by name), at_risk, came, counters: JSON.
 CREATE TABLE rooms (
   id INTEGER PRIMARY KEY,
   name TEXT NOT NULL UNIQUE,
@@ -49,6 +49,7 @@ CREATE TABLE rooms (
   ceiling INTEGER NOT NULL,
   draw_secret TEXT NOT NULL,
   draw_size INTEGER,
+  blocks TEXT NOT NULL,
   at_risk TEXT NOT NULL,
   came TEXT NOT NULL,
   counters TEXT NOT NULL
@@ -114,5 +115,9 @@ ALTER TABLE rooms ADD COLUMN draw_secret TEXT NOT NULL DEFAULT '';
 ALTER TABLE rooms ADD COLUMN draw_size INTEGER;
 UPDATE rooms SET draw_secret = lower(hex(randomblob(32))), admitting = 0;
 UPDATE meta SET schema_version = 2;
+""",
+    3: """
+ALTER TABLE rooms ADD COLUMN blocks TEXT NOT NULL DEFAULT '{}';
+UPDATE meta SET schema_version = 3;
 """,
 }

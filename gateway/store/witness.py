@@ -99,7 +99,9 @@ class Witness:
         elif snapshot.epoch < self.epoch:
             return
         if self.snapshot is not None and not self._skipped:
-            self._growth.append(max(snapshot.tail - self.tail, 0))
+            # A wave that joined is nothing that a gateway issued by itself.
+            new = [block.size for wave, block in snapshot.blocks.items() if wave not in self.snapshot.blocks]
+            self._growth.append(max(snapshot.tail - self.tail - sum(new), 0))
         self._skipped = False
         if self.snapshot is None or snapshot.tick >= self.snapshot.tick:
             self.snapshot = snapshot

@@ -2,7 +2,7 @@
 -- ARGV   2 expected tick   3 now_ms   4 pass_clock_ms   5 call_clock_ms   6 admitting   7 credit_add   8 credit_cap
 --        9 call_credit  10 watermark  11 grant_expiry_ms  12 grants  13 serve_to  14 at_risk_add (JSON)  15 halve
 --       16 pace_milli  17 total_active_users  18 draw: 1 to draw lots now  19 shift_ms (of the line's clock)
---       20 user credit  21 call group (ms)  22 most passes to expire
+--       20 user credit  21 call group (ms)  22 most passes to expire  23 append: wave  24 its size  25 secret; "" for none
 -- Returns a snapshot {"ok", ...}, or {"late", ...} where another tick was faster
 local stop = fence()
 if stop then return stop end
@@ -11,6 +11,15 @@ local tail, serving, left_ahead, credit = unpack(numbers('tail', 'serving', 'lef
 local pass_clock, call_clock, watermark = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[10])
 local user_credit, no_shows = tonumber(ARGV[20]), 0
 credit = math.min(credit + ARGV[7], tonumber(ARGV[8]))
+if ARGV[23] ~= '' then
+  local joined = blocks()
+  if not joined[ARGV[23]] then
+    joined[ARGV[23]] = {tail, tonumber(ARGV[24]), ARGV[25]}
+    set_blocks(joined)
+    tail = tail + ARGV[24]
+    redis.call('HSET', LINE, 'tail', text(tail))
+  end
+end
 if ARGV[18] == '1' and redis.call('HGET', LINE, 'draw_size') == '' then redis.call('HSET', LINE, 'draw_size', tail) end
 
 local expired = redis.call('ZRANGEBYSCORE', PASSES, '-inf', pass_clock, 'LIMIT', 0, ARGV[22])

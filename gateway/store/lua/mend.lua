@@ -7,7 +7,7 @@
 --       14 marks that this gateway has told of  15 marks that gateways have told of, of a line not at home yet
 -- ARGV   1 gateway (its id)   2 patience_ms   3 step: "begin", "part" (some of the places) or "last"
 --        4 testimony (JSON): epoch, and of its line: limits, file_limits, version, session_length_ms, idle_limit_ms,
---          draw_secret, draw_size ("": not drawn), tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail,
+--          draw_secret, draw_size ("": not drawn), blocks {wave: [base, size, secret]}, tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail,
 --          serving, watermark, pace_milli, curve, calls [[first, last, called_at_ms]], peak_live, margin (of numbers),
 --          zeros (a curve) and fresh_secret for a line to begin anew, and homes: how many servers the line has had, as far as the gateway knows
 --        5 used (JSON): passes that live, [[place, pass id, how, expires_ms, ends_ms]]
@@ -28,7 +28,7 @@ local function start_line()
   redis.call('UNLINK', MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE)
   redis.call('HSET', LINE, 'epoch', text(testimony.epoch), 'tail', 0, 'serving', 0, 'watermark', 0, 'left_ahead', 0,
     'pace_milli', testimony.pace_milli, 'at_risk', testimony.curve, 'came', testimony.curve,
-    'draw_secret', testimony.draw_secret, 'draw_size', '')
+    'draw_secret', testimony.draw_secret, 'draw_size', '', 'blocks', '')
 end
 
 local function begin()
@@ -61,6 +61,7 @@ end
 
 -- What this server knows of the line is older than the testimony: take over what is newer.
 local function raise_counters()
+  local tail, whole = tonumber(redis.call('HGET', LINE, 'tail')), redis.call('HGET', LINE, 'home') == me
   for _, field in ipairs({'tick', 'last_tick_ms', 'pass_clock_ms', 'call_clock_ms', 'tail', 'watermark'}) do
     raise(field, testimony[field])
   end
@@ -68,6 +69,12 @@ local function raise_counters()
   if testimony.draw_size ~= '' then
     redis.call('HSET', LINE, 'draw_secret', testimony.draw_secret, 'draw_size', text(testimony.draw_size))
   end
+  local joined = blocks()
+  for wave, block in pairs(testimony.blocks or {}) do
+    -- Who is late comes to a line that has gone on: numbers issued since must not be a wave's too. It joins anew.
+    if not whole or block[1] >= tail then joined[wave] = joined[wave] or block end
+  end
+  set_blocks(joined)
   raise('homes', testimony.homes)
   if testimony.peak_live > tonumber(redis.call('HGET', COUNTERS, 'peak_live') or 0) then
     redis.call('HSET', COUNTERS, 'peak_live', testimony.peak_live)

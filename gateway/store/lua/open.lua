@@ -18,7 +18,7 @@ if not line[1] then
     'epoch', epoch, 'tick', 0, 'last_tick_ms', now, 'pass_clock_ms', 0, 'call_clock_ms', 0, 'tail', 0, 'serving', 0,
     'watermark', 0, 'left_ahead', 0, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'pace_milli', 0,
     'at_risk', ARGV[5], 'came', ARGV[5], 'shift_ms', 0, 'home', server(), 'homes', 0, 'mend_margin', 0,
-    'ceiling', 0, 'draw_secret', ARGV[9], 'draw_size', '')
+    'ceiling', 0, 'draw_secret', ARGV[9], 'draw_size', '', 'blocks', '')
   -- An empty server that has just started may have lost everything: let those who remember speak first.
   local uptime = tonumber(string.match(redis.call('INFO', 'server'), 'uptime_in_seconds:(%d+)'))
   if ARGV[8] == '1' and uptime < 60 then

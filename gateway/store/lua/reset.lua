@@ -10,5 +10,5 @@ redis.call('HINCRBY', LINE, 'epoch', 1)
 redis.call('HINCRBY', LINE, 'tick', 1)
 redis.call('HSET', LINE, 'admitting', 0, 'tail', 0, 'serving', 0, 'watermark', 0, 'left_ahead', 0, 'credit', 0,
   'call_credit', 0, 'pace_milli', 0, 'at_risk', ARGV[3], 'came', ARGV[3],
-  'draw_secret', ARGV[4], 'draw_size', '')
+  'draw_secret', ARGV[4], 'draw_size', '', 'blocks', '')
 return snapshot('ok')

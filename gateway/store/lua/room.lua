@@ -14,7 +14,7 @@ local LINE, COUNTERS, MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE
 local FIELDS = {
   'limits', 'epoch', 'tick', 'last_tick_ms', 'pass_clock_ms', 'call_clock_ms', 'tail', 'serving', 'watermark',
   'left_ahead', 'credit', 'call_credit', 'admitting', 'pace_milli', 'at_risk', 'came', 'shift_ms', 'home', 'homes',
-  'draw_secret', 'draw_size',
+  'draw_secret', 'draw_size', 'blocks',
 }
 
 -- A promoted replica and a restarted server have another run id than the one that acknowledged the last writes.
@@ -42,6 +42,16 @@ local function numbers(...)
   local values = redis.call('HMGET', LINE, ...)
   for i = 1, #values do values[i] = tonumber(values[i]) end
   return values
+end
+
+-- Waves that have joined the line: name -> {base, size, secret}.
+local function blocks()
+  local found = redis.call('HGET', LINE, 'blocks')
+  return found and found ~= '' and cjson.decode(found) or {}
+end
+
+local function set_blocks(found)
+  redis.call('HSET', LINE, 'blocks', next(found) and cjson.encode(found) or '')
 end
 
 local function count(counter, number)

@@ -10,7 +10,7 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from gateway.room.model import AGE_BINS, USER_CREDIT, Mode
+from gateway.room.model import AGE_BINS, USER_CREDIT, Append, Mode
 from gateway.store.base import Admitted, Claim, PassRef, QueueStore, StaleEpoch
 from gateway.store.tests.all_alike import AllAlike, bare
 from gateway.store.tests.plans import idle_plan
@@ -26,6 +26,7 @@ behind = st.sampled_from([0, 0, 0, 0, 0, 0, 0, 1])
 tags = st.sampled_from("aaab")
 refs = st.lists(st.tuples(behind, places, tags), min_size=1, max_size=6)
 claims = st.tuples(behind, places, tags, st.booleans())
+waves = st.builds(Append, st.sampled_from("ab"), st.integers(1, 5), st.sampled_from(["", "5e"]))
 QUIET: Final[dict[str, Any]] = {
     "which": 0,
     "elapsed_ms": 0,
@@ -38,6 +39,7 @@ QUIET: Final[dict[str, Any]] = {
     "grants": 0,
     "grant_expiry_ms": 10**9,
     "halve": False,
+    "wave": None,
 }
 
 
@@ -190,6 +192,7 @@ class LineMachine(AllAlike):
         grants=st.integers(0, 4),
         grant_expiry_ms=st.integers(0, 2) | st.integers(0, 2_000),
         halve=st.booleans(),
+        wave=st.none() | waves,
     )
     def tick(
         self,
@@ -205,6 +208,7 @@ class LineMachine(AllAlike):
         grants: int,
         grant_expiry_ms: int,
         halve: bool,
+        wave: Append | None,
     ) -> None:
         found = {store: self.run(store.load(ROOM)) for store in self.processes[which]}
         before = next(iter(found.values()))
@@ -220,6 +224,7 @@ class LineMachine(AllAlike):
             "grant_expiry_ms": grant_expiry_ms,
             "at_risk_add": tuple(range(AGE_BINS)),
             "halve_curve": halve,
+            "append": wave,
         }
         # Each by its own clock.
         plans = {store: idle_plan(seen, **changes) for store, seen in found.items()}

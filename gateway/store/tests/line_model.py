@@ -5,7 +5,7 @@ Slow, and small enough to be believed by reading it.
 
 from dataclasses import dataclass, field
 
-from gateway.room.model import USER_CREDIT, Call, Limits, Snapshot, TickPlan, age_bin
+from gateway.room.model import USER_CREDIT, Block, Call, Limits, Snapshot, TickPlan, age_bin
 from gateway.store.base import Admitted, AtDoor, Claim, Held, NotCalled, PassRef, Spent
 from shared.wire import How
 
@@ -46,6 +46,7 @@ class LineModel:
     counters: dict[str, int] = field(default_factory=dict)
     came: list[int] = field(default_factory=lambda: [0] * 12)
     at_risk: list[int] = field(default_factory=lambda: [0] * 12)
+    blocks: dict[str, Block] = field(default_factory=dict)
 
     def add(self, name: str, number: int = 1) -> None:
         if number:
@@ -150,6 +151,11 @@ class LineModel:
         return True
 
     def commit(self, plan: TickPlan) -> None:
+        wave = plan.append
+        if wave is not None and wave.wave not in self.blocks:
+            self.blocks[wave.wave] = Block(len(self.people), wave.size, wave.secret)
+            for _ in range(wave.size):
+                self.join(None)
         self.pass_clock_ms, self.call_clock_ms, self.admitting = plan.pass_clock_ms, plan.call_clock_ms, plan.admitting
         self.credit = min(self.credit + plan.credit_add, plan.credit_cap)
         for person in self.inside():
@@ -181,7 +187,7 @@ class LineModel:
 
     def reset(self) -> None:
         self.epoch += 1
-        self.people, self.knocks = {}, {}
+        self.people, self.knocks, self.blocks = {}, {}, {}
         self.serving = self.watermark = self.credit = 0
         self.admitting = False
         self.came, self.at_risk = [0] * 12, [0] * 12
@@ -192,6 +198,7 @@ class LineModel:
         away = [person.place for person in people if person.done and person.place > self.serving]
         assert seen.epoch == self.epoch
         assert seen.tail == len(self.people)
+        assert dict(seen.blocks) == self.blocks
         assert (seen.serving, seen.watermark) == (self.serving, self.watermark)
         assert (seen.credit, seen.admitting) == (self.credit, self.admitting)
         assert (seen.pass_clock_ms, seen.call_clock_ms) == (self.pass_clock_ms, self.call_clock_ms)

@@ -5,7 +5,18 @@ from typing import Any
 
 import pytest
 
-from gateway.room.model import AGE_BINS, LOOKAHEAD_PLACES, USER_CREDIT, Call, Limits, Mode, QueueingMethod, Snapshot
+from gateway.room.model import (
+    AGE_BINS,
+    LOOKAHEAD_PLACES,
+    USER_CREDIT,
+    Append,
+    Block,
+    Call,
+    Limits,
+    Mode,
+    QueueingMethod,
+    Snapshot,
+)
 from gateway.room.schedule import Change, Window
 from gateway.store.base import (
     Admitted,
@@ -736,6 +747,65 @@ async def test_the_secret_of_the_lots_is_one_for_each_room_and_epoch(store, stor
     again = await store.reset("hall", expected_version=None)
     assert again.draw_secret not in {first.draw_secret, annex.draw_secret}
     assert again.draw_size is None
+
+
+# --- waves ---
+
+
+async def test_a_wave_joins_behind_every_number_issued_before_and_ahead_of_every_later_one(store, store_factory):
+    await opened(store, people=7)
+    after = await tick(store, append=Append("fifties", 500_000, "5e" * 32))
+    assert (after.tail, after.blocks) == (500_007, {"fifties": Block(7, 500_000, "5e" * 32)})
+    assert await store.join("hall", [None], expires_ms=FAR) == [500_008]
+    assert (await store_factory().open_room("hall", LIMITS)).blocks == after.blocks
+
+
+async def test_a_wave_joins_once_whoever_asks_again(store):
+    await opened(store, people=2)
+    await tick(store, append=Append("fifties", 3))
+    await tick(store, append=Append("fifties", 9))
+    after = await tick(store, append=Append("forties", 1))
+    assert (after.tail, after.blocks) == (6, {"fifties": Block(2, 3), "forties": Block(5, 1)})
+
+
+async def test_of_two_who_append_a_wave_at_once_one_does(store, store_factory):
+    await opened(store, people=2)
+    other = store_factory()
+    await other.open_room("hall", LIMITS)
+    seen = await store.load("hall")
+    plan = idle_plan(seen, append=Append("fifties", 3))
+    told = [await each.commit("hall", plan, seen.tick) for each in (store, other)]
+    assert [done for done, _ in told] == [True, False]
+    assert {after.tail for _, after in told} == {5}
+
+
+async def test_the_places_of_a_wave_are_called_claimed_and_left_as_any_other(store):
+    await opened(store, people=1)
+    await tick(store, append=Append("fifties", 4))
+    await store.leave("hall", [(1, 3)])
+    after = await tick(store, admitting=True, credit_add=PLENTY, serve_to=5)
+    assert (after.serving, after.calls[0].remaining) == (5, 4)
+    answers = await claim(store, 1, 2, 3, 5, 6)
+    assert [type(answer) for answer in answers] == [Admitted, Admitted, Spent, Admitted, NotCalled]
+
+
+async def test_a_wave_that_joins_as_lots_are_drawn_takes_part_in_them(store):
+    await opened(store, people=2)
+    after = await tick(store, append=Append("fifties", 3), draw=True)
+    assert (after.draw_size, after.tail) == (5, 5)
+
+
+async def test_after_a_reset_no_wave_has_joined(store):
+    await opened(store, people=2)
+    await tick(store, append=Append("fifties", 3))
+    after = await store.reset("hall", expected_version=None)
+    assert (after.tail, after.blocks) == (0, {})
+
+
+async def test_the_room_of_a_wave_is_a_room_of_its_own(store):
+    await opened(store, people=2)
+    await opened(store, people=5, room="hall~1~50-54:pause")
+    assert ((await store.load("hall")).tail, (await store.load("hall~1~50-54:pause")).tail) == (2, 5)
 
 
 # --- the ceiling in force ---

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from gateway.room.model import Limits, Snapshot
+from gateway.room.model import Append, Limits, Snapshot
 from gateway.store.base import Admitted, Claim, PassRef, Spent, StoreUnavailable
 from gateway.store.redis import RedisStore
 from gateway.store.redis_nodes import Access
@@ -433,6 +433,60 @@ async def test_lots_that_the_server_forgot_are_not_drawn_again(hall):
     hall.server.hset(hall.key("line"), "mend_until_ms", 0)
     (after, _) = await hall.settle()
     assert (after.draw_secret, after.draw_size) == (drawn.draw_secret, 5)
+
+
+async def test_a_wave_that_the_server_forgot_has_joined_still_at_its_place(hall):
+    await hall.open(gateways=2)
+    one, other = hall.gateways
+    await one.join("hall", [None] * 5, expires_ms=FAR)
+    copy = hall.copy()
+    joined = await hall.tick(one, append=Append("fifties", 100, "5e"))
+    assert await other.join("hall", [None] * 4, expires_ms=FAR) == [106, 107, 108, 109]
+    hall.forget(copy)
+    (after, _) = await hall.settle()
+    assert (after.tail, after.blocks) == (109, joined.blocks)
+    assert (await hall.tick(one, append=Append("fifties", 7))).blocks == joined.blocks
+    # Nor where everything was lost.
+    hall.forget({})
+    for store in (one, other):
+        with pytest.raises(StoreUnavailable):
+            await store.load("hall")
+    hall.server.hset(hall.key("line"), "mend_until_ms", 0)
+    (after, _) = await hall.settle()
+    assert after.blocks == joined.blocks
+
+
+async def test_a_reset_that_the_server_forgot_brings_no_wave_back(hall):
+    await hall.open(gateways=2)
+    one, other = hall.gateways
+    await hall.tick(one, append=Append("fifties", 100))
+    await other.load("hall")
+    copy = hall.copy()
+    await one.reset("hall", expected_version=None)
+    hall.forget(copy)
+    (after, _) = await hall.settle()
+    assert (after.epoch, after.tail, after.blocks) == (2, 0, {})
+
+
+async def test_a_wave_told_of_too_late_takes_no_number_that_was_issued_meanwhile(hall):
+    await hall.open(gateways=3)
+    one, other, late = hall.gateways
+    await one.join("hall", [None] * 5, expires_ms=FAR)
+    for store in hall.gateways:
+        await store.load("hall")
+    copy = hall.copy()
+    await hall.tick(late, append=Append("fifties", 100))
+    hall.forget(copy)
+    for store in (one, other):
+        with pytest.raises(StoreUnavailable):
+            await store.load("hall")
+    hall.server.hset(hall.key("line"), "mend_until_ms", 0)
+    await hall.settle(one, other)
+    (number,) = await one.join("hall", [None], expires_ms=FAR)
+    after = await late.load("hall")
+    assert not any(number in block for block in after.blocks.values())
+    again = (await hall.tick(late, append=Append("fifties", 100))).blocks["fifties"]
+    assert again.base >= number
 
 
 async def test_gateways_that_were_killed_long_ago_are_forgotten_when_another_starts(hall):

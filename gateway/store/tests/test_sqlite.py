@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.room.model import Limits
+from gateway.room.model import Append, Block, Limits
 from gateway.store.base import Claim, StoreError, StoreUnavailable
 from gateway.store.handoff import Turn
 from gateway.store.sqlite import SqliteStore
@@ -117,6 +117,33 @@ async def test_a_file_of_a_newer_version_is_refused(closing, machine, path):
     with pytest.raises(StoreError, match="schema 99") as refusal:
         await closing(machine.store(path)).load("hall")
     assert not isinstance(refusal.value, StoreUnavailable)
+
+
+async def test_a_file_from_before_there_were_waves_is_upgraded_and_its_line_goes_on(closing, machine, path):
+    first = machine.store(path)
+    before = await first.open_room("hall", Limits())
+    await first.join("hall", [None] * 3, expires_ms=FAR)
+    await first.close()
+    with closing_now(sqlite3.connect(path)) as connection, connection:
+        connection.execute("ALTER TABLE rooms DROP COLUMN blocks")
+        connection.execute("UPDATE meta SET schema_version = 2")
+    store = closing(machine.store(path))
+    seen = await store.load("hall")
+    assert (seen.tail, seen.blocks, seen.draw_secret) == (3, {}, before.draw_secret)
+    after = (await store.commit("hall", idle_plan(seen, append=Append("fifties", 2)), seen.tick))[1]
+    assert after.blocks == {"fifties": Block(3, 2)}
+
+
+async def test_a_power_loss_after_a_wave_has_joined_moves_nobody_of_it(closing, machine, path):
+    store = machine.store(path)
+    await store.open_room("hall", Limits())
+    await store.join("hall", [None] * 3, expires_ms=FAR)
+    seen = await store.load("hall")
+    await store.commit("hall", idle_plan(seen, append=Append("fifties", 1_000)), seen.tick)
+    await store.close()
+    machine.lose_power()
+    after = await closing(machine.store(path)).load("hall")
+    assert (after.blocks, after.tail) == ({"fifties": Block(3, 1_000)}, 1_003)
 
 
 async def test_a_file_that_is_gone_is_not_made_anew_and_one_put_back_is_used(closing, machine, path):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.room.model import Curve, Limits, PassGrant, Snapshot
+from gateway.room.model import Block, Curve, Limits, PassGrant, Snapshot
 from gateway.store import witness as module
 from gateway.store.base import PassRef
 from gateway.store.witness import LEAST_MARGIN, LOOKS, MARGIN_LOOKS, PART, PART_BYTES, Ended, Left, Used, Witness
@@ -184,3 +184,8 @@ def test_whatever_was_seen_every_place_used_is_told_and_no_pass_known_to_have_en
     expected = [place for tick, place in noted if tick >= since]
     found = events(witness, since)
     assert [event.grant.place if isinstance(event, Used) else event.place for event in found] == expected
+
+
+def test_a_wave_that_joins_is_no_growth_of_which_others_may_have_issued_more(witness):
+    witness.look(replace(ROOM, tick=1, tail=1_000_010, blocks={"fifties": Block(0, 1_000_000)}))
+    assert witness.margin == max(LEAST_MARGIN, 10 * MARGIN_LOOKS)
