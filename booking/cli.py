@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from booking.commands import person, rules, start, store
+from booking.commands import person, provenance, rules, start, store
 from booking.settings import Settings, split_listen
 from shared.errors import SettingsError, SunbeonError
 
@@ -60,6 +60,7 @@ def _parser() -> argparse.ArgumentParser:
     rules.add_parsers(commands)
     store.add_parsers(commands)
     person.add_parsers(commands)
+    provenance.add_parsers(commands)
     return parser
 
 

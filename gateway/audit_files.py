@@ -142,13 +142,13 @@ def export(paths: Sequence[Path], wanted: Wanted, form: str, out: TextIO | None 
             out.write(orjson.dumps(line).decode() + "\n")
             continue
         line["time"] = datetime.fromtimestamp(line.pop("time_ms") / 1000, UTC).isoformat(timespec="milliseconds")
-        row = [_cell(line.pop(name, None)) for name in COLUMNS]
+        row = [cell(line.pop(name, None)) for name in COLUMNS]
         line.pop("hash", None)
         table.writerow([*row, orjson.dumps(line).decode() if line else ""])
     return count
 
 
-def _cell(value: object) -> object:
+def cell(value: object) -> object:
     """A value for a spreadsheet, which would take a text that begins like a formula for one."""
     if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
         return f"'{value}"

@@ -5,7 +5,7 @@ as free, and whoever wants a seat of the slot, or `sweep`, gives them back; firs
 """
 
 import secrets
-from collections.abc import Iterable
+from collections.abc import AsyncIterator, Iterable
 from datetime import date
 from functools import partial
 from typing import Any
@@ -85,6 +85,12 @@ class BookingStore:
         """Raises `NoSuchSlot`."""
         async with self._database.read() as db:
             return await slot_of(db, storable_id(slot_id), now_ms)
+
+    async def provenance(self) -> AsyncIterator[Any]:
+        """How each booking got in, in no order; nothing of any person, and no code."""
+        async with self._database.read() as db:
+            async for row in audit.provenance(db):
+                yield row
 
     async def stock(self, *, now_ms: int) -> Stock:
         async with self._database.read() as db:

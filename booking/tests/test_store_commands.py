@@ -1,6 +1,7 @@
 """`migrate`, `check`, `purge` and `person`: on both databases, with every way they can go wrong."""
 
 import asyncio
+import csv
 import io
 import json
 import sqlite3
@@ -503,3 +504,18 @@ def test_ctrl_c_ends_a_command_without_a_trace(ask, sqlite_url, monkeypatch):
 
     monkeypatch.setattr("booking.commands.start.read_settings", interrupted)
     assert ask(sqlite_url, "check") == (130, "", [])
+
+
+def test_provenance_tells_how_each_booking_got_in_and_nothing_of_anybody(url, ask, monkeypatch):
+    stock = Stock(url)
+    monkeypatch.setattr("booking.store.audit._PROVENANCE_PAGE", 3)
+    code, out, err = ask(url, "provenance")
+    assert (code, err) == (0, [])
+    rows = list(csv.DictReader(io.StringIO(out)))
+    assert {row["pass_id"] for row in rows} == {f"pass-{number}" for number in (1, 2, 3, *range(100, 105))}
+    assert {(row["room"], row["epoch"], row["how"], row["rule"]) for row in rows} == {("vaccine", "1", "line", "")}
+    assert all(row["number"] == row["place"] == row["pass_id"].removeprefix("pass-") for row in rows)
+    assert len({row["ref"] for row in rows}) == len(rows)
+    assert traces(out) == []
+    assert not any(known in out for known in stock.codes.values())
+    assert min(row["created_at"] for row in rows) == "2021-07-08T22:00:00.000+00:00"
