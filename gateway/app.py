@@ -19,6 +19,7 @@ from gateway.audit import Audit
 from gateway.console.api import create_app as create_console
 from gateway.edge.certificate import Certificate, Site
 from gateway.edge.crowd import Crowd
+from gateway.edge.desk import Desk
 from gateway.edge.gate import Gate
 from gateway.edge.line import Line
 from gateway.edge.newcomers import Newcomers
@@ -31,12 +32,13 @@ from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
 from gateway.metrics import WorkerFacts
 from gateway.room.match import parse_networks
-from gateway.settings import Settings
+from gateway.settings import Gateway, Room, Settings
 from gateway.store.base import QueueStore, StoreMisconfigured, StoreUnavailable
 from gateway.store.batching import BatchingStore
 from gateway.store.open import open_configured
 from shared.clock import Clock, now_ms
 from shared.errors import SettingsError
+from shared.rules.model import BadCalendar
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -81,17 +83,7 @@ async def gateway(
         keys = KeyStore(settings.gateway.keys_file)
         batching = BatchingStore(store or open_configured(settings.gateway, os.environ))
         stack.push_async_callback(batching.close)
-        lines = [
-            Line(
-                room,
-                batching,
-                secure=settings.gateway.https,
-                wall=clock,
-                patience_s=settings.gateway.store_timeout_s,
-                grace_s=settings.gateway.pass_grace_s,
-            )
-            for room in settings.room
-        ]
+        lines = [_line(room, batching, settings.gateway, clock) for room in settings.room]
         await asyncio.gather(*map(_start, lines))
         stack.push_async_callback(_flush, lines)
         upstreams = Upstreams(settings.upstream)
@@ -99,7 +91,8 @@ async def gateway(
         stack.push_async_callback(upstreams.close)
         streams = Streams()
         await stack.enter_async_context(_task(streams.run(), "streams"))
-        visitors = Visitors(lines, keys, audit)
+        birth_dates = Newcomers(settings.gateway.birth_dates_per_network_per_minute, monotonic=time.monotonic)
+        visitors = Visitors(lines, keys, audit, Desk(keys, audit, birth_dates))
         trusted = parse_networks(settings.gateway.trusted_proxies)
         gate = Gate(
             lines,
@@ -169,6 +162,21 @@ async def serve(
             worker.streams.stop()
             for runner in runners:
                 await runner.cleanup()
+
+
+def _line(room: Room, store: BatchingStore, gateway: Gateway, clock: Clock) -> Line:
+    """Raises `SettingsError` for an eligibility calendar that cannot be used."""
+    try:
+        return Line(
+            room,
+            store,
+            secure=gateway.https,
+            wall=clock,
+            patience_s=gateway.store_timeout_s,
+            grace_s=gateway.pass_grace_s,
+        )
+    except BadCalendar as error:
+        raise SettingsError([f"room.{room.name}.calendar: {problem}" for problem in error.problems]) from error
 
 
 async def _flush(lines: Sequence[Line]) -> None:

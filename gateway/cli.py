@@ -16,12 +16,14 @@ from gateway.commands import evidence
 from gateway.edge import certificate
 from gateway.edge.pages import Pages
 from gateway.edge.proxy.servers import tls_context
-from gateway.settings import Settings, load
+from gateway.settings import Room, Settings, load
 from gateway.store.open import open_configured
 from gateway.supervisor import Supervisor, operator_token
 from shared import logs
+from shared.calendar_file import find_calendar, read_calendar
 from shared.errors import SettingsError, SunbeonError
 from shared.passes import ALGORITHMS
+from shared.rules.model import BadCalendar
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -171,11 +173,20 @@ def _problems(settings: Settings) -> list[str]:
     except SunbeonError as error:
         problems.append(f"gateway.store: {error}")
     for room in settings.room:
+        problems += _calendar_problems(room)
         if room.templates is not None and not room.templates.is_dir():
             problems.append(f"room.{room.name}.templates: {room.templates} is not a folder")
         else:
             problems += [f"room.{room.name}.templates: {problem}" for problem in Pages(room.templates).check()]
     return problems
+
+
+def _calendar_problems(room: Room) -> list[str]:
+    try:
+        read_calendar(find_calendar(room.calendar)) if room.calendar is not None else None
+    except BadCalendar as error:
+        return [f"room.{room.name}.calendar: {problem}" for problem in error.problems]
+    return []
 
 
 def _certificate(settings: Settings) -> certificate.Loaded | None:

@@ -154,6 +154,12 @@ class Gateway(_Section):
         le=10**6,
         description="Newcomers of a network let in by their first request, per worker; more knock first. 0: all.",
     )
+    birth_dates_per_network_per_minute: int = Field(
+        600,
+        ge=0,
+        le=10**6,
+        description="Birth dates a network may ask about in rooms with a `calendar`, per worker; else 429. 0: any.",
+    )
     client_min_bytes_per_s: int = Field(
         240, ge=0, le=10**9, description="A client that sends a body or takes an answer slower than this is cut off."
     )
@@ -461,6 +467,12 @@ class Room(Live):
     on_store_error: Literal["wait", "admit"] = Field(
         "wait",
         description="While the store is away: newcomers wait, or all go in, without any limit, if the room was open.",
+    )
+    calendar: str | None = Field(
+        None,
+        min_length=1,
+        description="Who may book when: an eligibility calendar's file, or the name of one that comes with the program "
+        "(`july-2021`). Read again when it changes. None: nobody is asked.",
     )
     timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
         None, description="Zone of moments written without a UTC offset, as `Asia/Seoul`."

@@ -8,7 +8,6 @@ from datetime import date, datetime
 from itertools import groupby
 from typing import Any, Final
 
-from booking.commands.wording import births_line, change_line, edit_line, explain, span
 from shared.calendar_file import find_calendar, read_calendar
 from shared.clock import now_ms
 from shared.rules.calendar import Calendar, judge
@@ -17,6 +16,7 @@ from shared.rules.diff import changes
 from shared.rules.edits import edits, not_versioned
 from shared.rules.model import AttributeValue, BadCalendar
 from shared.rules.times import find_zone, instant_ms, to_local, to_ms
+from shared.rules.wording import births_line, change_line, edit_line, explain, span
 
 SAME: Final = 0
 DIFFERENT: Final = 1

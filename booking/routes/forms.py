@@ -1,7 +1,5 @@
 """Reading a form as a browser sends it."""
 
-import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Final
@@ -10,11 +8,9 @@ from aiohttp import web
 
 from booking import person
 from booking.errors import BadBody, InvalidFields, WrongContentType
+from shared.birth_date import iso_date
 
 _CONTENT_TYPE: Final = "application/x-www-form-urlencoded"
-_DATE_AS_TYPED: Final = re.compile(
-    r"([0-9]{4})(?:(?=[0-9]{4}$)|[^0-9]{1,2})([0-9]{1,2})(?:(?=[0-9]{2}$)|[^0-9]{1,2})([0-9]{1,2})[^0-9]?"
-)
 
 
 async def read_form(request: web.Request, names: Iterable[str]) -> dict[str, str]:
@@ -27,12 +23,6 @@ async def read_form(request: web.Request, names: Iterable[str]) -> dict[str, str
     except (LookupError, ValueError):
         raise BadBody("the form's character set is wrong") from None
     return {name: str(sent.get(name, "")) for name in names}
-
-
-def iso_date(typed: str) -> str:
-    """`19680302`, `1968.3.2`, `1968. 03. 02.`, `1968년 3월 2일` as `1968-03-02`; anything else as it is."""
-    match = _DATE_AS_TYPED.fullmatch(unicodedata.normalize("NFKC", typed).strip())
-    return "-".join(part.zfill(2) for part in match.groups()) if match else typed
 
 
 def check_find(typed: Mapping[str, str], *, today: date) -> date:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from booking.errors import InvalidFields
 from booking.person import fingerprint, mask_name, normalise_phone, person_keys, read_person
-from booking.routes.forms import iso_date
+from shared.birth_date import iso_date
 
 TODAY = date(2021, 7, 19)
 SECRET = b"s" * 32

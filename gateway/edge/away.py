@@ -9,8 +9,9 @@ from dataclasses import replace
 from typing import assert_never
 
 from gateway.edge.line import Line
-from gateway.edge.settle import Credentials, InLine, Inside, Knocking, Refused, Standing, Through
-from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide
+from gateway.edge.settle import Credentials, InLine, Inside, Knocking, Refused, Standing, Through, Told
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Tell, Wait, decide
+from gateway.room.entitle import Entitled, Way
 from gateway.room.ticket import Pass, Ticket
 from gateway.store.base import StoreUnavailable
 from shared.wire import How, RoomState
@@ -32,21 +33,26 @@ def stand_without_store(line: Line, brought: Credentials, *, rule: str | None = 
     if ticket is not None and ticket.epoch > room.epoch and rule is None and brought.visitor_pass is None:
         raise StoreUnavailable("a ticket of an epoch not seen yet")
     knock = brought.knock if brought.knock is not None and line.accepts(brought.knock) else None
-    match decide(Facts(room, rule, brought.visitor_pass, ticket, knock, brought.damaged)):
+    who = line.entitle(ticket.cohorts if ticket is not None else brought.cohorts)
+    # Nobody gets in before their window by the store's failing.
+    opens_to_them = opened and (who is None or who.way is Way.NOW)
+    match decide(Facts(room, rule, brought.visitor_pass, ticket, knock, brought.damaged, entitled=who)):
         case Forward(visitor_pass=held, rule=by_rule):
             if held is not None:
                 return _by_pass(line, held, opened=opened)
             return Through(How.EXEMPT if by_rule is not None else How.PASSTHROUGH, by_rule)
-        case Admit() | Wait() | Join() | Refuse(Refusal.FULL) if opened:
+        case Admit() | Wait() | Join() | Refuse(Refusal.FULL) if opens_to_them:
             return Through(How.FAIL_OPEN, None)
         case Admit(ticket=waiting):
-            return _in_line(waiting, called=True)
+            return _in_line(waiting, who, called=True)
         case Wait(ticket=waiting) if waiting is not None:
-            return _in_line(waiting)
+            return _in_line(waiting, who)
+        case Tell(entitled=entitled, ticket=held_ticket):
+            return Told(entitled, held_ticket)
         case Wait() | Join():
             # The same knock again: it may have been given its number already, in an answer that got lost.
             lasting = brought.knock if brought.knock is not None and line.accepts(brought.knock, lasting=True) else None
-            return Knocking(lasting or line.new_knock(), notice, catching_up=True)
+            return Knocking(lasting or line.new_knock(brought.cohorts), notice, catching_up=True, entitled=who)
         case Refuse(why):
             return Refused(why)
         case _ as unreachable:
@@ -73,8 +79,8 @@ def _without_ended(line: Line, brought: Credentials, *, opened: bool) -> tuple[C
     return replace(brought, visitor_pass=None, tickets=left), "ended"
 
 
-def _in_line(ticket: Ticket, *, called: bool = False) -> InLine:
-    return InLine(ticket, at_door=False, notice=None, catching_up=True, called=called)
+def _in_line(ticket: Ticket, who: Entitled | None, *, called: bool = False) -> InLine:
+    return InLine(ticket, at_door=False, notice=None, catching_up=True, called=called, entitled=who)
 
 
 def _is_opened(line: Line) -> bool:

@@ -5,12 +5,15 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from gateway.chain import Head
+from gateway.edge.opening import own_opening_ms
 from gateway.edge.pages import in_language
-from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through
+from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through, Told
 from gateway.room.decide import place_of
 from gateway.room.draw import commitment
+from gateway.room.entitle import Entitled, Way
 from gateway.room.estimate import people_ahead, poll_after, poll_at_opening, wait_range
 from gateway.room.model import Snapshot
+from gateway.settings import as_iso
 from shared.wire import DRAW_RECIPE, RoomState, VisitorState
 
 # Jitter needs no secret: it only parts those who came together.
@@ -35,8 +38,12 @@ def status_facts(
     as_of_ms: when `room` was like this, if not now. stale: that is so long ago that its numbers may not hold any more.
     """
     number, place = _number_and_place(standing, room)
+    window = eligibility_facts(standing.entitled) if isinstance(standing, InLine | Knocking | Told) else None
+    window_ms = own_opening_ms(window, room.state, room.moment.opens_at_ms)
     catching_up = stale or (isinstance(standing, InLine | Knocking) and standing.catching_up)
-    ahead = people_ahead(room, place) if place is not None and isinstance(standing, InLine) else None
+    # Before one's own window opens, the line moves without one.
+    counts = place is not None and isinstance(standing, InLine) and window_ms is None
+    ahead = people_ahead(room, place) if counts and place is not None else None
     eta = _expected_wait(room, ahead) if ahead is not None and not catching_up else None
     # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
     at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
@@ -50,16 +57,49 @@ def status_facts(
         "draw": _draw(room),
         "draw_size": room.draw_size,
         "eta_ms": eta,
-        "poll_after_ms": _jitter.randint(*AWAY_POLL_MS) if catching_up else _poll_after(room, eta, soon=soon),
+        "poll_after_ms": (
+            _jitter.randint(*AWAY_POLL_MS) if catching_up else _poll_after(room, eta, soon=soon, window_ms=window_ms)
+        ),
         "server_time_ms": room.now_ms,
         "as_of_ms": room.now_ms if as_of_ms is None else as_of_ms,
         "catching_up": catching_up,
         "opens_at_ms": room.moment.opens_at_ms,
         "postponed_from_ms": room.limits.postponed_from_ms if room.is_postponed else None,
         "closes_at_ms": room.moment.closes_at_ms,
+        "eligibility": window,
         "outflow_per_minute": room.in_force.new_users_per_minute,
         "message": in_language(room.limits.message, language) or None,
         "ticket": ticket,
+    }
+
+
+def eligibility_facts(entitled: Entitled | None) -> dict[str, Any] | None:
+    """The visitor's own window: when they may book next or since when, and until when, by which rule and version."""
+    verdict = entitled and entitled.verdict
+    if not verdict:
+        return None
+    rule = verdict.rule
+    return {
+        "verdict": verdict.kind.value,
+        "rule": verdict.rule_name,
+        "opens_at_ms": verdict.opens_ms or (rule and rule.opens_ms),
+        "closes_at_ms": rule and rule.closes_ms,
+    }
+
+
+def eligibility_data(entitled: Entitled) -> dict[str, Any]:
+    """The same for programs, as JSON has moments; `lines_up_from`: where it is too soon to line up."""
+    facts, verdict = eligibility_facts(entitled), entitled.verdict
+    if facts is None or verdict is None:
+        return {"verdict": entitled.reason}
+    return {
+        "verdict": facts["verdict"],
+        "rule": facts["rule"],
+        "opens_at": as_iso(facts["opens_at_ms"]),
+        "closes_at": as_iso(facts["closes_at_ms"]),
+        "lines_up_from": as_iso(entitled.joins_ms),
+        "cohorts": [cohort.id for cohort in verdict.cohorts],
+        "calendar_version": verdict.calendar_version,
     }
 
 
@@ -111,9 +151,9 @@ def _draw(room: Snapshot) -> str | None:
     return "pending" if room.awaits_draw else None
 
 
-def _poll_after(room: Snapshot, eta: tuple[int, int] | None, *, soon: bool) -> int:
+def _poll_after(room: Snapshot, eta: tuple[int, int] | None, *, soon: bool, window_ms: int | None) -> int:
     jitter = _jitter.getrandbits(32)
-    at_opening = None if soon else poll_at_opening(room, eta, jitter=jitter)
+    at_opening = None if soon else poll_at_opening(room, eta, jitter=jitter, window_ms=window_ms)
     return poll_after(room, (0, 0) if soon else eta, jitter=jitter) if at_opening is None else at_opening
 
 
@@ -135,8 +175,10 @@ def _state(standing: Standing | None) -> VisitorState:
             return VisitorState.CALLED
         case Inside() | Through():
             return VisitorState.INSIDE
-        case Refused():
+        case Refused() | Told(entitled=Entitled(way=Way.NEVER)):
             return VisitorState.REFUSED
+        case Told():
+            return VisitorState.OUTSIDE
         case _:
             return VisitorState.WAITING
 

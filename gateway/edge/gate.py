@@ -38,7 +38,7 @@ from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, Bod
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.headers import REQUEST_ID, hops_left
 from gateway.edge.proxy.relay import Answered, Errand, Inspect, add_nothing
-from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through
+from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, Told
 from gateway.edge.visitors import Visitors
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
 from gateway.room.ticket import Pass
@@ -144,7 +144,7 @@ class Gate:
         if _is_last_hop(request):
             return web.Response(headers={"Allow": ALLOW, GATE_HEADER: "options", "Server": "sunbeon"})
         if any(reading == _OWN or reading.startswith(OWN_PATH) for reading in address.target.readings):
-            return await self._own(request, address)
+            return await self._own(request, address, client)
         area = find_area(address.target, self._areas)
         if area is not None:
             line = self._lines[area.name]
@@ -190,10 +190,11 @@ class Gate:
             response.force_close()
         return response
 
-    async def _own(self, request: web.BaseRequest, address: Address) -> web.StreamResponse:
+    async def _own(self, request: web.BaseRequest, address: Address, client: Client) -> web.StreamResponse:
         """The visitors' endpoints; only in their plain spelling."""
         path = address.raw.partition("?")[0]
-        answer = await self._visitors.answer(request, path, pick_language(request.headers.get("Accept-Language")))
+        language = pick_language(request.headers.get("Accept-Language"))
+        answer = await self._visitors.answer(request, path, language, client.address)
         return answer or self._notice(request, "not_found", "there is no such page here")
 
     async def _room(self, request: web.BaseRequest, address: Address, client: Client, line: Line) -> web.StreamResponse:
@@ -213,6 +214,8 @@ class Gate:
                 return await self._enter(request, address, client, line, standing)
             case InLine() | Knocking():
                 return self._visitors.wait(request, line, standing, silent=manner is Manner.STRANGER)
+            case Told():
+                return await self._visitors.tell(request, line, standing)
             case Refused(why):
                 dropped = [cookies.drop_cookie(line.cookies.visitor_pass, secure=line.cookies.secure)]
                 if manner is Manner.STRANGER:

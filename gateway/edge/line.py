@@ -16,10 +16,12 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from gateway.edge.cookies import CookieNames
+from gateway.edge.eligibility import Eligibility
 from gateway.edge.outage import Outage
 from gateway.edge.pages import Pages
 from gateway.metrics import StoreFacts
 from gateway.room.decide import place_of
+from gateway.room.entitle import Entitled
 from gateway.room.model import Mode, PassGrant, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.postpone import postponed
@@ -94,6 +96,7 @@ class Line:
         self.rules = tuple(rule.rule() for rule in config.bypass)
         self.cookies = CookieNames.of(config.name, secure=secure)
         self.pages = Pages(config.templates)
+        self.eligibility = Eligibility(config.calendar) if config.calendar is not None else None
         self._store = store
         self._monotonic = monotonic
         self._wall = wall
@@ -191,7 +194,7 @@ class Line:
             if self._ticks_begun == asked_at:
                 await self._tick(spacing_ms=0)
 
-    async def join(self, knock: Knock | None) -> Ticket:
+    async def join(self, knock: Knock | None, *, wave: str = "", cohorts: str = "") -> Ticket:  # noqa: ARG002
         """Issue a number, or tell again the one this knock got."""
         room = self.snapshot
         self.joined_ahead += knock is None
@@ -203,7 +206,7 @@ class Line:
             await self.tick_now()
             room = self.snapshot
             number = await self._store.join_one(self.name, knock_id, expires_ms, room.epoch)
-        return Ticket(room.epoch, number, room.now_ms)
+        return Ticket(room.epoch, number, room.now_ms, cohorts)
 
     async def look_again(self) -> None:
         """Have what was seen be no older than `GLANCE_S`."""
@@ -317,8 +320,12 @@ class Line:
         """Add one to a counter of the room; written with the next tick."""
         self._counted[counter] += 1
 
-    def new_knock(self) -> Knock:
-        return Knock(secrets.randbits(63), self.snapshot.now_ms)
+    def new_knock(self, cohorts: str = "") -> Knock:
+        return Knock(secrets.randbits(63), self.snapshot.now_ms, cohorts)
+
+    def entitle(self, cohorts: str) -> Entitled | None:
+        """What the eligibility calendar says of these cohorts; None without one."""
+        return None if self.eligibility is None else self.eligibility.entitle(cohorts, self.snapshot)
 
     def accepts(self, knock: Knock, *, lasting: bool = False) -> bool:
         """Whether a knock may still be brought back. lasting: and for a while yet."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 # A closing is news only when it is this near.
 CLOSES_SOON_MS: Final = 30 * 60_000
 
-# The faces of the page that count down to an opening.
+# The faces of the page that count down to the room's opening.
 BEFORE_OPENING: Final = frozenset({"prequeue", "early"})
 _IN_LINE: Final = BEFORE_OPENING | {"waiting", "paused"}
 _NEAR_THE_DOOR: Final = frozenset({"number", "waiting", "paused", "door"})
@@ -18,6 +18,17 @@ _NEAR_THE_DOOR: Final = frozenset({"number", "waiting", "paused", "door"})
 
 def moment(at_ms: int, zone: tzinfo) -> datetime:
     return datetime.fromtimestamp(at_ms // 1000, UTC).astimezone(zone)
+
+
+def own_opening_ms(window: Mapping[str, Any] | None, room_state: str, room_opens_ms: int | None) -> int | None:
+    """When the reader's own window opens, if it is this that they wait for and not the room's next opening.
+
+    window: `eligibility` of a status answer.
+    """
+    if window is None or window["verdict"] not in {"not_yet", "paused"}:
+        return None
+    opens_ms: int = window["opens_at_ms"]
+    return None if room_state in BEFORE_OPENING and (room_opens_ms or 0) >= opens_ms else opens_ms
 
 
 def time_words(at_ms: int, now_ms: int, zone: tzinfo) -> str:

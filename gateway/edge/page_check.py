@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from gateway.edge.pages import Pages
 
 # The pages a room may replace, and its own style sheet.
-_PAGES: Final = ("base.html", "waiting.html", "notice.html")
+_PAGES: Final = ("base.html", "waiting.html", "notice.html", "eligibility.html")
 _STYLE: Final = "room.css"
 
 # A visitor on a bad line loads this before anything else; what is heavier is a mistake, such as a large embedded photo.

@@ -35,6 +35,7 @@ from gateway.edge.opening import (
     closes_soon_ms,
     draw_words,
     moment,
+    own_opening_ms,
     postponed_words,
     time_words,
 )
@@ -72,6 +73,7 @@ SAMPLE_STATUS: Final[Mapping[str, Any]] = {
     "opens_at_ms": 1_626_699_600_000,
     "postponed_from_ms": None,
     "closes_at_ms": None,
+    "eligibility": None,
     "outflow_per_minute": 1_000,
     "message": None,
     "ticket": None,
@@ -100,6 +102,7 @@ class WaitView:
     status: a whole status answer (`shared.wire.STATUS_FIELDS`), `message` already in the page's language.
     refresh_s: how often the page asks again where no script runs.
     notice: one of `WAITING_NOTICES`, shown above everything else.
+    window: the visitor's own window, in words; "" where there is none. window_url: where to say another birth date.
     zone: in which times are written until the script writes them in the reader's own.
     """
 
@@ -110,6 +113,8 @@ class WaitView:
     leave_url: str
     refresh_s: int
     notice: str | None = None
+    window: str = ""
+    window_url: str = ""
     zone: tzinfo = KST
 
 
@@ -192,6 +197,11 @@ class Pages:
         )
         return Page(self._render("notice.html", values), self._notice_csp, language, self._splicers[language])
 
+    def special(self, template: str, values: Mapping[str, Any], title: Mapping[str, str], language: str) -> Page:
+        """A page of another kind, without a script. values: what its template is given beside what every page has."""
+        body = self._render(template, self._framed({**values}, title, language))
+        return Page(body, self._notice_csp, language, self._splicers[language])
+
     def check(self) -> list[str]:
         """What is wrong with the room's own templates, a line each; empty when nothing is."""
         from gateway.edge.page_check import check_templates
@@ -261,8 +271,8 @@ class Pages:
         before, count, after = _ahead_words(ahead, t)
         away = "" if not status["catching_up"] else phase if phase in {"number", "turn"} else "place"
         checked = moment(status["as_of_ms"], view.zone)
-        shows_opening = phase in BEFORE_OPENING and status["opens_at_ms"] is not None
-        opens = moment(status["opens_at_ms"], view.zone) if shows_opening else None
+        opens_ms = opening_of(status, phase)
+        opens = None if opens_ms is None else moment(opens_ms, view.zone)
         closes_ms = closes_soon_ms(status, phase)
         data = {"status": {**status}, "status_url": view.status_url, "room": view.room}
         values = {
@@ -283,6 +293,8 @@ class Pages:
             "draw": draw_words(status, phase, view.zone, t),
             "draw_url": f"{OWN_PATH}{view.room}/draw",
             "closes": "" if closes_ms is None else time_words(closes_ms, status["server_time_ms"], view.zone),
+            "window": view.window,
+            "window_url": view.window_url,
             "message": status["message"] or "",
             "notice": t[f"notice_{view.notice}"] if view.notice is not None else "",
             "away": t[f"away_{away}"] if away else "",
@@ -325,11 +337,20 @@ def phase_of(status: Mapping[str, Any]) -> str:
             return "turn"
         case "at_door", _:
             return "door"
+        case _ if own_opening_ms(status["eligibility"], status["room_state"], status["opens_at_ms"]) is not None:
+            return "window"
         case _, ("early" | "prequeue") as before:
             return str(before)
     if status["number"] is None:
         return "number"
     return "paused" if status["room_state"] == "paused" else "waiting"
+
+
+def opening_of(status: Mapping[str, Any], phase: str) -> int | None:
+    """The moment that the page counts down to: the reader's own window's opening, or the room's."""
+    if phase == "window":
+        return own_opening_ms(status["eligibility"], status["room_state"], status["opens_at_ms"])
+    return status["opens_at_ms"] if phase in BEFORE_OPENING else None
 
 
 def early_words(joins_ms: int | None, opens_ms: int | None) -> dict[str, str]:

@@ -11,7 +11,8 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from gateway.edge.line import Line
-from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide, has_room
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Tell, Wait, decide, has_room
+from gateway.room.entitle import Entitled
 from gateway.room.model import PassGrant
 from gateway.room.ticket import BadToken, KeyRing, Knock, Pass, Ticket, Token, UnknownKey, verify
 from gateway.store.base import Admitted, AtDoor, Held, NotCalled, Spent
@@ -35,6 +36,11 @@ class Credentials:
     def ticket(self) -> Ticket | None:
         """The one that counts first."""
         return self.tickets[0] if self.tickets else None
+
+    @property
+    def cohorts(self) -> str:
+        """Which cohorts it says its bearer is in. A knock that has lapsed still says so."""
+        return next((each.cohorts for each in (*self.tickets, self.knock) if each is not None and each.cohorts), "")
 
     @property
     def empty(self) -> bool:
@@ -69,6 +75,7 @@ class Through:
 class InLine:
     """Waiting. notice: what happened to an earlier turn, if anything (`used`, `ended`).
 
+    entitled: by the room's eligibility calendar, where it has one.
     catching_up: the store could not be asked. called: the place is called, and cannot be claimed before it can be.
     """
 
@@ -77,6 +84,7 @@ class InLine:
     notice: str | None
     catching_up: bool = False
     called: bool = False
+    entitled: Entitled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +94,18 @@ class Knocking:
     knock: Knock
     notice: str | None
     catching_up: bool = False
+    entitled: Entitled | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """Not in line, by the eligibility calendar: asked for the birth date, or told when, or why not.
+
+    ticket: of a place that is held.
+    """
+
+    entitled: Entitled
+    ticket: Ticket | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +113,7 @@ class Refused:
     why: Refusal
 
 
-Standing = Inside | Through | InLine | Knocking | Refused
+Standing = Inside | Through | InLine | Knocking | Told | Refused
 
 
 def read_credentials(
@@ -140,9 +160,11 @@ async def settle(  # noqa: C901, PLR0912 - a table
         line.snapshot, rule, brought.visitor_pass, tickets.pop(0) if tickets else None, knock, brought.damaged,
         at_once=at_once, joined_ahead=line.joined_ahead,
     )  # fmt: skip
+    cohorts = brought.cohorts
     notice: str | None = None
     joined_now = looked_again = False
     while True:
+        facts = replace(facts, entitled=line.entitle(facts.ticket.cohorts if facts.ticket else cohorts))
         match decide(facts):
             case Wait(ticket=None) if at_once and not looked_again and _is_full_without_line(facts):
                 # The seat may have come free through another worker a moment ago.
@@ -164,18 +186,20 @@ async def settle(  # noqa: C901, PLR0912 - a table
                 notice = notice or "used"
                 following = tickets.pop(0) if tickets else None
                 facts = replace(facts, room=line.snapshot, ticket=following, used=following is None)
-            case Join(knock=brought_knock):
-                room_for_all = has_room(facts.room, facts.joined_ahead)
-                ticket = await line.join(brought_knock)
+            case Join(brought_knock, wave):
+                room_for_all = not wave and has_room(facts.room, facts.joined_ahead)
+                ticket = await line.join(brought_knock, wave=wave, cohorts=cohorts)
                 joined_now = True
                 if room_for_all:
                     # Nobody is in front: be called in this very request rather than at the next tick.
                     await line.tick_now()
                 facts = replace(facts, room=line.snapshot, ticket=ticket, knock=None, used=False)
             case Wait(ticket=None):
-                return Knocking(line.new_knock(), notice)
+                return Knocking(line.new_knock(cohorts), notice, entitled=facts.entitled)
             case Wait(ticket=waiting) if waiting is not None:
-                return InLine(waiting, at_door=False, notice=notice)
+                return InLine(waiting, at_door=False, notice=notice, entitled=facts.entitled)
+            case Tell(who, held_ticket):
+                return Told(who, held_ticket)
             case Refuse(why):
                 return Refused(why)
 
@@ -192,8 +216,8 @@ def _claimed(
             held = Pass(ticket.epoch, ticket.number, grant.place, grant.pass_id, grant.how.value, facts.room.now_ms)
             return Inside(held, grant, fresh=True, first_time=first_time, ticket=ticket)
         case AtDoor():
-            return InLine(ticket, at_door=True, notice=notice)
+            return InLine(ticket, at_door=True, notice=notice, entitled=facts.entitled)
         case Held() | NotCalled():
-            return InLine(ticket, at_door=False, notice=notice)
+            return InLine(ticket, at_door=False, notice=notice, entitled=facts.entitled)
         case _ as unreachable:
             assert_never(unreachable)

@@ -7,6 +7,8 @@ public office; English is plain and kind. A page never promises what the server 
 from collections.abc import Mapping
 from typing import Final
 
+from gateway.edge.strings_eligibility import TEXTS as _ELIGIBILITY
+
 KO: Final[Mapping[str, str]] = {
     # The waiting page: heading and first sentence for each phase.
     "head_number": "접속 대기 안내",
@@ -187,6 +189,7 @@ KO: Final[Mapping[str, str]] = {
     "completed_reason": "신청하신 일이 모두 처리되어 이용이 끝났습니다.",
     "completed_do": "이 창을 닫으셔도 됩니다. 다시 이용하시려면 새로 줄을 서 주십시오.",
     "completed_button": "새로 줄 서기",
+    **{key: korean for key, (korean, _) in _ELIGIBILITY.items()},
 }
 
 EN: Final[Mapping[str, str]] = {
@@ -362,6 +365,7 @@ EN: Final[Mapping[str, str]] = {
     "completed_reason": "What you came for has been completed, and your visit has ended.",
     "completed_do": "You can close this page. To use the service again, please join the line anew.",
     "completed_button": "Join again",
+    **{key: english for key, (_, english) in _ELIGIBILITY.items()},
 }
 
 STRINGS: Final[Mapping[str, Mapping[str, str]]] = {"ko": KO, "en": EN}
@@ -369,7 +373,7 @@ STRINGS: Final[Mapping[str, Mapping[str, str]]] = {"ko": KO, "en": EN}
 # What the waiting page's script says by itself; the rest is in the page already.
 SCRIPT_WORDS: Final = (
     *(f"{part}_{phase}" for part in ("head", "lead") for phase in (
-        "number", "early", "prequeue", "waiting", "paused", "door", "turn", "closed", "sold_out",
+        "number", "early", "prequeue", "window", "waiting", "paused", "door", "turn", "closed", "sold_out",
     )),
     "ahead_before", "ahead_one", "ahead_many", "ahead_none", "ahead_title",
     "ahead_row_one", "ahead_row_many",

@@ -3,6 +3,7 @@
 status (mine)   where I stand. Brings a knock back for a number; claims a called place; restores a lost cookie.
 board           the same for everyone, cacheable for a second.
 draw            likewise: what lots are drawn by, so that everybody can check them.
+eligibility     in a room with a calendar: asks for the birth date, and judges it (`desk`).
 leave (POST)    gives the place up.
 """
 
@@ -10,12 +11,15 @@ import asyncio
 from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar, assert_never
+from urllib.parse import urlencode
 
 from aiohttp import web
 
 from gateway.audit import Audit
 from gateway.edge import answers, cookies
 from gateway.edge.away import stand_without_store
+from gateway.edge.desk import Desk
+from gateway.edge.eligibility_page import window_words
 from gateway.edge.facts import board_facts, draw_facts, status_facts
 from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line, StoreSlow
@@ -29,10 +33,13 @@ from gateway.edge.settle import (
     Refused,
     Standing,
     Through,
+    Told,
     read_credentials,
     settle,
 )
 from gateway.keys import KeyStore
+from gateway.room.entitle import Way
+from gateway.room.match import Address
 from gateway.room.ticket import sign
 from gateway.store.base import StoreError
 from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, How, VisitorState
@@ -52,9 +59,10 @@ REFRESH_S: Final = (5, 30)
 class Visitors:
     """Answers for all rooms."""
 
-    def __init__(self, lines: Sequence[Line], keys: KeyStore, audit: Audit) -> None:
+    def __init__(self, lines: Sequence[Line], keys: KeyStore, audit: Audit, desk: Desk) -> None:
         self._lines = {line.name: line for line in lines}
         self._keys = keys
+        self._desk = desk
         self._audit = audit
         # For what is said outside every room.
         self._pages = Pages()
@@ -144,13 +152,22 @@ class Visitors:
             case Refused(why):
                 line.count(f"refused.{why.value}")
                 self._audit.note("refused", line.name, now_ms, why=why.value)
+            case Told(entitled) if entitled.way is Way.NEVER:
+                verdict = entitled.verdict
+                line.count(f"refused.{entitled.reason}")
+                self._audit.note(
+                    "refused", line.name, now_ms, why=entitled.reason, rule=verdict and verdict.rule_name,
+                    cohorts=brought.cohorts,
+                )  # fmt: skip
+            case Told():
+                line.count("told_when" if standing.entitled.verdict is not None else "asked")
             case Inside() | InLine() | Knocking():
                 pass
             case _ as unreachable:
                 assert_never(unreachable)
 
-    async def answer(self, request: web.BaseRequest, path: str, language: str) -> web.Response | None:
-        """The answer to a request below `/_sunbeon/`; None if there is no such page."""
+    async def answer(self, request: web.BaseRequest, path: str, language: str, client: Address) -> web.Response | None:
+        """The answer to a request below `/_sunbeon/`; None if there is no such page. client: who asks."""
         if path == JWKS_PATH:
             return answers.json({"keys": self._keys.current.public_jwks}, "jwks", cache="public, max-age=60")
         name, _, action = path.removeprefix(OWN_PATH).partition("/")
@@ -166,6 +183,8 @@ class Visitors:
                 return self._draw(line)
             case "leave", "POST":
                 return await self._leave(request, line, language)
+            case "eligibility", ("GET" | "HEAD" | "POST") if line.eligibility is not None:
+                return await self._eligibility(request, line, client)
             case (("status" | "board" | "draw" | "leave"), _):
                 allow = "POST" if action == "leave" else "GET"
                 response = answers.problem("method_not_allowed", f"use {allow}", status=405)
@@ -201,6 +220,8 @@ class Visitors:
             )  # fmt: skip
         low, high = REFRESH_S
         hurry = isinstance(standing, Knocking) and not status["catching_up"]
+        verdict = standing.entitled and standing.entitled.verdict
+        window = window_words(verdict, language) if verdict else ""
         view = WaitView(
             room=line.name,
             title=line.config.title,
@@ -209,6 +230,8 @@ class Visitors:
             leave_url=f"{OWN_PATH}{line.name}/leave",
             refresh_s=low if hurry else min(max(low, status["poll_after_ms"] // 1000), high),
             notice="unsent" if request.method not in LOOKING else standing.notice,
+            window=window,
+            window_url=f"{OWN_PATH}{line.name}/eligibility?{urlencode({'back': _own_address(request) or '/'})}",
         )
         # Only a page that was asked for as a page may be taken for one.
         code = 200 if request.method in LOOKING else 429
@@ -268,12 +291,28 @@ class Visitors:
                 return answers.json(facts, "status")
             case Through():
                 return answers.json(_facts(line, standing, language), "status")
+            case Told(entitled):
+                facts = _facts(line, standing, language)
+                facts["code"] = entitled.reason
+                return answers.json(facts, "status")
             case Refused(why):
                 facts = _facts(line, standing, language)
                 facts["code"] = why.value
                 return answers.json(facts, "status")
             case _ as unreachable:
                 assert_never(unreachable)
+
+    async def _eligibility(self, request: web.BaseRequest, line: Line, client: Address) -> web.Response | None:
+        if line.eligibility is None:
+            return None
+        if request.method == "POST" and not is_same_origin(request.headers):
+            return self.notice(request, "bad_request", "this form was not sent from this site", line=line)
+        answer = await self._desk.answer(request, line, line.eligibility, self.read(request, line), client)
+        return answer or self.notice(request, "too_many", "too many birth dates from one network", line=line)
+
+    async def tell(self, request: web.BaseRequest, line: Line, told: Told) -> web.Response:
+        """Who has to say the birth date, or is not in line because of it."""
+        return await self._desk.tell(request, line, told)
 
     def _board(self, line: Line) -> web.Response:
         head = self._audit.head(line.name)
@@ -315,7 +354,9 @@ class Visitors:
     def _token_cookie(self, line: Line, standing: InLine | Knocking, text: str) -> str:
         if isinstance(standing, InLine):
             return self._ticket_cookie(line, text)
-        return self._cookie(line, line.cookies.ticket, text, KNOCK_LIFETIME_MS // 1000)
+        # One that says who is asking is kept as long as a ticket: nobody should have to say it twice.
+        seconds = cookies.TICKET_MAX_AGE_S if standing.knock.cohorts else KNOCK_LIFETIME_MS // 1000
+        return self._cookie(line, line.cookies.ticket, text, seconds)
 
     def _ticket_cookie(self, line: Line, text: str) -> str:
         return self._cookie(line, line.cookies.ticket, text, cookies.TICKET_MAX_AGE_S)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from typing import assert_never
 
 from gateway.room.draw import Draw
+from gateway.room.entitle import Entitled, Way
 from gateway.room.model import USER_CREDIT, QueueingMethod, Snapshot
 from gateway.room.ticket import Knock, Pass, Ticket
 from shared.wire import RoomState
@@ -37,6 +38,7 @@ class Facts:
     at_once: a newcomer may join in this very request, without knocking first.
     joined_ahead: newcomers who joined so since `room` was seen, and are not in it yet.
     used: the store has said that this ticket's place has had its turn.
+    entitled: what the room's eligibility calendar says of the visitor; None: it has none, nobody is asked.
     """
 
     room: Snapshot
@@ -48,6 +50,7 @@ class Facts:
     used: bool = False
     at_once: bool = True
     joined_ahead: int = 0
+    entitled: Entitled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,9 +71,13 @@ class Admit:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Give the visitor a number. knock: what was brought back; None if there is room, and no need to knock first."""
+    """Give the visitor a number. knock: what was brought back; None if there is room, and no need to knock first.
+
+    wave: of the pre-queue of a later window; "" for one of the room's own line.
+    """
 
     knock: Knock | None
+    wave: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +88,19 @@ class Wait:
 
 
 @dataclass(frozen=True, slots=True)
+class Tell:
+    """Not into the line: ask for the birth date, or say when, or that it will not be. ticket: of a place held."""
+
+    entitled: Entitled
+    ticket: Ticket | None
+
+
+@dataclass(frozen=True, slots=True)
 class Refuse:
     why: Refusal
 
 
-Decision = Forward | Admit | Join | Wait | Refuse
+Decision = Forward | Admit | Join | Wait | Tell | Refuse
 
 
 def place_of(number: int, room: Snapshot) -> int | None:
@@ -124,6 +139,11 @@ def decide(facts: Facts) -> Decision:
         return Forward(facts.visitor_pass, None)
     if facts.damaged and facts.ticket is None and facts.knock is None:
         return Refuse(Refusal.FORGED)
+    return _told(facts) or _by_state(facts)
+
+
+def _by_state(facts: Facts) -> Decision:
+    room = facts.room
     match room.state:
         case RoomState.EARLY | RoomState.CLOSED | RoomState.SOLD_OUT if _holds_place(facts):
             # Told so on the page they wait on; it goes on by itself if the room opens again.
@@ -134,7 +154,7 @@ def decide(facts: Facts) -> Decision:
             return Refuse(Refusal.CLOSED)
         case RoomState.SOLD_OUT:
             return Refuse(Refusal.SOLD_OUT)
-        case RoomState.PREQUEUE | RoomState.OPEN | RoomState.PAUSED:
+        case RoomState.PREQUEUE | RoomState.OPEN | RoomState.PAUSED | RoomState.PASSTHROUGH:
             return _in_line(facts, room)
         case _ as unreachable:
             assert_never(unreachable)
@@ -144,14 +164,36 @@ def _holds_place(facts: Facts) -> bool:
     return facts.ticket is not None and not facts.used and facts.ticket.epoch == facts.room.epoch
 
 
+def _told(facts: Facts) -> Tell | None:
+    """What eligibility has to say before the line does."""
+    who = facts.entitled
+    if who is None or facts.room.state in {RoomState.CLOSED, RoomState.SOLD_OUT}:
+        return None
+    if facts.ticket is not None and not facts.used and facts.ticket.epoch != facts.room.epoch:
+        return None
+    match who.way:
+        case Way.ASK | Way.NEVER:
+            return Tell(who, facts.ticket if _holds_place(facts) else None)
+        case Way.LATER if not _holds_place(facts):
+            return Tell(who, None)
+        case Way.NOW | Way.ROOM | Way.WAVE | Way.LATER:
+            return None
+        case _ as unreachable:
+            assert_never(unreachable)
+
+
 def _in_line(facts: Facts, room: Snapshot) -> Decision:
+    who = facts.entitled
+    may_enter = who is None or who.way is Way.NOW
     if facts.ticket is not None and not facts.used:
         if facts.ticket.epoch != room.epoch:
             return Refuse(Refusal.OLD_EPOCH)
         place = place_of(facts.ticket.number, room)
-        if place is not None and place <= room.serving and room.state is RoomState.OPEN:
+        if place is not None and place <= room.serving and room.state is RoomState.OPEN and may_enter:
             return Admit(facts.ticket, place)
         return Wait(facts.ticket)
+    if who is not None and who.way is Way.WAVE:
+        return Join(facts.knock, who.wave) if facts.knock is not None else Wait(None)
     if has_room(room, facts.joined_ahead) and (facts.at_once or facts.knock is not None):
         return Join(facts.knock)
     if room.limits.queueing_method is QueueingMethod.REJECT:

@@ -81,14 +81,19 @@ def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: in
     return _spread(wanted, jitter)
 
 
-def poll_at_opening(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: int) -> int | None:
+def poll_at_opening(
+    snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: int, window_ms: int | None = None
+) -> int | None:
     """When to ask again if an opening comes before that; None where none is awaited.
 
+    window_ms: when the visitor's own window opens, where that is what they wait for; else it is the room's opening.
     Until then seldom, as nobody is admitted; nobody just before it. After it everyone asks once: those in front when
     they are likely to be called, the others, and all who wait for their lot, at a moment drawn by lot (`jitter`).
     """
     opens_ms = snapshot.moment.opens_at_ms
-    if snapshot.state in {RoomState.EARLY, RoomState.PREQUEUE} and opens_ms is not None:
+    if window_ms is not None:
+        left = max(0, window_ms - snapshot.now_ms)
+    elif snapshot.state in {RoomState.EARLY, RoomState.PREQUEUE} and opens_ms is not None:
         left = max(0, opens_ms - snapshot.now_ms)
     elif snapshot.awaits_draw and snapshot.state is RoomState.OPEN:
         left = 0

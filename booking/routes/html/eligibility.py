@@ -7,10 +7,11 @@ from aiohttp import web
 
 from booking import person
 from booking.errors import InvalidFields
-from booking.routes.forms import iso_date, read_form
+from booking.routes.forms import read_form
 from booking.routes.html.show import show
 from booking.routes.journey import calendar_of, judge_birth, today
 from booking.routes.problems import STATUS
+from shared.birth_date import iso_date
 from shared.rules.model import Verdict
 
 

@@ -19,13 +19,14 @@ from booking.model import BookingCard, Slot
 from booking.person import Person
 from booking.routes import problems
 from booking.routes.context import SETTINGS, STORE, now_of
-from booking.routes.forms import iso_date, read_form
+from booking.routes.forms import read_form
 from booking.routes.html.refusals import refuse
 from booking.routes.html.seat import keep, open_booking, take_seat
 from booking.routes.html.show import go, place_of, show
 from booking.routes.html.waitlist import wanted_day
 from booking.routes.journey import CONSENT_VERSION, identify, methods, own_booking, require_eligible
 from booking.routes.session import Identified, Session, read_session
+from shared.birth_date import iso_date
 
 FIELDS: Final = ("name", "birth_date", "phone")
 FOR_FIELDS: Final = tuple(f"for_{name}" for name in FIELDS)

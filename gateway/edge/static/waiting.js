@@ -69,10 +69,21 @@
     return fill(words.eta_between, { low: fill(words.minutes_bare, { m: low }), high: duration(high) });
   };
 
+  // When the reader's own window opens, if it is this that they wait for; the same rule as `own_opening_ms`.
+  const ownOpening = (s) => {
+    const own = s.eligibility;
+    if (!own || (own.verdict !== 'not_yet' && own.verdict !== 'paused')) return null;
+    return BEFORE_OPENING.includes(s.room_state) && s.opens_at_ms >= own.opens_at_ms ? null : own.opens_at_ms;
+  };
+  const ruleOf = (s) => (s.eligibility ? s.eligibility.rule : null);
+  const openingOf = (s, phase) => (phase === 'window' ? ownOpening(s)
+    : BEFORE_OPENING.includes(phase) ? s.opens_at_ms : null);
+
   const phaseOf = (s) => {
     if (s.room_state === 'closed' || s.room_state === 'sold_out') return s.room_state;
     if (s.state === 'called' || s.state === 'inside') return 'turn';
     if (s.state === 'at_door') return 'door';
+    if (ownOpening(s) !== null) return 'window';
     if (BEFORE_OPENING.includes(s.room_state)) return s.room_state;
     if (s.number === null) return 'number';
     return s.room_state === 'paused' ? 'paused' : 'waiting';
@@ -209,9 +220,9 @@
       put(place, text);
       show(id, text !== '');
     };
-    const opens = BEFORE_OPENING.includes(phase) && status.opens_at_ms !== null;
-    say('opens-row', 'opens', opens ? calendar.format(status.opens_at_ms) : '');
-    show('countdown', opens);
+    const opens = openingOf(status, phase);
+    say('opens-row', 'opens', opens === null ? '' : calendar.format(opens));
+    show('countdown', opens !== null);
     say('ahead-row', 'ahead-told', aheadWords(phase));
     say('draw', 'draw-text', drawWords(phase));
     const left = Number.isFinite(status.closes_at_ms) ? status.closes_at_ms - serverNow() : 0;
@@ -236,8 +247,9 @@
     put('clock', clock.format(server) + zone);
     put('device', clock.format(Date.now()));
     show('differ', Math.abs(server - Date.now()) > CLOCKS_DIFFER_MS);
-    if (status.opens_at_ms === null) return;
-    const left = status.opens_at_ms - server;
+    const opens = openingOf(status, phaseOf(status));
+    if (opens === null) return;
+    const left = opens - server;
     put('left', countdown(left));
     show('left-label', left > 0);
     const settled = status.place !== null ? words.opening_line : status.draw === 'pending' ? words.opening_draw : '';
@@ -282,6 +294,7 @@
     && (a.as_of_ms === undefined || Number.isFinite(a.as_of_ms))
     && [a.postponed_from_ms, a.closes_at_ms, a.draw_size].every((value) => value === undefined || isCount(value))
     && (a.draw === undefined || isText(a.draw))
+    && (!a.eligibility || (isText(a.eligibility.verdict) && isCount(a.eligibility.opens_at_ms)))
     && (a.catching_up === undefined || typeof a.catching_up === 'boolean')
     && (a.eta_ms === null || (Array.isArray(a.eta_ms) && a.eta_ms.length === 2 && a.eta_ms.every(Number.isFinite)))
     && isText(a.message) && isText(a.ticket);
@@ -308,6 +321,8 @@
 
   const received = (answer) => {
     const before = status.state;
+    // The rule was changed: what the page says of one's own window is no longer so.
+    const ruled = ruleOf(status) !== ruleOf(answer);
     failures = 0;
     status = answer;
     if (answer.ticket !== null) ticket = answer.ticket;
@@ -317,7 +332,7 @@
     showStatus();
     // Called, but the place cannot be claimed yet: the page would come back as it is.
     const held = answer.state === 'called' && answer.catching_up;
-    if ((MOVE_ON.includes(answer.state) && !held) || answer.room_state === 'passthrough') {
+    if ((MOVE_ON.includes(answer.state) && !held) || answer.room_state === 'passthrough' || ruled) {
       if (answer.state === 'called' && before !== 'called') tell();
       moveOn();
     } else {

@@ -1,4 +1,4 @@
-"""How the commands say what a calendar says: for operators, in English. Pages have their own texts."""
+"""How commands say what a calendar says: for operators, in English. Pages have their own texts."""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
