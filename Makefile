@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format lint types imports loadtest failover screenshots lock clean
+.PHONY: help install run test check format lint types imports loadtest opening failover screenshots lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +36,11 @@ loadtest: install ## while `make run` runs: send 2,000 visitors through it and c
 	@$(BIN)/sunbeon loadtest --url http://127.0.0.1:8080/ --backend-url http://127.0.0.1:8090 \
 	  --operator-token-file var/operator.token --audit-log var/audit.log --backend-log var/booking-requests.log \
 	  --visitors 2000 --total-active-users 300 --new-users-per-minute 6000
+
+opening: install ## while `make run` runs: an opening with 20,000 early visitors and 20,000 later ones (begins the line anew)
+	@$(BIN)/sunbeon loadtest --url http://127.0.0.1:8080/ --operator-token-file var/operator.token \
+	  --audit-log var/audit.log --scenario opening --reset --cheat 0.02 --stay-s 0.5 \
+	  --total-active-users 3000 --new-users-per-minute 15000
 
 test: $(VENV)/.installed-dev ## all tests that need no extra system package (browser tests too where Chromium is)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --durations=20

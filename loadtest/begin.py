@@ -1,9 +1,11 @@
-"""What a run needs before the first visitor, and gives back after the last: connections, the room, its limits."""
+"""What a run needs before the first visitor, and gives back after the last: connections, the room, its settings."""
 
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import aiohttp
@@ -12,6 +14,7 @@ from yarl import URL
 from loadtest.client import JSON, Client
 from loadtest.operator_api import OperatorApi
 from loadtest.options import Options, UsageError
+from loadtest.scenario import Scenario
 from loadtest.site import Site
 
 T = TypeVar("T")
@@ -19,6 +22,15 @@ T = TypeVar("T")
 # How long the operator API is waited for, if a worker is just restarting.
 PATIENCE_S: Final = 10.0
 RETRY_EVERY_S: Final = 0.2
+
+# Around the opening of a run: one time without end, and people may line up at any moment before it.
+_ALWAYS_BEFORE: Final[dict[str, object]] = {
+    "state": "open",
+    "prequeue_s": None,
+    "closes_at": None,
+    "more_windows": [],
+    "timetable": [],
+}
 
 
 def open_session(request_s: float) -> aiohttp.ClientSession:
@@ -65,10 +77,20 @@ async def _first_that_answers(sites: Sequence[Site], client: Client) -> Site:
     raise UsageError("--url: none was given")
 
 
+@dataclass(frozen=True, slots=True)
+class Due:
+    """When the room opens. at_ms: by the server's clock; own_ms: by the run's, at the latest."""
+
+    at_ms: int
+    own_ms: int
+
+
 @asynccontextmanager
-async def limits_of_run(operator: OperatorApi, room: str, options: Options) -> AsyncIterator[None]:
-    """The limits of the run; those from before are put back whatever happens."""
-    wanted = {
+async def settings_of_run(
+    operator: OperatorApi, room: str, options: Options, client: Client
+) -> AsyncIterator[Due | None]:
+    """The limits of the run, and its opening; what was set before is put back whatever happens."""
+    wanted: dict[str, object] = {
         name: value
         for name, value in (
             ("total_active_users", options.total_active_users),
@@ -76,15 +98,34 @@ async def limits_of_run(operator: OperatorApi, room: str, options: Options) -> A
         )
         if value is not None
     }
+    due = None
+    if options.scenario is Scenario.OPENING:
+        await _begin_anew(operator, room, options)
+        due = Due(
+            await operator.server_time_ms(room) + options.opens_in_ms, client.watch.ceil_ms() + options.opens_in_ms
+        )
+        wanted |= {
+            "queueing_method": options.queueing_method,
+            "opens_at": datetime.fromtimestamp(due.at_ms / 1000, UTC).isoformat(),
+            **_ALWAYS_BEFORE,
+        }
     if not wanted:
-        yield
+        yield due
         return
     before = await operator.sample(room)
-    await operator.set_limits(room, wanted)
+    await operator.change(room, wanted)
     try:
-        yield
+        yield due
     finally:
-        await patiently(lambda: operator.set_limits(room, {name: int(str(before.settings[name])) for name in wanted}))
+        await patiently(lambda: operator.change(room, {name: before.settings[name] for name in wanted}))
+
+
+async def _begin_anew(operator: OperatorApi, room: str, options: Options) -> None:
+    """A line that has called somebody draws no lots."""
+    if not options.reset and (await operator.sample(room)).tail:
+        raise UsageError("--scenario opening: the room has given out numbers; with --reset its line begins anew")
+    if options.reset:
+        await operator.reset(room)
 
 
 async def patiently(ask: Callable[[], Awaitable[T]]) -> T | None:

@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Final
 
 from loadtest.options import Options, UsageError
-from loadtest.scenario import Arrivals, Cheat, Shares
+from loadtest.scenario import Arrivals, Cheat, Scenario, Shares
 
 USAGE: Final = 2
 INTERRUPTED: Final = 130
+
+# What `--scenario opening` is without a word more: 20,000 who come before it, and 20,000 after.
+OPENING_DAY: Final[Mapping[str, object]] = {"visitors": 40_000, "arrive_s": 120.0, "max_s": 900.0, "book": False}
 
 PLAIN_WIDTH: Final = 150
 
@@ -22,7 +25,11 @@ TOKEN_VARIABLE: Final = "SUNBEON_OPERATOR_TOKEN"
 
 def main(argv: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.environ) -> int:
     """Run and tell. 0: all checked and held; 1: something broken or unproven; 2: wrong usage; 130: interrupted."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if arguments.scenario is Scenario.OPENING:
+        parser.set_defaults(**OPENING_DAY)
+        arguments = parser.parse_args(argv)
     try:
         import rich  # noqa: F401
     except ImportError:
@@ -125,6 +132,18 @@ def _parser() -> argparse.ArgumentParser:
         text = f"{whose}, to be compared with what the visitors saw; once per file"
         where.add_argument(name, dest=dest, type=Path, action="append", default=[], metavar="FILE", help=text)
     who = parser.add_argument_group("who comes")
+    who.add_argument(
+        "--scenario",
+        type=Scenario,
+        choices=list(Scenario),
+        default=usual.scenario,
+        help="opening: half come before the room opens, half after; without bookings, 40,000 in all unless you say",
+    )
+    who.add_argument(
+        "--opens-in-s", type=float, default=usual.opens_in_s, help="of the scenario opening (default: %(default)s)"
+    )
+    who.add_argument("--queueing-method", choices=("draw", "fifo"), default=usual.queueing_method)
+    who.add_argument("--reset", action="store_true", help="begin the room's line anew first: EVERY PLACE IN IT IS LOST")
     who.add_argument("--visitors", type=int, default=usual.visitors, help="default: %(default)s")
     who.add_argument("--arrive-s", type=float, default=usual.arrive_s, help="time they come in (default: %(default)s)")
     who.add_argument("--arrivals", type=Arrivals, choices=list(Arrivals), default=usual.arrivals)

@@ -94,6 +94,7 @@ class Tally:
     requests: tries. asked: what visitors wanted, each of one try or more; hit: of these, how many saw an error.
     troubles: the errors they saw, by gateway and kind: `refused` (no connection), `cut` (it was lost with the answer),
         `timeout`, or the status with the gate's word.
+    asked_ms: when each request was wanted, whether or not there was a socket for it.
     catching_up: status answers that said that the line could not be asked. away_ms: when these, or errors for the same
         reason, were seen.
     """
@@ -108,6 +109,7 @@ class Tally:
     orphans: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     lags_ms: "array[int]" = field(default_factory=lambda: array("L"))
+    asked_ms: "array[int]" = field(default_factory=lambda: array("L"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,6 +241,7 @@ class Client:
             sent_ms = self.watch.floor_ms()
             self.note_lag(sent_ms - asked_ms)
             self.tally.requests += 1
+            self.tally.asked_ms.append(asked_ms)
             async with self._session.request(method, url, headers=headers, data=data, allow_redirects=False) as reply:
                 body = await reply.read()
                 return Answer(

@@ -7,7 +7,7 @@ up, so that what the server did certainly happened between the two.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from loadtest.scenario import Cheat, VisitorPlan
 
@@ -34,20 +34,24 @@ class Turn:
     """One number a visitor was given, and what came of it.
 
     number, place: None while the gate has told neither (it may tell those who never waited only when they book).
+    told_ms: when the number was first told.
     waiting_sent_ms: when the last request was sent that was answered "waiting".
     called_ms: when the visitor first learned of being called, at the door, or inside.
     entered_sent_ms, entered_ms: the request that was first answered from inside: a status, or the page itself.
     inside_until_ms: when the last request was sent that the backend answered: the pass lived then.
+    entered_server_ms: what the gate's clock said in the status answer that let the visitor in.
     """
 
     number: int | None = None
     place: int | None = None
+    told_ms: int | None = None
     waiting_sent_ms: int | None = None
     called_ms: int | None = None
     entered_sent_ms: int | None = None
     entered_ms: int | None = None
     inside_until_ms: int | None = None
     put_out_ms: int | None = None
+    entered_server_ms: int | None = None
 
     def enter(self, sent_ms: int, got_ms: int) -> None:
         """Inside, if it was not before."""
@@ -84,6 +88,7 @@ class Journey:
 
     due_ms: when the visitor should have come; None if the run was over before.
     unproven: answers of the backend to a visitor who had no number, or no pass.
+    asked_at_opening_ms: when one who had come before the opening first wanted to know more after it.
     called_out: whether who still waited when the run was over was told the same number once more; None: was not asked.
     """
 
@@ -99,9 +104,10 @@ class Journey:
     unproven: int = 0
     called_out: bool | None = None
     trick: Trick | None = None
+    asked_at_opening_ms: int | None = None
 
-    def turn(self, number: int, place: int) -> Turn:
-        """The turn of this number, which is the current one from now on."""
+    def turn(self, number: int, place: int | None) -> Turn:
+        """The turn of this number, which is the current one from now on. place: None until lots are drawn."""
         found = next((turn for turn in self.turns if turn.number == number), None)
         if found is None and self.current is not None and self.current.number is None:
             found = self.current
@@ -154,6 +160,21 @@ class Sample:
 
 
 @dataclass(frozen=True, slots=True)
+class Opening:
+    """The opening that fell into the run. opens_at_ms: by the server's clock; opens_ms: by ours, at the latest.
+
+    lots: whether they were to be drawn. pages: what was published of the draw, again and again, oldest first.
+    asked_ms: when each request of a visitor was wanted.
+    """
+
+    opens_at_ms: int
+    opens_ms: int
+    lots: bool
+    pages: Sequence[Mapping[str, Any]] = ()
+    asked_ms: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """All a check may look at.
 
@@ -163,6 +184,7 @@ class Evidence:
     troubles: requests that saw an error. away_ms: when an answer said that the line could not be asked, oldest first.
     orphans: requests without a ticket whose answer was lost, so that a number or a pass may be nobody's.
     alone: nobody else used the room meanwhile.
+    opening: None if the run brought about none.
     """
 
     journeys: Sequence[Journey]
@@ -172,6 +194,7 @@ class Evidence:
     alone: bool = True
     troubles: int = 0
     away_ms: Sequence[int] = ()
+    opening: Opening | None = None
 
     @property
     def disturbed(self) -> bool:

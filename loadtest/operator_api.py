@@ -1,4 +1,4 @@
-"""The operator's side of a room: samples for the checks, limits set for a run and put back after it.
+"""The operator's side of a room: samples for the checks, settings made for a run and put back after it.
 
 Of several gateways the same one is asked as long as it answers, then the next.
 """
@@ -62,16 +62,26 @@ class OperatorApi:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise UsageError(f"--operator-url: the answer about room {room} is not understood: {error!r}") from None
 
-    async def set_limits(self, room: str, patch: Mapping[str, int]) -> None:
+    async def server_time_ms(self, room: str) -> int:
+        data, _ = await self._get(f"/api/rooms/{room}")
+        return int(data["server_time_ms"])
+
+    async def change(self, room: str, patch: Mapping[str, object]) -> None:
         """Change settings as they stand now. Raises `UsageError` if the API refuses."""
+        await self._do("PATCH", f"/api/rooms/{room}", patch, room)
+
+    async def reset(self, room: str) -> None:
+        """Start the line anew: every place in it is lost."""
+        await self._do("POST", f"/api/rooms/{room}/reset", {}, room)
+
+    async def _do(self, method: str, path: str, body: Mapping[str, object], room: str) -> None:
         _, etag = await self._get(f"/api/rooms/{room}")
         headers = {**self._headers, **({"If-Match": etag} if etag else {})}
-        url = self._base.with_path(f"/api/rooms/{room}")
-        async with self._session.patch(url, json=dict(patch), headers=headers) as reply:
+        async with self._session.request(method, self._base.with_path(path), json=dict(body), headers=headers) as reply:
             if reply.status >= ERROR:
-                raise aiohttp.ClientConnectionError(f"{url} answered {reply.status}")
+                raise aiohttp.ClientConnectionError(f"{path} answered {reply.status}")
             if reply.status != OK:
-                raise UsageError(f"--operator-url: limits were not set: {reply.status} {(await reply.text())[:300]}")
+                raise UsageError(f"--operator-url: {method} {path}: {reply.status} {(await reply.text())[:300]}")
 
     @property
     def _base(self) -> URL:

@@ -11,7 +11,7 @@ from typing import Final
 
 from yarl import URL
 
-from loadtest.scenario import Arrivals, Cheat, Shares
+from loadtest.scenario import Arrivals, Cheat, Scenario, Shares
 from shared.errors import SunbeonError
 
 # More than this is a typing mistake, or needs more than one generator.
@@ -35,6 +35,8 @@ class Options:
     cheats: which tricks; None for all that can be tried.
     stay_s: mean time inside; spread by half of it either way.
     total_active_users, new_users_per_minute: set before the run and put back after it; None to leave them.
+    scenario: with `opening`, half of the visitors come in `arrive_s` from the start, the others in that from it on.
+    opens_in_s: how long after the start that is. queueing_method: draw, or fifo. reset: begin the room's line anew.
     alone: nobody else uses the room meanwhile, so that the store's counts must equal what the visitors saw.
     """
 
@@ -58,9 +60,17 @@ class Options:
     request_s: float = 30.0
     total_active_users: int | None = None
     new_users_per_minute: int | None = None
+    scenario: Scenario = Scenario.RUSH
+    opens_in_s: float = 240.0
+    queueing_method: str = "draw"
+    reset: bool = False
     alone: bool = True
     allow_unchecked: bool = False
     json_path: Path | None = None
+
+    @property
+    def opens_in_ms(self) -> int:
+        return int(self.opens_in_s * 1000)
 
 
 def check(options: Options) -> None:
@@ -83,6 +93,7 @@ def check(options: Options) -> None:
             ("--arrive-s", options.arrive_s, 0, 86_400),
             ("--stay-s", options.stay_s, 0, 86_400),
             ("--max-s", options.max_s, 1, 86_400),
+            ("--opens-in-s", options.opens_in_s, 1, 86_400),
             ("--request-s", options.request_s, 1, 600),
             ("--no-show", options.shares.no_show, 0, 1),
             ("--leave", options.shares.leaver, 0, 1),
@@ -96,10 +107,21 @@ def check(options: Options) -> None:
     wants_limits = options.total_active_users is not None or options.new_users_per_minute is not None
     if wants_limits and options.operator_token is None:
         problems.append("--total-active-users, --new-users-per-minute: need the operator token to be set")
+    if options.scenario is Scenario.OPENING:
+        problems += _opening_problems(options)
     if options.cheats is not None and Cheat.BACKEND_DIRECT in options.cheats and options.backend_url is None:
         problems.append("--cheats: backend_direct needs --backend-url")
     if problems:
         raise UsageError("\n".join(problems))
+
+
+def _opening_problems(options: Options) -> list[str]:
+    problems = []
+    if options.operator_token is None:
+        problems.append("--scenario opening: needs the operator token, to set when the room opens")
+    if options.opens_in_s < options.arrive_s:
+        problems.append("--opens-in-s: must be no less than --arrive-s, in which the early ones come")
+    return problems
 
 
 def tricks_of(options: Options) -> tuple[Cheat, ...]:

@@ -1,5 +1,6 @@
 """The figures of a run, as a table for people and as JSON for programs."""
 
+import resource
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -54,6 +55,8 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "errors_seen": _by_gateway(outcome.tally.troubles),
         "errors": dict(sorted(outcome.tally.errors.items())),
         "generator_lag_ms": _percentiles(lags_ms),
+        "opening": outcome.rates,
+        "generator": _effort(),
         "store_counters_grown": {name: grown for name, grown in sorted(counters.items()) if grown},
     }
 
@@ -124,11 +127,27 @@ def _figures(outcome: Outcome) -> Table:
         ('answers "catching up"', str(data["told_to_be_patient"])),
         ("other errors", _words(data["errors"]) or "none"),
         ("the generator's own lag", _ranks(data["generator_lag_ms"], "ms")),
+        ("the generator itself", f"{data['generator']['cpu_s']} s of processor, {data['generator']['most_mib']} MiB"),
+        *((("requests per second", _rates(outcome.rates)),) if outcome.rates else ()),
         ("the store counted", _words(data["store_counters_grown"]) or "not asked"),
     )
     for name, text in rows:
         table.add_row(name, Text(text))
     return table
+
+
+def _effort() -> dict[str, float]:
+    """What the generator took of this machine: processor seconds, and its most memory."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return {"cpu_s": round(used.ru_utime + used.ru_stime, 1), "most_mib": round(used.ru_maxrss / 1024, 1)}
+
+
+def _rates(rates: dict[str, Any]) -> str:
+    return (
+        f"{rates['before_per_s']} in the {rates['before_s']} s before the opening, {rates['first_10_s_per_s']} in the "
+        f"first 10 s ({rates['of_these_waiting_per_s']} the first of those who waited), ratio {rates['ratio']}, "
+        f"most {rates['peak_per_s']}, {rates['peak_at_s']} s from it"
+    )
 
 
 def _by_gateway(troubles: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:

@@ -6,30 +6,32 @@ all journeys are over, at `max_s`, or when `stop` is set; what is known by then 
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import aiohttp
 from yarl import URL
 
 from loadtest import cheats
-from loadtest.begin import find_room, limits_of_run, open_session, patiently
+from loadtest.begin import Due, find_room, open_session, patiently, settings_of_run
 from loadtest.checks import check_all
-from loadtest.client import Client, Tally
-from loadtest.evidence import Ending, Evidence, Finding, Journey, Sample, Trick, Verdict
+from loadtest.client import JSON, Client, Tally
+from loadtest.evidence import Ending, Evidence, Finding, Journey, Opening, Sample, Trick, Verdict
 from loadtest.gates import Gates
 from loadtest.inside import be_inside
 from loadtest.logs import LogFiles
+from loadtest.opening import check_opening_day, rates
 from loadtest.operator_api import OperatorApi
 from loadtest.options import Options, check, tricks_of
-from loadtest.scenario import VisitorPlan, plan_visitors
+from loadtest.scenario import Scenario, VisitorPlan, plan_opening, plan_visitors
 from loadtest.site import Site
 from loadtest.visitor import Gauge, Stay, Visitor
 
 SAMPLE_EVERY_S: Final = 0.2
 WATCH_EVERY_S: Final = 0.25
+DRAW_EVERY_S: Final = 1.0
 
 # What the last visitors did must be in the store's counters before they are read for the last time.
 SETTLE_S: Final = 0.3
@@ -47,7 +49,10 @@ Watcher = Callable[[Gauge, float], None]
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What a run found. `stopped` says what cut it short, None if every journey came to its end."""
+    """What a run found. `stopped` says what cut it short, None if every journey came to its end.
+
+    rates: of requests around the opening, if there was one.
+    """
 
     options: Options
     room: str
@@ -57,6 +62,7 @@ class Outcome:
     findings: tuple[Finding, ...]
     elapsed_ms: int
     stopped: str | None
+    rates: dict[str, Any] | None = None
 
     @property
     def exit_code(self) -> int:
@@ -83,7 +89,7 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
         visiting = await stack.enter_async_context(open_session(options.request_s))
         client = Client(visiting, gates, sockets=options.sockets)
         # A session of its own: samples must not wait behind the visitors' connections.
-        operator = None
+        operator = due = None
         if options.operator_token is not None:
             session = await stack.enter_async_context(open_session(SAMPLE_LIMIT_S))
             operator = OperatorApi(session, options.operator_urls, options.operator_token, client.watch)
@@ -91,8 +97,8 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
                 await stack.enter_async_context(gates.watched(session, options.operator_urls))
         site = await find_room(options, client, operator)
         if operator is not None:
-            await stack.enter_async_context(limits_of_run(operator, site.room, options))
-        the_run = _Run(options, site, client, operator)
+            due = await stack.enter_async_context(settings_of_run(operator, site.room, options, client))
+        the_run = _Run(options, site, client, operator, due)
         files = LogFiles(options.audit_logs, options.backend_logs)
         stopped = await the_run.go(watch, stop or asyncio.Event())
         tally = client.tally
@@ -104,6 +110,7 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
             options.alone,
             troubles=tally.hit,
             away_ms=sorted(tally.away_ms),
+            opening=the_run.opening(),
         )
         logs = await asyncio.to_thread(files.read, site.room)
         return Outcome(
@@ -112,37 +119,44 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
             tuple(the_run.journeys),
             tuple(the_run.samples),
             client.tally,
-            check_all(evidence, logs),
+            (*check_all(evidence, logs), *check_opening_day(evidence)),
             client.watch.ceil_ms(),
             stopped,
+            rates(evidence, evidence.opening) if evidence.opening else None,
         )
 
 
 class _Run:
-    def __init__(self, options: Options, site: Site, client: Client, operator: OperatorApi | None) -> None:
+    def __init__(
+        self, options: Options, site: Site, client: Client, operator: OperatorApi | None, due: Due | None
+    ) -> None:
         self._options = options
         self._site = site
         self._client = client
         self._operator = operator
         self._gauge = Gauge()
-        self._stay = Stay(options.book, options.stay_s, f"{time.time_ns():x}")
+        self._due = due
+        self._stay = Stay(options.book, options.stay_s, f"{time.time_ns():x}", due.own_ms if due else 0)
         self._backend = URL(options.backend_url) if options.backend_url is not None else None
         self._visitors: list[Visitor] = []
         self.samples: list[Sample] = []
-        plans = plan_visitors(
-            visitors=options.visitors,
-            arrive_ms=int(options.arrive_s * 1000),
-            arrivals=options.arrivals,
-            shares=options.shares,
-            cheats=tricks_of(options),
-            seed=options.seed,
-        )
-        self.journeys = [_journey(plan) for plan in plans]
+        self._pages: list[Mapping[str, Any]] = []
+        self.journeys = [_journey(plan) for plan in _plans(options)]
+
+    def opening(self) -> Opening | None:
+        """The opening of this run, for the checks."""
+        if self._due is None:
+            return None
+        lots = self._options.queueing_method == "draw"
+        return Opening(self._due.at_ms, self._due.own_ms, lots, self._pages, self._client.tally.asked_ms)
 
     async def go(self, watch: Watcher | None, stop: asyncio.Event) -> str | None:
         """The run itself; what cut it short, if anything did."""
         await self._sample_once()
         side = [asyncio.create_task(self._sample())]
+        if self._due is not None:
+            await self._look_at_draw()
+            side.append(asyncio.create_task(self._watch_draw()))
         if watch is not None:
             side.append(asyncio.create_task(self._tell(watch)))
         visitors = asyncio.create_task(self._send_visitors())
@@ -167,6 +181,8 @@ class _Run:
                 raise result
         await asyncio.sleep(SETTLE_S if len(self._options.urls) == 1 else SETTLE_MANY_S)
         await self._sample_once()
+        if self._due is not None:
+            await self._look_at_draw()
         if watch is not None:
             watch(self._gauge, self._client.watch.floor_ms() / 1000)
         return stopped
@@ -234,6 +250,18 @@ class _Run:
             if sample is not None:
                 self.samples.append(sample)
 
+    async def _watch_draw(self) -> None:
+        while True:
+            await asyncio.sleep(DRAW_EVERY_S)
+            await self._look_at_draw()
+
+    async def _look_at_draw(self) -> None:
+        """What is published of the draw, if the gate says so just now."""
+        with suppress(aiohttp.ClientError, TimeoutError):
+            page = (await self._client.once("GET", self._site.own("draw"), {"Accept": JSON})).json()
+            if isinstance(page, Mapping) and "commitment" in page:
+                self._pages.append(page)
+
     async def _tell(self, watch: Watcher) -> None:
         while True:
             watch(self._gauge, self._client.watch.floor_ms() / 1000)
@@ -244,6 +272,20 @@ def _waits(visitor: Visitor) -> bool:
     journey = visitor.journey
     turn = journey.current
     return journey.ending is Ending.UNFINISHED and turn is not None and turn.number is not None and not visitor.entered
+
+
+def _plans(options: Options) -> tuple[VisitorPlan, ...]:
+    how: dict[str, Any] = {
+        "visitors": options.visitors,
+        "arrive_ms": int(options.arrive_s * 1000),
+        "arrivals": options.arrivals,
+        "shares": options.shares,
+        "cheats": tricks_of(options),
+        "seed": options.seed,
+    }
+    if options.scenario is Scenario.OPENING:
+        return plan_opening(opens_ms=options.opens_in_ms, **how)
+    return plan_visitors(**how)
 
 
 def _journey(plan: VisitorPlan) -> Journey:

@@ -9,7 +9,7 @@ The same arguments give the same plan, so that a run can be repeated. This modul
 import math
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 
@@ -39,6 +39,13 @@ class Cheat(StrEnum):
     BACKEND_DIRECT = "backend_direct"  # goes to the backend's port, past the gate
 
 
+class Scenario(StrEnum):
+    """What the run is a run of."""
+
+    RUSH = "rush"  # everybody comes to a room as it is
+    OPENING = "opening"  # half come before the room opens, half after it
+
+
 class Arrivals(StrEnum):
     """How arrivals are spread over the time they are given."""
 
@@ -62,7 +69,10 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class VisitorPlan:
-    """One visitor. `seed` is for choices made on the way; `arrives_ms` counts from the start of the run."""
+    """One visitor. `seed` is for choices made on the way; `arrives_ms` counts from the start of the run.
+
+    early: comes before the opening.
+    """
 
     index: int
     arrives_ms: int
@@ -70,6 +80,7 @@ class VisitorPlan:
     cheat: Cheat | None
     repeats_claim: bool
     seed: int
+    early: bool = False
 
 
 def plan_visitors(
@@ -95,6 +106,22 @@ def plan_visitors(
             tried += 1
         plans.append(VisitorPlan(index, moment, kind, cheat, index in repeating, rng.getrandbits(64)))
     return tuple(plans)
+
+
+def plan_opening(
+    *, opens_ms: int, visitors: int, arrive_ms: int, arrivals: Arrivals, shares: Shares, cheats: Sequence[Cheat],
+    seed: int,
+) -> tuple[VisitorPlan, ...]:  # fmt: skip
+    """Half of the visitors from the start on, the others from the opening on, either over `arrive_ms`."""
+    halves = [
+        plan_visitors(
+            visitors=count, arrive_ms=arrive_ms, arrivals=arrivals, shares=shares, cheats=cheats, seed=seed + half
+        )
+        for half, count in enumerate((visitors - visitors // 2, visitors // 2))
+    ]
+    early = [replace(plan, early=True) for plan in halves[0]]
+    later = [replace(plan, index=len(early) + plan.index, arrives_ms=opens_ms + plan.arrives_ms) for plan in halves[1]]
+    return (*early, *later)
 
 
 def _kinds(visitors: int, shares: Shares) -> list[Kind]:

@@ -32,13 +32,13 @@ class Site:
         return URL(self.origin + path, encoded=True)
 
     def own(self, name: str) -> URL:
-        """The gate's own `status`, `board` or `leave`."""
+        """The gate's own `status`, `board`, `draw` or `leave`."""
         return self.at(f"{OWN_PATH}{self.room}/{name}")
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """The fields of a status answer that a visitor goes by."""
+    """The fields of a status answer that a visitor goes by. lots_pending: nobody has a place yet."""
 
     state: VisitorState
     room_state: str
@@ -47,6 +47,8 @@ class Status:
     poll_after_ms: int
     message: str
     catching_up: bool = False
+    server_time_ms: int = 0
+    lots_pending: bool = False
 
     @classmethod
     def read(cls, data: Any) -> "Status | None":
@@ -60,6 +62,8 @@ class Status:
                 poll_after_ms=int(data["poll_after_ms"] or 0),
                 message=str(data["message"]),
                 catching_up=data.get("catching_up") is True,
+                server_time_ms=int(data.get("server_time_ms") or 0),
+                lots_pending=data.get("draw") == "pending",
             )
         except (KeyError, TypeError, ValueError):
             return None

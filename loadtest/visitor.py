@@ -55,12 +55,14 @@ class Gauge:
 class Stay:
     """What is done inside: book, or only be there; and for how long on average.
 
+    opens_ms: when the room opens, by the run's clock; 0 where it is open.
     run_id: tells this run's people from those of other runs against the same backend.
     """
 
     book: bool
     stay_s: float
     run_id: str
+    opens_ms: int = 0
 
 
 class Visitor:
@@ -116,6 +118,7 @@ class Visitor:
 
     async def status(self) -> Status:
         """Ask until there is a status answer; the first one that brings the knock back has the number."""
+        self._note_opening()
         while True:
             self._keep_old()
             answer = await self.ask("GET", self.site.own("status"), accept=JSON)
@@ -132,6 +135,11 @@ class Visitor:
                 self.client.tally.errors[f"status {answer.status}"] += 1
             await self.client.pause(answer)
 
+    def _note_opening(self) -> None:
+        now_ms = self.client.watch.floor_ms()
+        if self.journey.plan.early and self.journey.asked_at_opening_ms is None and now_ms >= self.stay.opens_ms:
+            self.journey.asked_at_opening_ms = now_ms
+
     def _keep_old(self) -> None:
         """Remember the cookies from before the answer that lets this visitor in: it may be this one."""
         if self.jar.get(self.site.pass_) is None:
@@ -141,14 +149,18 @@ class Visitor:
         """Note what a status answer says about this visitor's turn. It may be what lets the visitor in."""
         if status.state is VisitorState.INSIDE:
             if status.number is not None:
-                self._same_turn(status.number, status.place)
-            self.journey.nameless().enter(answer.sent_ms, answer.got_ms)
+                self._same_turn(status.number, status)
+            turn = self.journey.nameless()
+            if turn.entered_ms is None:
+                turn.entered_server_ms = status.server_time_ms
+            turn.enter(answer.sent_ms, answer.got_ms)
         elif status.state in IN_LINE and status.number is None and status.catching_up:
             pass  # the gate cannot ask the line just now, and keeps the knock
         elif status.state in IN_LINE and status.number is None:
             self.journey.losses.append(f"a status answer without a number ({status.state})")
         elif status.state in IN_LINE and status.number is not None:
-            turn = self._same_turn(status.number, status.place)
+            turn = self._same_turn(status.number, status)
+            turn.told_ms = answer.got_ms if turn.told_ms is None else turn.told_ms
             if status.catching_up:
                 return  # of how it was some time ago: the number is the same, who was called meanwhile is not in it
             if status.state is VisitorState.WAITING:
@@ -156,14 +168,16 @@ class Visitor:
             elif turn.called_ms is None:
                 turn.called_ms = answer.got_ms
 
-    def _same_turn(self, number: int, told_place: int | None) -> Turn:
+    def _same_turn(self, number: int, status: Status) -> Turn:
         """The turn of this number; a loss where it should have been another."""
         turn = self.journey.current
-        place = number if told_place is None else told_place
+        place = number if status.place is None and not status.lots_pending else status.place
         if turn is not None and turn.number is not None:
             if turn.entered_ms is None and turn.number != number:
                 self.journey.losses.append(f"number {turn.number} became {number}")
-            if turn.number == number and turn.place != place:
+            if turn.number == number and turn.place is None:
+                turn.place = place
+            elif turn.number == number and turn.place != place:
                 self.journey.losses.append(f"number {number} went from place {turn.place} to {place}")
         return self.journey.turn(number, place)
 
