@@ -123,7 +123,7 @@ async def gateway(
             stores = [line.store_facts for line in lines]
             return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state(), stock, stores)
 
-        console = create_console(lines, operator_token, facts, draining=lambda: streams.stopping)
+        console = create_console(lines, operator_token, facts, draining=lambda: streams.stopping, book=audit)
         yield Worker(server, console, streams, upstreams)
 
 

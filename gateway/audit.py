@@ -38,6 +38,10 @@ class Audit:
         """Somebody let in without the line while its store was away: a line each, however many they are."""
         self._write(room, {"time_ms": now_ms, "event": "failed_open", "room": room, **facts})
 
+    def operated(self, event: str, room: str, now_ms: int, **facts: object) -> None:
+        """What an operator did, and whoever said to be one: always written."""
+        self._write(room, {"time_ms": now_ms, "event": event, "room": room, **facts})
+
     def note(self, event: str, room: str, now_ms: int, **facts: object) -> None:
         """A refusal or another event that a flood may repeat: written while there is allowance."""
         second = int(self._clock())

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import demo, keys
-from gateway.commands import evidence
+from gateway.commands import evidence, rooms
 from gateway.edge import certificate
 from gateway.edge.pages import Pages
 from gateway.edge.proxy.servers import tls_context
@@ -91,6 +91,8 @@ def _parser() -> argparse.ArgumentParser:
         action.set_defaults(run=_keys, action=name)
 
     evidence.add_parsers(commands)
+    rooms.add_parsers(commands)
+
     for program, text in (("booking", "the booking site alone"), ("loadtest", "replay an opening against a gateway")):
         commands.add_parser(program, help=text)
     return parser

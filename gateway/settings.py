@@ -81,6 +81,7 @@ Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 Language = Annotated[str, AfterValidator(_language)]
+OperatorName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
 Texts = dict[Language, Annotated[str, Field(max_length=500), AfterValidator(_one_line)]]
 
 
@@ -418,6 +419,7 @@ class Postponement(_Section):
 
     opens_at: Moment
     reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+    by: OperatorName | None = None
 
     @property
     def opens_at_ms(self) -> int:

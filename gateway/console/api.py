@@ -2,7 +2,7 @@
 
 `PATCH /api/rooms/{room}` takes any of the live settings by their names in the settings file. With `If-Match` it changes
 nothing if another operator was faster (412, with what the settings are now). `POST /api/rooms/{room}/reset` starts the
-line anew, and always wants `If-Match`.
+line anew, and always wants `If-Match`. Changes go on record (`record.py`), with who `Sunbeon-Operator` says made them.
 """
 
 import os
@@ -18,6 +18,7 @@ from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
 from gateway import metrics
+from gateway.console.record import Book, Record, said_by
 from gateway.metrics import WorkerFacts
 from gateway.room.model import Snapshot
 from gateway.room.postpone import CannotPostpone
@@ -44,7 +45,9 @@ class RoomControl(Protocol):
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
 
-    async def postpone(self, opens_at_ms: int, *, reason: str, expected_version: int | None) -> Snapshot: ...
+    async def postpone(
+        self, opens_at_ms: int, *, reason: str, expected_version: int | None, by: str | None = None
+    ) -> Snapshot: ...
 
     async def reset(self, *, expected_version: int | None) -> Snapshot: ...
 
@@ -53,6 +56,7 @@ _ROOMS: Final = web.AppKey("rooms", Mapping[str, RoomControl])
 _FACTS: Final[web.AppKey[Callable[[], WorkerFacts] | None]] = web.AppKey("facts")
 _DRAINING: Final[web.AppKey[Callable[[], bool]]] = web.AppKey("draining")
 _TOKEN: Final = web.AppKey("token", bytes)
+_RECORD: Final = web.AppKey("record", Record)
 
 # Reachable without a token: whether this process is alive, and whether it should get visitors.
 _OPEN: Final = frozenset({"/healthz", "/readyz"})
@@ -64,11 +68,12 @@ def create_app(
     facts: Callable[[], WorkerFacts] | None = None,
     *,
     draining: Callable[[], bool] = lambda: False,
+    book: Book | None = None,
 ) -> web.Application:
     """The operators' application.
 
     token: the one that is accepted; an empty one is an error. facts: for the metrics.
-    draining: whether this worker is on its way out.
+    draining: whether this worker is on its way out. book: where changes go on record.
     """
     if not token:
         raise ValueError("the operator API needs a token")
@@ -76,6 +81,7 @@ def create_app(
     app[_ROOMS] = {room.name: room for room in rooms}
     app[_TOKEN] = _digest(token)
     app[_FACTS] = facts
+    app[_RECORD] = Record(book)
     app[_DRAINING] = draining
     app.on_response_prepare.append(_sign)
     app.router.add_get("/healthz", _healthz)
@@ -182,41 +188,50 @@ async def _show(request: web.Request) -> web.Response:
 
 async def _patch(request: web.Request) -> web.Response:
     room = _find(request)
-    version = _if_match(request)
+    version, by = _if_match(request), said_by(request)
     if request.content_type != "application/json":
         return _problem(415, "send application/json")
     try:
-        patch = read_live_patch(orjson.loads(await request.read()))
+        wanted = orjson.loads(await request.read())
+        patch = read_live_patch(wanted)
     except orjson.JSONDecodeError:
         return _problem(400, "the body is not JSON")
     except ValidationError as error:
         return _problem(422, "settings that cannot be", problems=problems_of(error))
-    after = patched(room.snapshot.limits, patch)
-    if found := problems(after.windows, after.timetable):
+    before = room.snapshot
+    planned = patched(before.limits, patch)
+    if found := problems(planned.windows, planned.timetable):
         return _problem(422, "settings that cannot be", problems=found)
-    return _room(await room.change(patch, expected_version=version))
+    after = await room.change(patch, expected_version=version)
+    request.app[_RECORD].changed(before, after, wanted, by)
+    return _room(after)
 
 
 async def _postpone(request: web.Request) -> web.Response:
     """Move the opening, before it or after it. Everyone keeps number, place and what was left of their time."""
     room = _find(request)
-    version = _if_match(request)
+    version, by = _if_match(request), said_by(request)
     try:
         asked = Postponement.model_validate_json(await request.read())
     except ValidationError as error:
         return _problem(422, "say `opens_at`, and `reason` in a line", problems=problems_of(error))
     try:
-        return _room(await room.postpone(asked.opens_at_ms, reason=asked.reason, expected_version=version))
+        by = asked.by or by
+        after = await room.postpone(asked.opens_at_ms, reason=asked.reason, expected_version=version, by=by)
     except CannotPostpone as error:
         return _problem(409, str(error))
+    request.app[_RECORD].postponed(after, asked.reason, by)
+    return _room(after)
 
 
 async def _reset(request: web.Request) -> web.Response:
     """Start the line anew. Everyone loses their place, so it takes the version just seen: no bare POST does it."""
-    version = _if_match(request)
+    version, by = _if_match(request), said_by(request)
     if version is None:
         return _problem(428, "a reset ends every place and pass: say with If-Match which version of the room you saw")
-    return _room(await _find(request).reset(expected_version=version))
+    after = await _find(request).reset(expected_version=version)
+    request.app[_RECORD].reset(after, by)
+    return _room(after)
 
 
 def _find(request: web.Request) -> RoomControl:

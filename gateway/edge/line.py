@@ -289,15 +289,17 @@ class Line:
         """Change live settings and let a tick act on them at once. Raises `VersionConflict`."""
         return await self._alter(self._store.store.update_settings(self.name, patch, expected_version=expected_version))
 
-    async def postpone(self, opens_at_ms: int, *, reason: str, expected_version: int | None) -> Snapshot:
-        """Move the opening. Raises `CannotPostpone`, `VersionConflict`."""
+    async def postpone(
+        self, opens_at_ms: int, *, reason: str, expected_version: int | None, by: str | None = None
+    ) -> Snapshot:
+        """Move the opening. by: who says to do it. Raises `CannotPostpone`, `VersionConflict`."""
         await self.tick_now()
         room = self.snapshot
         if expected_version is not None and expected_version != room.limits.version:
             raise VersionConflict(room)
         patch = postponed(room.limits, room.now_ms, opens_at_ms)
         after = await self.change(patch, expected_version=room.limits.version)
-        told = {"room": self.name, "from_ms": patch["postponed_from_ms"], "to_ms": opens_at_ms, "why": reason}
+        told = {"room": self.name, "from_ms": patch["postponed_from_ms"], "to_ms": opens_at_ms, "why": reason, "by": by}
         _LOG.warning("the opening was postponed", extra=told)
         return after
 

@@ -1,0 +1,5 @@
+"""The gateway whose operator API the commands ask."""
+
+from gateway.console.tests.conftest import site
+
+__all__ = ["site"]

@@ -1,0 +1,119 @@
+"""`sunbeon room` against a real operator API: what it does, prints, writes down, and how it fails."""
+
+import asyncio
+import json
+
+import pytest
+
+from gateway import cli
+from gateway.edge.tests.front import TOKEN
+
+EIGHT, TEN = "2100-07-19T20:00:00+09:00", "2100-07-19T22:00:00+09:00"
+
+
+@pytest.fixture
+def sunbeon(site, capsys):
+    """Runs one command against the site; its exit code, what it printed, what it complained of."""
+
+    async def run(*words, token=TOKEN, url=None):
+        url = url or f"http://127.0.0.1:{site.operator_port}"
+        environ = {"SUNBEON_OPERATOR_TOKEN": token}
+        code = await asyncio.to_thread(cli.main, ["room", *words, "--operator-url", url], environ=environ)
+        printed = capsys.readouterr()
+        assert "Traceback" not in printed.err
+        return code, printed.out, printed.err
+
+    return run
+
+
+async def test_a_room_is_shown_and_told_whole_as_json(sunbeon):
+    code, out, _ = await sunbeon("show", "north")
+    assert (code, out.splitlines()[0]) == (0, "north: open")
+    assert "  total_active_users = 1" in out.splitlines()
+    assert json.loads((await sunbeon("show", "north", "--json"))[1])["settings"]["total_active_users"] == 1
+
+
+async def test_settings_are_changed_by_name_and_who_did_it_is_on_record(site, sunbeon):
+    code, out, _ = await sunbeon("set", "north", "total_active_users=9", f"opens_at={EIGHT}", "--by", "김 주무관")
+    assert (code, out) == (0, "north: prequeue, opens 2100-07-19T11:00:00+00:00 (settings version 2)\n")
+    line = site.audit()[-1]
+    assert (line["event"], line["by"], line["by_said"], line["version"]) == ("settings", "김 주무관", True, 2)
+    assert line["changed"] == {
+        "opens_at": {"from": None, "to": "2100-07-19T11:00:00+00:00"},
+        "total_active_users": {"from": 1, "to": 9},
+    }
+
+
+async def test_an_opening_is_postponed_and_from_when_to_when_why_and_by_whom_is_on_record(site, sunbeon):
+    await sunbeon("set", "north", f"opens_at={EIGHT}")
+    code, out, _ = await sunbeon("postpone", "north", "--opens-at", TEN, "--reason", "접속 지연", "--by", "Kim")
+    assert code == 0
+    assert "opens 2100-07-19T13:00:00+00:00" in out
+    line = site.audit()[-1]
+    assert (line["event"], line["by"], line["reason"]) == ("postponed", "Kim", "접속 지연")
+    assert (line["from"], line["to"]) == ("2100-07-19T11:00:00+00:00", "2100-07-19T13:00:00+00:00")
+    assert line["time_ms"] == site.clock.now_ms
+
+
+@pytest.mark.parametrize(("action", "state"), [("pause", "paused"), ("resume", "open"), ("close", "closed")])
+async def test_a_room_is_paused_resumed_and_closed(sunbeon, action, state):
+    code, out, _ = await sunbeon(action, "north")
+    assert (code, out.startswith(f"north: {state} ")) == (0, True)
+
+
+async def test_a_message_is_said_in_each_language_and_taken_back(site, sunbeon):
+    assert (await sunbeon("message", "north", "--ko", "지연", "--en", "Delayed"))[0] == 0
+    assert (await site.room("north")).limits.message == {"ko": "지연", "en": "Delayed"}
+    assert (await sunbeon("message", "north", "--clear"))[0] == 0
+    assert (await site.room("north")).limits.message == {}
+    assert (await sunbeon("message", "north"))[0] == 2
+
+
+async def test_a_line_is_begun_anew_only_if_that_is_meant(site, sunbeon):
+    code, _, err = await sunbeon("reset", "north")
+    assert (code, "with --yes" in err) == (2, True)
+    before = (await site.room("north")).epoch
+    assert (await sunbeon("reset", "north", "--yes", "--by", "Kim"))[0] == 0
+    assert (await site.room("north")).epoch == before + 1
+    assert (site.audit()[-1]["event"], site.audit()[-1]["by"]) == ("reset", "Kim")
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("set", "north", "total_active_users=many"), "total_active_users"),
+        (("set", "north", "colour=red"), "colour"),
+        (("set", "north", "paused"), "write NAME=VALUE"),
+        (("set", "nowhere", "idle_limit_s=9"), "no such room"),
+        (("set", "../north", "idle_limit_s=9"), "no room's name"),
+        (("postpone", "north", "--opens-at", "22:00", "--reason", "x"), "opens_at"),
+        (("postpone", "north", "--opens-at", TEN, "--reason", "a\nb"), "reason"),
+        (("pause", "north", "--by", "a\nb"), "in one line"),
+        (("pause", "north", "--by", ""), "1 to 100 characters"),
+    ],
+)
+async def test_what_was_asked_wrongly_is_told_and_changes_nothing(site, sunbeon, words, told):
+    code, out, err = await sunbeon(*words)
+    assert (code, out) == (2, "")
+    assert told in err
+    assert (await site.room("north")).limits.version == 1
+
+
+async def test_what_cannot_be_done_as_things_are_is_told(sunbeon):
+    code, _, err = await sunbeon("postpone", "north", "--opens-at", "2001-01-01T00:00:00Z", "--reason", "late")
+    assert (code, "has passed already" in err) == (1, True)
+    code, _, err = await sunbeon("show", "north", url="http://127.0.0.1:9")
+    assert (code, "refused" in err) == (1, True)
+
+
+async def test_a_wrong_token_or_address_is_told_without_the_token(sunbeon, tmp_path):
+    code, _, err = await sunbeon("show", "north", token="not-the-one")
+    assert (code, err) == (2, "sunbeon: the operator token is not the gateway's\n")
+    assert (await sunbeon("show", "north", url="ftp://127.0.0.1"))[0] == 2
+    code, _, err = await sunbeon("show", "north", "--operator-token-file", str(tmp_path / "none"), token="")
+    assert (code, "No such file" in err) == (2, True)
+
+
+async def test_a_change_without_a_name_is_on_record_without_one(site, sunbeon):
+    await sunbeon("pause", "north")
+    assert (site.audit()[-1]["by"], "by_said" in site.audit()[-1]) == (None, False)
