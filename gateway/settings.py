@@ -477,7 +477,8 @@ class Room(Live):
         "(`july-2021`). Read again when it changes. None: nobody is asked.",
     )
     timezone: Annotated[str, AfterValidator(_zone)] | None = Field(
-        None, description="Zone of moments written without a UTC offset, as `Asia/Seoul`."
+        None,
+        description="Zone of moments without a UTC offset, as `Asia/Seoul`, and of pages without scripts (none: KST).",
     )
     bypass: tuple[Bypass, ...] = Field((), description="Tables of their own, below.")
 

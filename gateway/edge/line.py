@@ -13,12 +13,14 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import tzinfo
 from typing import Any, Final, TypeVar
+from zoneinfo import ZoneInfo
 
 from gateway.edge.cookies import CookieNames
 from gateway.edge.eligibility import Eligibility
 from gateway.edge.outage import Outage
-from gateway.edge.pages import Pages
+from gateway.edge.pages import KST, Pages
 from gateway.metrics import StoreFacts
 from gateway.room.decide import place_of
 from gateway.room.entitle import Entitled
@@ -96,6 +98,8 @@ class Line:
         self.rules = tuple(rule.rule() for rule in config.bypass)
         self.cookies = CookieNames.of(config.name, secure=secure)
         self.pages = Pages(config.templates)
+        # Of the times on pages without a script.
+        self.zone: tzinfo = KST if config.timezone is None else ZoneInfo(config.timezone)
         self.eligibility = Eligibility(config.calendar) if config.calendar is not None else None
         self._store = store
         self._monotonic = monotonic

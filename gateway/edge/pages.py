@@ -46,7 +46,8 @@ from shared.wire import OWN_PATH
 _HERE: Final = Path(__file__).parent
 _LOG: Final = logging.getLogger(__name__)
 
-# Without a script a page cannot know the reader's zone, so it names one. Korea has had no other since 1988.
+# Without a script a page cannot know the reader's zone, so it names one: the room's, or this. Korea has had no other
+# since 1988.
 KST: Final = timezone(timedelta(hours=9), "KST")
 
 # A room's own rules, put after our style sheet.
@@ -353,12 +354,12 @@ def opening_of(status: Mapping[str, Any], phase: str) -> int | None:
     return status["opens_at_ms"] if phase in BEFORE_OPENING else None
 
 
-def early_words(joins_ms: int | None, opens_ms: int | None) -> dict[str, str]:
+def early_words(joins_ms: int | None, opens_ms: int | None, zone: tzinfo = KST) -> dict[str, str]:
     """From when one can line up, by language; empty where that is not known."""
     if joins_ms is None or opens_ms is None:
         return {}
     told = {
-        name: f"{moment(at_ms, KST):%Y-%m-%d %H:%M %Z}" for name, at_ms in (("joins", joins_ms), ("opens", opens_ms))
+        name: f"{moment(at_ms, zone):%Y-%m-%d %H:%M %Z}" for name, at_ms in (("joins", joins_ms), ("opens", opens_ms))
     }
     return {language: t["early_from"].format(**told) for language, t in STRINGS.items()}
 

@@ -230,6 +230,7 @@ class Visitors:
             leave_url=f"{OWN_PATH}{line.name}/leave",
             refresh_s=low if hurry else min(max(low, status["poll_after_ms"] // 1000), high),
             notice="unsent" if request.method not in LOOKING else standing.notice,
+            zone=line.zone,
             window=window,
             window_url=f"{OWN_PATH}{line.name}/eligibility?{urlencode({'back': _own_address(request) or '/'})}",
         )
@@ -373,7 +374,7 @@ def _facts(line: Line, standing: Standing | None, language: str, *, ticket: str 
 
 def _early(line: Line) -> dict[str, str]:
     moment = line.snapshot.moment
-    return early_words(moment.joins_from_ms, moment.opens_at_ms)
+    return early_words(moment.joins_from_ms, moment.opens_at_ms, line.zone)
 
 
 def _own_address(request: web.BaseRequest) -> str | None:

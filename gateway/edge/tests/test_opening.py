@@ -180,3 +180,27 @@ async def test_a_moved_opening_is_told_as_data_until_it_opens_and_so_is_the_clos
     assert await told() == ("prequeue", moved, first, closes)
     await site.pass_time(moved - site.clock.now_ms)
     assert await told() == ("open", moved, None, closes)
+
+
+# ---- the room's zone
+
+
+@pytest.mark.parametrize(
+    ("zone", "opens", "joins"),
+    [
+        (None, "2021-07-20 00:00 KST", "2021-07-19 23:00 KST"),
+        ("Asia/Seoul", "2021-07-20 00:00 KST", "2021-07-19 23:00 KST"),
+        ("Europe/Berlin", "2021-07-19 17:00 CEST", "2021-07-19 16:00 CEST"),
+    ],
+)
+async def test_pages_without_scripts_write_times_in_the_rooms_zone(start, zone, opens, joins):
+    room = {"opens_at": "2021-07-20T00:00:00+09:00", "prequeue_s": 3600} | ({"timezone": zone} if zone else {})
+    site = await start(rooms=[room])
+    early = (await site.visitor().get("/")).body.decode()
+    assert joins in early
+    assert opens in early
+    await site.pass_time(at("2021-07-19 23:30") - site.clock.now_ms)
+    waiting = visible((await site.visitor().get("/")).body)
+    assert opens in waiting
+    # The server's clock is told in it too.
+    assert f"{'16' if zone == 'Europe/Berlin' else '23'}:30:00 {opens[-4:].strip()}" in waiting
