@@ -10,7 +10,7 @@ from typing import assert_never
 
 from gateway.edge.line import Line
 from gateway.edge.settle import Credentials, InLine, Inside, Knocking, Refused, Standing, Through, Told
-from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Tell, Wait, decide
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Tell, Wait, counted, decide
 from gateway.room.entitle import Entitled, Way
 from gateway.room.ticket import Pass, Ticket
 from gateway.store.base import StoreUnavailable
@@ -28,6 +28,7 @@ def stand_without_store(line: Line, brought: Credentials, *, rule: str | None = 
     a ticket of an epoch it has not heard of.
     """
     room, opened = line.snapshot, _is_opened(line)
+    brought = replace(brought, tickets=tuple(counted(each, room) for each in brought.tickets))
     brought, notice = _without_ended(line, brought, opened=opened)
     ticket = brought.ticket
     if ticket is not None and ticket.epoch > room.epoch and rule is None and brought.visitor_pass is None:

@@ -8,7 +8,7 @@ from gateway.chain import Head
 from gateway.edge.opening import own_opening_ms
 from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through, Told
-from gateway.room.decide import place_of
+from gateway.room.decide import place_of_ticket
 from gateway.room.draw import commitment
 from gateway.room.entitle import Entitled, Way
 from gateway.room.estimate import people_ahead, poll_after, poll_at_opening, wait_range
@@ -186,7 +186,7 @@ def _state(standing: Standing | None) -> VisitorState:
 def _number_and_place(standing: Standing | None, room: Snapshot) -> tuple[int | None, int | None]:
     match standing:
         case InLine(ticket=ticket):
-            return ticket.number, place_of(ticket.number, room)
+            return ticket.number, place_of_ticket(ticket, room)
         case Inside(visitor_pass=held):
             return held.number, held.place
         case _:

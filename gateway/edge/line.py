@@ -10,19 +10,21 @@ import logging
 import secrets
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import tzinfo
+from hashlib import sha256
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
-from gateway.edge.cookies import CookieNames
+from gateway.edge.cookies import TICKET_MAX_AGE_S, CookieNames
 from gateway.edge.eligibility import Eligibility
 from gateway.edge.outage import Outage
 from gateway.edge.pages import KST, Pages
+from gateway.edge.waves import LOOK_MS, Pending, Waves, nothing_pending
 from gateway.metrics import StoreFacts
-from gateway.room.decide import place_of
+from gateway.room.decide import counted, missed_wave, place_of_ticket
 from gateway.room.entitle import Entitled
 from gateway.room.model import Mode, PassGrant, Snapshot
 from gateway.room.policy import plan_tick
@@ -57,6 +59,9 @@ TICK_TRIES: Final = 4
 # How long a knock may be brought back. A page does it at once, a browser without scripts within its refresh.
 KNOCK_LIFETIME_MS: Final = 120_000
 
+# How long the number is remembered that a ticket got which missed its wave: for as long as a ticket may be brought.
+MISSED_MS: Final = TICKET_MAX_AGE_S * 1000
+
 # Nearer to its end than this, a knock is not handed out again: it would lapse before it is brought back.
 KNOCK_MARGIN_MS: Final = 30_000
 
@@ -79,6 +84,7 @@ class Line:
 
     wall: this machine's clock, to compare with the store's. patience_s: longest wait for a visitor's answer.
     grace_s: how long, since the store was last heard from, a pass remembered to live counts as living.
+    pending: windows for which people may line up beforehand; None: those of the room's calendar.
     """
 
     def __init__(
@@ -91,6 +97,7 @@ class Line:
         wall: Clock = now_ms,
         patience_s: float = 1.0,
         grace_s: float = 60.0,
+        pending: Pending | None = None,
     ) -> None:
         self.config = config
         self.name = config.name
@@ -101,6 +108,10 @@ class Line:
         # Of the times on pages without a script.
         self.zone: tzinfo = KST if config.timezone is None else ZoneInfo(config.timezone)
         self.eligibility = Eligibility(config.calendar) if config.calendar is not None else None
+        if pending is None:
+            pending = nothing_pending if self.eligibility is None else self.eligibility.pending
+        self.waves = Waves(config.name, config.limits(), store, pending)
+        self._waves_looked_s = 0.0
         self._store = store
         self._monotonic = monotonic
         self._wall = wall
@@ -126,6 +137,7 @@ class Line:
         """Make the room known to the store. Raises `StoreError`."""
         self._see(await self._store.store.open_room(self.name, self.config.limits()))
         await self.tick_now()
+        await self._look_at_waves()
 
     @property
     def snapshot(self) -> Snapshot:
@@ -171,6 +183,8 @@ class Line:
                 async with self._tick_lock:
                     await self._tick(spacing_ms=TICK_SPACING_MS)
                 await self._flush()
+                if self._monotonic() - self._waves_looked_s >= LOOK_MS / 1000:
+                    await self._look_at_waves()
             except StoreError as error:
                 self.outage.tick_failed(error, heard_s=self._seen_s)
             except Exception:  # noqa: BLE001
@@ -198,12 +212,35 @@ class Line:
             if self._ticks_begun == asked_at:
                 await self._tick(spacing_ms=0)
 
-    async def join(self, knock: Knock | None, *, wave: str = "", cohorts: str = "") -> Ticket:  # noqa: ARG002
-        """Issue a number, or tell again the one this knock got."""
+    async def join(self, knock: Knock | None, *, wave: str = "", cohorts: str = "") -> Ticket:
+        """Issue a number, or tell again the one this knock got.
+
+        wave: of that pre-queue, as long as its window is still to open. cohorts: for the ticket.
+        """
         room = self.snapshot
-        self.joined_ahead += knock is None
         expires_ms = (knock.issued_ms if knock else room.now_ms) + KNOCK_LIFETIME_MS
         knock_id = knock.id if knock else None
+        if wave and self.waves.is_pending(wave, room):
+            number = await self.waves.join(wave, room, knock_id, expires_ms)
+            return Ticket(room.epoch, number, room.now_ms, cohorts, wave)
+        await self._let_waves_in()
+        self.joined_ahead += knock is None
+        return await self._join_room(knock_id, expires_ms, cohorts)
+
+    async def take_in(self, tickets: Iterable[Ticket]) -> list[Ticket]:
+        """Tickets as they count now, the first in line first. One that missed its wave gets a number, always the same.
+
+        It was issued in the moment in which the wave joined the line, so it stands behind whoever came by now.
+        """
+        found = [
+            await self._joined_late(ticket) if missed_wave(ticket, self.snapshot) else counted(ticket, self.snapshot)
+            for ticket in tickets
+        ]
+        epoch = self.snapshot.epoch
+        return sorted(found, key=lambda ticket: (ticket.epoch != epoch, ticket.wave != "", ticket.number))
+
+    async def _join_room(self, knock_id: int | None, expires_ms: int, cohorts: str) -> Ticket:
+        room = self.snapshot
         try:
             number = await self._store.join_one(self.name, knock_id, expires_ms, room.epoch)
         except StaleEpoch:
@@ -211,6 +248,28 @@ class Line:
             room = self.snapshot
             number = await self._store.join_one(self.name, knock_id, expires_ms, room.epoch)
         return Ticket(room.epoch, number, room.now_ms, cohorts)
+
+    async def _joined_late(self, ticket: Ticket) -> Ticket:
+        """A ticket of the room's line in place of one that missed its wave."""
+        await self._let_waves_in()
+        # Not gathered with the others: theirs need not be remembered for days.
+        expires_ms = self.snapshot.now_ms + MISSED_MS
+        try:
+            (number,) = await self._store.store.join(
+                self.name, [_knock_of(ticket)], expires_ms=expires_ms, epoch=ticket.epoch
+            )
+        except StaleEpoch:
+            return ticket
+        return replace(ticket, number=number, wave="")
+
+    async def _let_waves_in(self) -> None:
+        """Nobody joins before a wave whose window has opened: it has lined up for longer."""
+        for _ in range(TICK_TRIES):
+            if not self.waves.due(self.snapshot):
+                return
+            await self.tick_now()
+        if self.waves.due(self.snapshot):
+            raise StoreUnavailable("a wave has yet to join the line")
 
     async def look_again(self) -> None:
         """Have what was seen be no older than `GLANCE_S`."""
@@ -220,10 +279,13 @@ class Line:
     async def catch_up(self, ticket: Ticket) -> None:
         """Look again if a ticket tells of something not seen yet: issued a moment ago through another worker."""
         room = self.snapshot
+        if ticket.wave and ticket.epoch == room.epoch:
+            await self.waves.catch_up(ticket, room)
+            return
         if (ticket.epoch, ticket.number) > (room.epoch, room.tail):
             await self.tick_now()
             room = self.snapshot
-        if ticket.epoch == room.epoch and ticket.number > room.tail:
+        if ticket.epoch == room.epoch and ticket.number > room.tail and not ticket.wave:
             # We signed it, so it was issued, and the store has forgotten: nobody else may get this number.
             _LOG.warning(
                 "a ticket is ahead of the store", extra={"room": self.name, "ahead": ticket.number - room.tail}
@@ -285,8 +347,8 @@ class Line:
             return True
 
     async def leave(self, ticket: Ticket) -> bool:
-        """Give up the ticket's place. Where lots are still to be drawn it has none: False, and nobody comes for it."""
-        place = place_of(ticket.number, self.snapshot)
+        """Give up the ticket's place. False if it has none yet: then nobody will come for it."""
+        place = place_of_ticket(ticket, self.snapshot)
         return place is not None and await self.within(self._store.leave_one(self.name, ticket.epoch, place))
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot:
@@ -320,7 +382,9 @@ class Line:
 
     async def reset(self, *, expected_version: int | None) -> Snapshot:
         """Start the line anew: a new epoch, in which no earlier ticket or pass counts. Raises `VersionConflict`."""
-        return await self._alter(self._store.store.reset(self.name, expected_version=expected_version))
+        await self._alter(self._store.store.reset(self.name, expected_version=expected_version))
+        await self._look_at_waves()
+        return self.snapshot
 
     def count(self, counter: str) -> None:
         """Add one to a counter of the room; written with the next tick."""
@@ -368,6 +432,10 @@ class Line:
         grants = await self.within(asyncio.create_task(ask(self.name, [*map(_ref, passes)])))
         return [grant is not None for grant in grants]
 
+    async def _look_at_waves(self) -> None:
+        self._waves_looked_s = self._monotonic()
+        await self.waves.look(self.snapshot)
+
     def _see(self, snapshot: Snapshot) -> None:
         # Answers may overtake one another; an older one must not undo what was seen.
         if self._snapshot is None or (snapshot.epoch, snapshot.tick) >= (self._snapshot.epoch, self._snapshot.tick):
@@ -385,7 +453,8 @@ class Line:
             self._see(snapshot)
             if 0 <= snapshot.now_ms - snapshot.last_tick_ms < spacing_ms:
                 return
-            done, snapshot = await store.commit(self.name, plan_tick(snapshot, snapshot.now_ms), snapshot.tick)
+            plan = replace(plan_tick(snapshot, snapshot.now_ms), append=await self.waves.next(snapshot))
+            done, snapshot = await store.commit(self.name, plan, snapshot.tick)
             self._see(snapshot)
             if done:
                 return
@@ -417,6 +486,12 @@ def _remember(what: dict[K, V], key: K, value: V) -> None:
     what[key] = value
     if len(what) > REMEMBERED:
         del what[next(iter(what))]
+
+
+def _knock_of(ticket: Ticket) -> int:
+    """A knock that is this ticket's alone: whoever brings it again gets the number it got."""
+    text = f"{ticket.epoch}:{ticket.wave}:{ticket.number}"
+    return int.from_bytes(sha256(text.encode()).digest()[:8], "big") >> 1
 
 
 def _ref(visitor_pass: Pass) -> PassRef:

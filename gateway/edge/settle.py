@@ -23,7 +23,8 @@ from shared.wire import How
 class Credentials:
     """What was brought and verified.
 
-    tickets: of this epoch first, lowest number first. damaged: something was brought that is none of ours.
+    tickets: of this epoch first, then of the line itself, lowest number first.
+    damaged: something was brought that is none of ours.
     """
 
     visitor_pass: Pass | None
@@ -130,7 +131,7 @@ def read_credentials(
     misplaced = misplaced or any(isinstance(token, Ticket | Knock) for token in from_passes)
     failures = [token for token in (*from_tickets, *from_passes) if isinstance(token, BadToken)]
     unknown_key = any(isinstance(error, UnknownKey) for error in failures)
-    found_tickets.sort(key=lambda ticket: (ticket.epoch != epoch, ticket.number))
+    found_tickets.sort(key=lambda ticket: (ticket.epoch != epoch, ticket.wave != "", ticket.number))
     return Credentials(found_pass, tuple(found_tickets), knock, misplaced or bool(failures), unknown_key)
 
 
@@ -155,7 +156,7 @@ async def settle(  # noqa: C901, PLR0912 - a table
     if brought.ticket is not None:
         await line.catch_up(brought.ticket)
     knock = brought.knock if brought.knock is not None and line.accepts(brought.knock) else None
-    tickets = list(brought.tickets)
+    tickets = await line.take_in(brought.tickets)
     facts = Facts(
         line.snapshot, rule, brought.visitor_pass, tickets.pop(0) if tickets else None, knock, brought.damaged,
         at_once=at_once, joined_ahead=line.joined_ahead,

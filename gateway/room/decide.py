@@ -5,14 +5,14 @@ optimistic where being wrong is harmless, because the store checks again, exactl
 with `QueueStore.claim`, which may still say no; `Forward` of a pass holds only if the store says that it lives.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import assert_never
 
 from gateway.room.draw import Draw
 from gateway.room.entitle import Entitled, Way
-from gateway.room.model import USER_CREDIT, QueueingMethod, Snapshot
+from gateway.room.model import USER_CREDIT, Block, QueueingMethod, Snapshot
 from gateway.room.ticket import Knock, Pass, Ticket
 from shared.wire import RoomState
 
@@ -103,13 +103,49 @@ class Refuse:
 Decision = Forward | Admit | Join | Wait | Tell | Refuse
 
 
+def counted(ticket: Ticket, room: Snapshot) -> Ticket:
+    """The ticket as it counts now: if its wave has joined the line, with its number there.
+
+    As it is if the wave has not, and where it missed it (`missed_wave`).
+    """
+    block = _block_of(ticket, room)
+    if block is None or ticket.number > block.size:
+        return ticket
+    return replace(ticket, number=block.base + ticket.number, wave="")
+
+
+def missed_wave(ticket: Ticket, room: Snapshot) -> bool:
+    """Whether its number was issued in the very moment in which the wave joined the line, and is none of those."""
+    block = _block_of(ticket, room)
+    return block is not None and ticket.number > block.size
+
+
+def _block_of(ticket: Ticket, room: Snapshot) -> Block | None:
+    return room.blocks.get(ticket.wave) if ticket.wave and ticket.epoch == room.epoch else None
+
+
+def place_of_ticket(ticket: Ticket, room: Snapshot) -> int | None:
+    """The place a ticket of this epoch has. None while lots are still to be drawn, or its wave is still to join."""
+    ticket = counted(ticket, room)
+    return None if ticket.wave else place_of(ticket.number, room)
+
+
 def place_of(number: int, room: Snapshot) -> int | None:
     """The place a queue number has. None while lots are still to be drawn."""
     if room.awaits_draw:
         return None
+    for wave, block in room.blocks.items():
+        if block.secret and number in block:
+            draw = _draw(block.secret, block.size, wave_name(room.room, wave), room.epoch)
+            return block.base + draw.place(number - block.base)
     if not room.draw_size:
         return number
     return _draw(room.draw_secret, room.draw_size, room.room, room.epoch).place(number)
+
+
+def wave_name(room: str, wave: str) -> str:
+    """What a wave is called as a draw of its own; no room of the settings has such a name."""
+    return f"{room}~{wave}"
 
 
 @lru_cache(maxsize=256)
@@ -188,10 +224,11 @@ def _in_line(facts: Facts, room: Snapshot) -> Decision:
     if facts.ticket is not None and not facts.used:
         if facts.ticket.epoch != room.epoch:
             return Refuse(Refusal.OLD_EPOCH)
-        place = place_of(facts.ticket.number, room)
+        ticket = counted(facts.ticket, room)
+        place = place_of_ticket(ticket, room)
         if place is not None and place <= room.serving and room.state is RoomState.OPEN and may_enter:
-            return Admit(facts.ticket, place)
-        return Wait(facts.ticket)
+            return Admit(ticket, place)
+        return Wait(ticket)
     if who is not None and who.way is Way.WAVE:
         return Join(facts.knock, who.wave) if facts.knock is not None else Wait(None)
     if has_room(room, facts.joined_ahead) and (facts.at_once or facts.knock is not None):
