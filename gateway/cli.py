@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import demo, keys
-from gateway.commands import evidence, rooms
+from gateway.commands import evidence, rooms, token
 from gateway.edge import certificate
 from gateway.edge.pages import Pages
 from gateway.edge.proxy.servers import tls_context
@@ -92,6 +92,7 @@ def _parser() -> argparse.ArgumentParser:
 
     evidence.add_parsers(commands)
     rooms.add_parsers(commands)
+    token.add_parsers(commands)
 
     for program, text in (("booking", "the booking site alone"), ("loadtest", "replay an opening against a gateway")):
         commands.add_parser(program, help=text)

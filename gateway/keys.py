@@ -9,7 +9,6 @@ Workers read the file again when it changes, and at once when they meet a key th
 """
 
 import logging
-import os
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
@@ -22,6 +21,7 @@ import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
+from gateway.private_file import replace_privately
 from gateway.room.ticket import KeyRing
 from shared.errors import SunbeonError
 from shared.passes import ALGORITHMS, KeyFileError, PassKey
@@ -205,23 +205,12 @@ def _write(path: Path, keys: list[dict[str, Any]]) -> None:
     backend = [key for key in keys if key["use"] == "backend"]
     shared = [_public(key) if key["alg"] == "EdDSA" else _secret_jwk(key) for key in backend]
     # Backends first: they must know a new key before anything is signed with it.
-    _replace(path.parent / BACKEND_FILE, {"keys": shared})
-    _replace(path, {"version": FORMAT_VERSION, "keys": keys})
+    replace_privately(path.parent / BACKEND_FILE, {"keys": shared})
+    replace_privately(path, {"version": FORMAT_VERSION, "keys": keys})
 
 
 def _secret_jwk(key: Mapping[str, str]) -> dict[str, str]:
     return {name: key[name] for name in ("kty", "k", "kid", "alg")}
-
-
-def _replace(path: Path, content: Mapping[str, Any]) -> None:
-    """Write whole or not at all, never readable by others for a moment."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(orjson.dumps(content, option=orjson.OPT_INDENT_2) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _today() -> str:

@@ -77,7 +77,7 @@ def test_a_rotation_signs_anew_and_honours_what_was_signed_before(path):
 
 def test_backends_know_a_new_key_before_anything_is_signed_with_it(path, monkeypatch):
     seen: list[str] = []
-    monkeypatch.setattr(keys, "_replace", lambda target, _content: seen.append(target.name))
+    monkeypatch.setattr(keys, "replace_privately", lambda target, _content: seen.append(target.name))
     keys.rotate(path)
     assert seen == [BACKEND_FILE, "keys.json"]
 
