@@ -36,6 +36,7 @@ from gateway.settings import Gateway, Room, Settings
 from gateway.store.base import QueueStore, StoreMisconfigured, StoreUnavailable
 from gateway.store.batching import BatchingStore
 from gateway.store.open import open_configured
+from gateway.tokens import Tokens
 from shared.clock import Clock, now_ms
 from shared.errors import SettingsError
 from shared.rules.model import BadCalendar
@@ -76,6 +77,7 @@ async def gateway(
     and `SunbeonError` or `OSError` for what cannot be opened now.
     """
     async with AsyncExitStack() as stack:
+        tokens = Tokens(settings.gateway.operator_tokens_file, operator_token)
         audit = Audit(settings.gateway.audit_log, max_bytes=settings.gateway.audit_log_max_bytes)
         stack.callback(audit.close)
         access = AccessLog(settings.gateway.access_log, settings.gateway.access_log_share)
@@ -123,7 +125,7 @@ async def gateway(
             stores = [line.store_facts for line in lines]
             return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state(), stock, stores)
 
-        console = create_console(lines, operator_token, facts, draining=lambda: streams.stopping, book=audit)
+        console = create_console(lines, tokens, facts, draining=lambda: streams.stopping, book=audit)
         yield Worker(server, console, streams, upstreams)
 
 

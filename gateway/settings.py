@@ -117,7 +117,11 @@ class Gateway(_Section):
     )
     keys_file: Path = Field(Path("var/keys.json"), description="Secrets that sign tickets, passes and proofs.")
     operator_token_file: Path = Field(
-        Path("var/operator.token"), description="Bearer token of the operator API; SUNBEON_OPERATOR_TOKEN wins."
+        Path("var/operator.token"),
+        description="Bearer token of the operator API, an admin's; SUNBEON_OPERATOR_TOKEN wins.",
+    )
+    operator_tokens_file: Path = Field(
+        Path("var/operators.json"), description="More tokens, with names and roles: `sunbeon token create`."
     )
     audit_log: Path | None = Field(
         Path("var/audit.log"),

@@ -2,14 +2,12 @@
 
 `PATCH /api/rooms/{room}` takes any of the live settings by their names in the settings file. With `If-Match` it changes
 nothing if another operator was faster (412, with what the settings are now). `POST /api/rooms/{room}/reset` starts the
-line anew, and always wants `If-Match`. Changes go on record (`record.py`), with who `Sunbeon-Operator` says made them.
+line anew, and always wants `If-Match`. Changes go on record (`record.py`), with whose token it was (`auth.py`).
 """
 
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
-from hashlib import sha256
-from hmac import compare_digest
 from typing import Any, Final, Protocol
 
 import orjson
@@ -18,16 +16,19 @@ from aiohttp.typedefs import Handler
 from pydantic import ValidationError
 
 from gateway import metrics
-from gateway.console.record import Book, Record, said_by
+from gateway.console.answers import json as _json
+from gateway.console.answers import problem as _problem
+from gateway.console.auth import authorise, protect, who
+from gateway.console.record import Book, By, Record, whose
 from gateway.metrics import WorkerFacts
-from gateway.room.model import Snapshot
+from gateway.room.model import Mode, Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
 from gateway.settings import Postponement, as_iso, live_settings, read_live_patch
 from gateway.store.base import StoreError, VersionConflict
 from gateway.store.limits_text import patched
+from gateway.tokens import Role, Tokens
 from shared.settings import problems_of
-from shared.wire import PROBLEM_JSON
 
 MAX_BODY_BYTES: Final = 64 * 1024
 
@@ -55,16 +56,24 @@ class RoomControl(Protocol):
 _ROOMS: Final = web.AppKey("rooms", Mapping[str, RoomControl])
 _FACTS: Final[web.AppKey[Callable[[], WorkerFacts] | None]] = web.AppKey("facts")
 _DRAINING: Final[web.AppKey[Callable[[], bool]]] = web.AppKey("draining")
-_TOKEN: Final = web.AppKey("token", bytes)
 _RECORD: Final = web.AppKey("record", Record)
 
-# Reachable without a token: whether this process is alive, and whether it should get visitors.
-_OPEN: Final = frozenset({"/healthz", "/readyz"})
+# What a route takes; None: reachable without a token (whether this process is alive, and should get visitors).
+# What is not named takes a viewer.
+_ROLES: Final[Mapping[tuple[str, str], Role | None]] = {
+    ("GET", "/healthz"): None,
+    ("GET", "/readyz"): None,
+    ("PATCH", "/api/rooms/{room}"): Role.OPERATOR,
+    ("POST", "/api/rooms/{room}/postpone"): Role.OPERATOR,
+    ("POST", "/api/rooms/{room}/reset"): Role.ADMIN,
+}
+# Settings by which people get in without the line.
+_OPENING_UP: Final = frozenset({Mode.PASSTHROUGH})
 
 
 def create_app(
     rooms: Sequence[RoomControl],
-    token: str,
+    tokens: Tokens,
     facts: Callable[[], WorkerFacts] | None = None,
     *,
     draining: Callable[[], bool] = lambda: False,
@@ -72,14 +81,12 @@ def create_app(
 ) -> web.Application:
     """The operators' application.
 
-    token: the one that is accepted; an empty one is an error. facts: for the metrics.
+    tokens: those that count. facts: for the metrics.
     draining: whether this worker is on its way out. book: where changes go on record.
     """
-    if not token:
-        raise ValueError("the operator API needs a token")
-    app = web.Application(middlewares=[_problems, _authorise], client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=[_problems, authorise], client_max_size=MAX_BODY_BYTES)
     app[_ROOMS] = {room.name: room for room in rooms}
-    app[_TOKEN] = _digest(token)
+    protect(app, tokens, _ROLES)
     app[_FACTS] = facts
     app[_RECORD] = Record(book)
     app[_DRAINING] = draining
@@ -144,15 +151,6 @@ async def _sign(_: web.Request, response: web.StreamResponse) -> None:
     response.headers["Server"] = "sunbeon"
 
 
-@web.middleware
-async def _authorise(request: web.Request, handler: Handler) -> web.StreamResponse:
-    if request.path not in _OPEN:
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        if scheme.lower() != "bearer" or not compare_digest(_digest(token.strip()), request.app[_TOKEN]):
-            return _problem(401, "send the operator token as a bearer token", headers={"WWW-Authenticate": "Bearer"})
-    return await handler(request)
-
-
 async def _healthz(_: web.Request) -> web.Response:
     return _json({"status": "ok"})
 
@@ -188,7 +186,7 @@ async def _show(request: web.Request) -> web.Response:
 
 async def _patch(request: web.Request) -> web.Response:
     room = _find(request)
-    version, by = _if_match(request), said_by(request)
+    version, by = _if_match(request), whose(request)
     if request.content_type != "application/json":
         return _problem(415, "send application/json")
     try:
@@ -198,6 +196,8 @@ async def _patch(request: web.Request) -> web.Response:
         return _problem(400, "the body is not JSON")
     except ValidationError as error:
         return _problem(422, "settings that cannot be", problems=problems_of(error))
+    if patch.get("mode") in _OPENING_UP and not who(request).role.may(Role.ADMIN):
+        return _problem(403, f"letting everybody through takes the role {Role.ADMIN}")
     before = room.snapshot
     planned = patched(before.limits, patch)
     if found := problems(planned.windows, planned.timetable):
@@ -210,14 +210,15 @@ async def _patch(request: web.Request) -> web.Response:
 async def _postpone(request: web.Request) -> web.Response:
     """Move the opening, before it or after it. Everyone keeps number, place and what was left of their time."""
     room = _find(request)
-    version, by = _if_match(request), said_by(request)
+    version, by = _if_match(request), whose(request)
     try:
         asked = Postponement.model_validate_json(await request.read())
     except ValidationError as error:
         return _problem(422, "say `opens_at`, and `reason` in a line", problems=problems_of(error))
     try:
-        by = asked.by or by
-        after = await room.postpone(asked.opens_at_ms, reason=asked.reason, expected_version=version, by=by)
+        if asked.by and (by.said or by.name is None):
+            by = By(asked.by, said=True)
+        after = await room.postpone(asked.opens_at_ms, reason=asked.reason, expected_version=version, by=by.name)
     except CannotPostpone as error:
         return _problem(409, str(error))
     request.app[_RECORD].postponed(after, asked.reason, by)
@@ -226,7 +227,7 @@ async def _postpone(request: web.Request) -> web.Response:
 
 async def _reset(request: web.Request) -> web.Response:
     """Start the line anew. Everyone loses their place, so it takes the version just seen: no bare POST does it."""
-    version, by = _if_match(request), said_by(request)
+    version, by = _if_match(request), whose(request)
     if version is None:
         return _problem(428, "a reset ends every place and pass: say with If-Match which version of the room you saw")
     after = await _find(request).reset(expected_version=version)
@@ -254,21 +255,3 @@ def _if_match(request: web.Request) -> int | None:
 
 def _room(room: Snapshot, *, fresh: bool = True) -> web.Response:
     return _json(describe(room, fresh=fresh), headers={"ETag": f'"{room.limits.version}"'})
-
-
-def _json(data: Any, *, headers: Mapping[str, str] | None = None) -> web.Response:
-    return web.Response(
-        body=orjson.dumps(data),
-        content_type="application/json",
-        headers={"Cache-Control": "no-store", **(headers or {})},
-    )
-
-
-def _problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None, **more: Any) -> web.Response:
-    body = orjson.dumps({"type": "about:blank", "status": status, "title": detail, **more})
-    kept = {"Content-Type": PROBLEM_JSON, "Cache-Control": "no-store", **(headers or {})}
-    return web.Response(status=status, body=body, headers=kept)
-
-
-def _digest(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "surrogateescape")).digest()

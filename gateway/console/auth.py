@@ -24,7 +24,7 @@ _WANTED: Final = web.AppKey("roles", Mapping[tuple[str, str], Role | None])
 _TOKENS: Final = web.AppKey("tokens", Tokens)
 _GUESSES: Final[web.AppKey["Guesses"]] = web.AppKey("guesses")
 
-_CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="sunbeon"'}
+_CHALLENGE: Final = {"WWW-Authenticate": "Bearer"}
 
 
 class Guesses:
@@ -48,9 +48,9 @@ class Guesses:
 
 
 def protect(app: web.Application, tokens: Tokens, roles: Mapping[tuple[str, str], Role | None]) -> None:
-    """Give every route its role. roles: by method and path as routed; None for what is open to all.
+    """Say whose tokens count and what each route takes. roles: by method and path as routed; None: open to all.
 
-    A route without one is nobody's: it is answered 403, whoever asks.
+    A route that is not named takes a viewer to look at, and is nobody's otherwise (403, whoever asks).
     """
     app[_TOKENS] = tokens
     app[_WANTED] = roles
@@ -80,10 +80,10 @@ async def authorise(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem(401, "send the operator token as a bearer token", headers=_CHALLENGE)
     if resource is None:
         return await handler(request)
-    wanted = request.app[_WANTED].get(key)
-    if wanted is None and request.match_info.http_exception is None:
+    wanted = request.app[_WANTED].get(key, Role.VIEWER if method == "GET" else None)
+    if wanted is None:
         return problem(403, "nobody may do this")
-    if wanted is not None and not principal.role.may(wanted):
+    if not principal.role.may(wanted):
         return problem(403, f"this takes the role {wanted}; {principal.name} has {principal.role}")
     request[PRINCIPAL] = principal
     return await handler(request)

@@ -280,6 +280,7 @@ class Stand:
                 "store": f"sqlite:///{self.database}",
                 "keys_file": str(self.folder / "keys.json"),
                 "operator_token_file": str(self.folder / "operator.token"),
+                "operator_tokens_file": str(self.folder / "operators.json"),
                 "audit_log": str(self._audit_log),
                 "drain_s": 1,
                 **(gateway or {}),

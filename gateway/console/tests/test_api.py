@@ -11,6 +11,7 @@ from gateway.console.api import create_app
 from gateway.edge.tests.backend import until
 from gateway.edge.tests.front import TOKEN, Answer, exchange
 from gateway.store.base import StoreUnavailable
+from gateway.tokens import Tokens
 
 BEARER = f"Bearer {TOKEN}"
 
@@ -128,7 +129,7 @@ async def test_how_far_this_machines_clock_is_from_the_stores_is_a_metric(site):
 
 def test_without_a_token_there_is_no_operator_api():
     with pytest.raises(ValueError, match="token"):
-        create_app([], "")
+        create_app([], Tokens(None, ""))
 
 
 async def test_the_rooms_are_listed_with_their_settings_and_counters(site):

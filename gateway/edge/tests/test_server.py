@@ -17,6 +17,7 @@ from gateway.edge.server import BUFFER_BYTES, LINGER_BYTES, AppRunner, Server
 from gateway.edge.tests.backend import PATIENCE_S, until
 from gateway.edge.tests.front import Connection, exchange
 from gateway.settings import Gateway
+from gateway.tokens import Tokens
 
 SECRET = b"sunbeon_pass_vaccine=s3cret"
 GET = b"GET /good HTTP/1.1\r\nHost: site.test\r\n\r\n"
@@ -613,7 +614,7 @@ async def test_a_client_that_went_away_is_no_fault(serve, caplog):
 
 
 async def test_operators_are_told_in_the_same_words(caplog):
-    runner = AppRunner(create_app([], "token"), Gateway(header_timeout_s=0.05))
+    runner = AppRunner(create_app([], Tokens(None, "token")), Gateway(header_timeout_s=0.05))
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
     try:

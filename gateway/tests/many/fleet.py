@@ -170,6 +170,7 @@ class Fleet:
             "store": self._store,
             "keys_file": str(self.folder / "keys.json"),
             "operator_token_file": str(self.folder / "operator.token"),
+            "operator_tokens_file": str(self.folder / "operators.json"),
             "audit_log": str(member.audit_log),
             "drain_delay_s": DRAIN_DELAY_S,
             "drain_s": DRAIN_S,
