@@ -123,7 +123,10 @@ async def gateway(
         def facts() -> WorkerFacts:
             stock = {line.name: line.stock for line in lines if line.stock is not None}
             stores = [line.store_facts for line in lines]
-            return WorkerFacts(server.open_connections, server.refused, len(streams), upstreams.state(), stock, stores)
+            calendars = [line.calendar_facts for line in lines if line.calendar_facts is not None]
+            return WorkerFacts(
+                server.open_connections, server.refused, len(streams), upstreams.state(), stock, stores, calendars
+            )
 
         console = create_console(lines, tokens, facts, draining=lambda: streams.stopping, book=audit)
         yield Worker(server, console, streams, upstreams)

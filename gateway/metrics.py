@@ -62,11 +62,20 @@ class StoreFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class CalendarFacts:
+    """The eligibility calendar of a room, as one worker has it. taken: it is what the file says."""
+
+    room: str
+    version: int
+    taken: bool
+
+
+@dataclass(frozen=True, slots=True)
 class WorkerFacts:
     """connections: of visitors, open now. refused: requests and connections that never reached the gate, by kind.
 
     streams: WebSockets and event streams open now. stock: room -> what its backend last said it has left.
-    stores: of each room.
+    stores: of each room. calendars: of each room that has one.
     """
 
     connections: int
@@ -75,6 +84,7 @@ class WorkerFacts:
     servers: Sequence[ServerFacts]
     stock: Mapping[str, int]
     stores: Sequence[StoreFacts] = ()
+    calendars: Sequence[CalendarFacts] = ()
 
 
 _SERVER_GAUGES: Final[Sequence[tuple[str, str, Callable[[ServerFacts], int]]]] = (
@@ -97,6 +107,16 @@ _STORE_GAUGES: Final[Sequence[tuple[str, str, Callable[[StoreFacts], float]]]] =
 _STORE_COUNTERS: Final[Sequence[tuple[str, str, Callable[[StoreFacts], int]]]] = (
     ("sunbeon_grace_requests", "Forwarded by a remembered pass while the store was away.", lambda store: store.grace),
     ("sunbeon_fail_open", "Let in without the line while the store was away.", lambda store: store.let_in),
+)
+
+
+_CALENDAR_GAUGES: Final[Sequence[tuple[str, str, Callable[[CalendarFacts], int]]]] = (
+    ("sunbeon_calendar_version", "Of the eligibility calendar in force.", lambda calendar: calendar.version),
+    (
+        "sunbeon_calendar_taken",
+        "1 if that is what its file says; 0 if the file is bad, and the one before it stays.",
+        lambda calendar: int(calendar.taken),
+    ),
 )
 
 
@@ -132,6 +152,11 @@ class WorkerCollector:
                 gauge.add_metric([self._worker, server.name], read(server))
             yield gauge
         yield from self._stores(facts.stores)
+        for name, text, of in _CALENDAR_GAUGES:
+            gauge = GaugeMetricFamily(name, text, labels=["worker", "room"])
+            for calendar in facts.calendars:
+                gauge.add_metric([self._worker, calendar.room], of(calendar))
+            yield gauge
 
     def _stores(self, stores: Sequence[StoreFacts]) -> Iterable[Metric]:
         for name, text, measure in _STORE_GAUGES:

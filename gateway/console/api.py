@@ -19,6 +19,7 @@ from gateway import metrics
 from gateway.console.answers import json as _json
 from gateway.console.answers import problem as _problem
 from gateway.console.auth import authorise, protect, who
+from gateway.console.explaining import Explains, explain
 from gateway.console.record import Book, By, Record, whose
 from gateway.metrics import WorkerFacts
 from gateway.room.model import Mode, Snapshot
@@ -43,6 +44,9 @@ class RoomControl(Protocol):
 
     @property
     def fresh(self) -> bool: ...
+
+    @property
+    def eligibility(self) -> Explains | None: ...
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
 
@@ -96,6 +100,7 @@ def create_app(
     app.router.add_get("/metrics", _metrics)
     app.router.add_get("/api/rooms", _list)
     app.router.add_get("/api/rooms/{room}", _show)
+    app.router.add_get("/api/rooms/{room}/explain", _explain)
     app.router.add_patch("/api/rooms/{room}", _patch)
     app.router.add_post("/api/rooms/{room}/postpone", _postpone)
     app.router.add_post("/api/rooms/{room}/reset", _reset)
@@ -166,7 +171,9 @@ async def _readyz(request: web.Request) -> web.Response:
     rooms = request.app[_ROOMS].values()
     # Raises `StoreUnavailable` for a room that was never seen.
     away = sorted(room.snapshot.room for room in rooms if not room.fresh)
-    return _json({"status": "ok", "store_away": away} if away else {"status": "ok"})
+    bad = sorted(room.name for room in rooms if room.eligibility is not None and room.eligibility.problem is not None)
+    found = {"store_away": away, "calendar_not_taken": bad}
+    return _json({"status": "ok", **{name: names for name, names in found.items() if names}})
 
 
 async def _metrics(request: web.Request) -> web.Response:
@@ -182,6 +189,17 @@ async def _list(request: web.Request) -> web.Response:
 async def _show(request: web.Request) -> web.Response:
     room = _find(request)
     return _room(room.snapshot, fresh=room.fresh)
+
+
+async def _explain(request: web.Request) -> web.Response:
+    """What somebody born then is told at that moment (`?birth=1968-03-02&at=2021-07-19T22:30:00`), and why."""
+    room = _find(request)
+    if room.eligibility is None:
+        return _problem(404, "this room has no eligibility calendar")
+    try:
+        return _json({"room": room.name, **explain(room.eligibility, room.snapshot, request.query)})
+    except ValueError as error:
+        return _problem(422, str(error))
 
 
 async def _patch(request: web.Request) -> web.Response:

@@ -8,6 +8,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -26,6 +27,7 @@ from gateway.edge.newcomers import Newcomers
 from gateway.edge.proxy.errors import BodyTimeout, BodyTooLarge
 from gateway.edge.settle import Credentials, Told
 from gateway.keys import KeyStore
+from gateway.room.decide import counted, missed_wave
 from gateway.room.entitle import UNKNOWN, Entitled, Way
 from gateway.room.match import Address
 from gateway.room.ticket import Knock, Ticket, Token, sign
@@ -137,7 +139,7 @@ class Desk:
     ) -> web.Response:
         assert line.eligibility is not None  # noqa: S101 - there is no desk without a calendar
         now_ms = line.snapshot.now_ms
-        calendar = line.eligibility.calendar(now_ms)
+        calendar = line.eligibility.calendar
         ask_url = f"{OWN_PATH}{line.name}/eligibility"
         view = EligibilityView(entitled, calendar, now_ms, ask_url, _local(back, line), error, note)
         content = render(line.pages, view, line.config.title, pick_language(request.headers.get("Accept-Language")))
@@ -155,14 +157,15 @@ def _token(line: Line, answer: Answer, brought: Credentials) -> Knock | Ticket |
 
     A place in line stays the visitor's, if it is in a line that the new answer lets them stand in.
     """
-    held, entitled = brought.ticket, answer.entitled
-    if held is None or held.epoch != line.snapshot.epoch:
+    room = line.snapshot
+    if brought.ticket is None or brought.ticket.epoch != room.epoch:
         return line.new_knock(answer.cohorts)
-    if entitled.way is Way.NEVER:
+    if answer.entitled.way is Way.NEVER:
         return None
-    if held.wave and held.wave != entitled.wave:
+    held = counted(brought.ticket, room)
+    if held.wave and held.wave != answer.entitled.wave and not missed_wave(held, room):
         return line.new_knock(answer.cohorts)
-    return Ticket(held.epoch, held.number, held.issued_ms, answer.cohorts, held.wave)
+    return replace(held, cohorts=answer.cohorts)
 
 
 def _problem(line: Line, entitled: Entitled, *, cookies: list[str]) -> web.Response:

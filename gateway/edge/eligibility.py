@@ -10,10 +10,10 @@ from datetime import date
 from typing import Any
 
 from gateway.room.entitle import Entitled, Register
-from gateway.room.model import Snapshot
+from gateway.room.explain import explained
+from gateway.room.model import Limits, Snapshot
 from shared.calendar_file import CalendarFile, find_calendar
 from shared.rules.calendar import Calendar
-from shared.rules.data import verdict_data
 from shared.rules.times import find_zone, to_local
 
 
@@ -31,54 +31,46 @@ class Eligibility:
     def __init__(self, calendar: str) -> None:
         """calendar: the name of a built-in one, or a path. Raises `BadCalendar`."""
         self._file = CalendarFile(find_calendar(calendar))
-        self._register: Register | None = None
+        self._register = Register(self._file.current(0))
 
     @property
     def problem(self) -> str | None:
         """What is wrong with the file as it is now, so that the calendar before it stays; None: nothing."""
         return self._file.problem
 
-    def calendar(self, now_ms: int) -> Calendar:
-        return self._current(now_ms).calendar
+    @property
+    def calendar(self) -> Calendar:
+        """As last looked at."""
+        return self._register.calendar
 
-    def pending(self, now_ms: int) -> Mapping[str, int]:
-        """The windows that are still to open, by the names of their pre-queues, and when."""
-        return self._current(now_ms).pending(now_ms)
+    def refresh(self, now_ms: int) -> None:
+        """Have a changed file count. Every tick does it, and so does every look at what somebody may do."""
+        self._current(now_ms)
+
+    def pending(self, since_ms: int) -> Mapping[str, int]:
+        """The windows that open after that moment, by the names of their pre-queues, and when. Looks at no file."""
+        return self._register.pending(since_ms)
 
     def entitle(self, cohorts: str, room: Snapshot) -> Entitled:
         """What somebody whose ticket names these cohorts may do now."""
-        return self._current(room.now_ms).entitle(cohorts, room)
+        return self._current(room.now_ms).entitle(cohorts, room.limits, room.now_ms)
 
     def judge(self, birth: date, room: Snapshot) -> Answer:
         """What somebody born then may do now."""
         register = self._current(room.now_ms)
         cohorts = register.cohorts_of(birth)
-        return Answer(cohorts, register.entitle(cohorts, room))
+        return Answer(cohorts, register.entitle(cohorts, room.limits, room.now_ms))
 
     def today(self, now_ms: int) -> date:
         """Where the calendar is from."""
-        return to_local(now_ms, find_zone(self.calendar(now_ms).zone)).date()
+        return to_local(now_ms, find_zone(self.calendar.zone)).date()
 
-    def explain(self, birth: date, room: Snapshot) -> dict[str, Any]:
-        """The answer that the gate would give at `room.now_ms`, and all it rests on, for operators."""
-        answer = self.judge(birth, room)
-        verdict = answer.entitled.verdict
-        return {
-            **(verdict_data(verdict) if verdict is not None else {}),
-            "room": room.room,
-            "at": self._moment(room.now_ms),
-            "ticket_cohorts": answer.cohorts,
-            "way": answer.entitled.way.value,
-            "wave": answer.entitled.wave or None,
-            "lines_up_from": self._moment(answer.entitled.joins_ms),
-        }
-
-    def _moment(self, at_ms: int | None) -> str | None:
-        zone = self._register and self._register.calendar.zone
-        return None if at_ms is None or not zone else to_local(at_ms, find_zone(zone)).isoformat()
+    def explain(self, birth: date, limits: Limits, at_ms: int) -> dict[str, Any]:
+        """The answer that the gate gives at that moment by the calendar and settings of now, and all it rests on."""
+        return explained(self._register, birth, limits, at_ms)
 
     def _current(self, now_ms: int) -> Register:
         calendar = self._file.current(now_ms)
-        if self._register is None or self._register.calendar is not calendar:
+        if self._register.calendar is not calendar:
             self._register = Register(calendar)
         return self._register

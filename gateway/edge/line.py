@@ -23,7 +23,7 @@ from gateway.edge.eligibility import Eligibility
 from gateway.edge.outage import Outage
 from gateway.edge.pages import KST, Pages
 from gateway.edge.waves import LOOK_MS, Pending, Waves, nothing_pending
-from gateway.metrics import StoreFacts
+from gateway.metrics import CalendarFacts, StoreFacts
 from gateway.room.decide import counted, missed_wave, place_of_ticket
 from gateway.room.entitle import Entitled
 from gateway.room.model import Mode, PassGrant, Snapshot
@@ -170,6 +170,12 @@ class Line:
             self.name, self.fresh and not outage.away, self._unheard_s, self._skew_ms, outage.errors, outage.grace,
             outage.let_in, outage.fails_open,
         )  # fmt: skip
+
+    @property
+    def calendar_facts(self) -> CalendarFacts | None:
+        """For the metrics, in a room with an eligibility calendar."""
+        asked = self.eligibility
+        return CalendarFacts(self.name, asked.calendar.version, asked.problem is None) if asked is not None else None
 
     @property
     def _unheard_s(self) -> float:
@@ -449,6 +455,8 @@ class Line:
         self._ticks_begun += 1
         store = self._store.store
         snapshot = await store.load(self.name)
+        if self.eligibility is not None:
+            self.eligibility.refresh(snapshot.now_ms)
         for _ in range(TICK_TRIES):
             self._see(snapshot)
             if 0 <= snapshot.now_ms - snapshot.last_tick_ms < spacing_ms:

@@ -11,7 +11,8 @@ from enum import StrEnum
 from hashlib import blake2b
 from typing import Final
 
-from gateway.room.model import QueueingMethod, Snapshot
+from gateway.room.model import Limits, QueueingMethod, room_state
+from gateway.room.schedule import look
 from shared.rules.calendar import Calendar
 from shared.rules.model import Kind, Verdict
 from shared.rules.timeline import Timeline
@@ -102,28 +103,28 @@ class Register:
         """Windows that are still to open, by the names of their pre-queues, and when."""
         return {name: opens_ms for name, opens_ms in self._opens_ms.items() if opens_ms > now_ms}
 
-    def entitle(self, cohorts: str, room: Snapshot) -> Entitled:
-        """What somebody of these cohorts may do in the room as it is at `room.now_ms`."""
-        verdict = self.verdict(cohorts, room.now_ms)
+    def entitle(self, cohorts: str, limits: Limits, now_ms: int) -> Entitled:
+        """What somebody of these cohorts may do at this moment, in a room with these settings."""
+        verdict = self.verdict(cohorts, now_ms)
         if verdict is None:
             return UNKNOWN
         if verdict.kind is Kind.ELIGIBLE:
             return Entitled(Way.NOW, verdict)
         if verdict.opens_ms is None:
             return Entitled(Way.NEVER, verdict)
-        return self._later(verdict, verdict.opens_ms, room)
+        return self._later(verdict, verdict.opens_ms, limits, now_ms)
 
-    def _later(self, verdict: Verdict, opens_ms: int, room: Snapshot) -> Entitled:
-        wave, moment = self.wave_of(verdict), room.moment
-        if room.state in _BEFORE_OPENING and moment.opens_at_ms is not None and moment.opens_at_ms >= opens_ms:
-            if room.state is RoomState.PREQUEUE:
+    def _later(self, verdict: Verdict, opens_ms: int, limits: Limits, now_ms: int) -> Entitled:
+        wave, state = self.wave_of(verdict), room_state(limits, now_ms)
+        moment = look(limits.windows, limits.prequeue_ms, now_ms)
+        if state in _BEFORE_OPENING and moment.opens_at_ms is not None and moment.opens_at_ms >= opens_ms:
+            if state is RoomState.PREQUEUE:
                 return Entitled(Way.ROOM, verdict, wave)
             return Entitled(Way.LATER, verdict, wave, moment.joins_from_ms)
-        if room.limits.queueing_method is QueueingMethod.REJECT:
+        if limits.queueing_method is QueueingMethod.REJECT:
             return Entitled(Way.LATER, verdict, wave)
-        prequeue_ms = room.limits.prequeue_ms
-        joins_ms = None if prequeue_ms is None else opens_ms - prequeue_ms
-        if joins_ms is None or room.now_ms >= joins_ms:
+        joins_ms = None if limits.prequeue_ms is None else opens_ms - limits.prequeue_ms
+        if joins_ms is None or now_ms >= joins_ms:
             return Entitled(Way.WAVE, verdict, wave)
         return Entitled(Way.LATER, verdict, wave, joins_ms)
 

@@ -19,6 +19,7 @@ ROUTES: dict[tuple[str, str], Role | None] = {
     ("GET", "/metrics"): Role.VIEWER,
     ("GET", "/api/rooms"): Role.VIEWER,
     ("GET", "/api/rooms/{room}"): Role.VIEWER,
+    ("GET", "/api/rooms/{room}/explain"): Role.VIEWER,
     ("PATCH", "/api/rooms/{room}"): Role.OPERATOR,
     ("POST", "/api/rooms/{room}/postpone"): Role.OPERATOR,
     ("POST", "/api/rooms/{room}/reset"): Role.ADMIN,
