@@ -11,7 +11,10 @@ from typing import Final, Protocol
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
+from gateway.room.forecast import RESULTS
+from gateway.room.grading import share_within
 from gateway.room.model import Snapshot
+from gateway.room.stay import INSIDE_S
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -25,6 +28,10 @@ _GAUGES: Final[Sequence[tuple[str, str, Callable[[Snapshot], int]]]] = (
     ("sunbeon_serving_place", "Highest place called.", lambda room: room.serving),
     ("sunbeon_settings_version", "Grows with every change of live settings.", lambda room: room.limits.version),
 )
+
+
+# Counters that tell something else than what happened to visitors.
+_NO_EVENTS: Final = ("peak_", "estimate.", INSIDE_S)
 
 
 class ServerFacts(Protocol):
@@ -191,12 +198,25 @@ class RoomCollector:
             for room in rooms:
                 gauge.add_metric([room.room], read(room))
             yield gauge
+        graded = CounterMetricFamily(
+            "sunbeon_estimates", "Estimates shown, by what the wait turned out to be.", labels=["room", "result"]
+        )
+        share = GaugeMetricFamily(
+            "sunbeon_estimates_within_ratio", "Of those not changed by operators, within the range.", labels=["room"]
+        )
+        for room in rooms:
+            for result in (*RESULTS, "changed"):
+                graded.add_metric([room.room, result], room.counters.get(f"estimate.{result}", 0))
+            within = share_within(room)
+            if within is not None:
+                share.add_metric([room.room], within)
+        yield from (graded, share)
         events = CounterMetricFamily(
             "sunbeon_events", "What happened to visitors, by kind, since the room was made.", labels=["room", "event"]
         )
         for room in rooms:
             for event, number in sorted(room.counters.items()):
-                if not event.startswith("peak_"):
+                if not event.startswith(_NO_EVENTS):
                     events.add_metric([room.room, event], number)
         yield events
 

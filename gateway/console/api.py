@@ -22,6 +22,7 @@ from gateway.console.auth import authorise, protect, who
 from gateway.console.explaining import Explains, explain
 from gateway.console.record import Book, By, Record, whose
 from gateway.metrics import WorkerFacts
+from gateway.room.grading import share_within
 from gateway.room.model import Mode, Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
@@ -133,6 +134,7 @@ def describe(room: Snapshot, *, fresh: bool = True) -> dict[str, Any]:
         "lane_granted": room.lane_granted,
         "credit": room.credit,
         "server_time_ms": room.now_ms,
+        "estimates_within": share_within(room),
         "counters": dict(room.counters),
     }
 

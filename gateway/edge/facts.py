@@ -11,10 +11,11 @@ from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Thr
 from gateway.room.decide import place_of_ticket
 from gateway.room.draw import commitment
 from gateway.room.entitle import Entitled, Way
-from gateway.room.estimate import people_ahead, poll_after, poll_at_opening, wait_range
+from gateway.room.estimate import people_ahead, poll_after, poll_at_opening
+from gateway.room.forecast import wait_range
 from gateway.room.model import Snapshot
 from gateway.settings import as_iso
-from shared.wire import DRAW_RECIPE, RoomState, VisitorState
+from shared.wire import DRAW_RECIPE, VisitorState
 
 # Jitter needs no secret: it only parts those who came together.
 _jitter: Final = random.Random()  # noqa: S311
@@ -44,7 +45,7 @@ def status_facts(
     # Before one's own window opens, the line moves without one.
     counts = place is not None and isinstance(standing, InLine) and window_ms is None
     ahead = people_ahead(room, place) if counts and place is not None else None
-    eta = _expected_wait(room, ahead) if ahead is not None and not catching_up else None
+    eta = wait_range(room, ahead) if ahead is not None and not catching_up else None
     # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
     at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
     soon = at_front or isinstance(standing, Inside | Through | Knocking)
@@ -155,16 +156,6 @@ def _poll_after(room: Snapshot, eta: tuple[int, int] | None, *, soon: bool, wind
     jitter = _jitter.getrandbits(32)
     at_opening = None if soon else poll_at_opening(room, eta, jitter=jitter, window_ms=window_ms)
     return poll_after(room, (0, 0) if soon else eta, jitter=jitter) if at_opening is None else at_opening
-
-
-def _expected_wait(room: Snapshot, ahead: int) -> tuple[int, int] | None:
-    """From now until entry; None while nobody can say. Before a known opening: until then, and the line after it."""
-    opens_ms = room.moment.opens_at_ms
-    if room.state in {RoomState.EARLY, RoomState.PREQUEUE} and opens_ms is not None:
-        until_ms = opens_ms - room.now_ms
-        after = wait_range(room, ahead)
-        return (until_ms + after[0], until_ms + after[1]) if after is not None else None
-    return wait_range(room, ahead) if room.admitting else None
 
 
 def _state(standing: Standing | None) -> VisitorState:

@@ -26,9 +26,11 @@ from gateway.edge.waves import LOOK_MS, Pending, Waves, nothing_pending
 from gateway.metrics import CalendarFacts, StoreFacts
 from gateway.room.decide import counted, missed_wave, place_of_ticket
 from gateway.room.entitle import Entitled
+from gateway.room.grading import LOTS, Grades
 from gateway.room.model import Mode, PassGrant, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.postpone import postponed
+from gateway.room.stay import INSIDE_S, spent_ms
 from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.settings import Room
 from gateway.store.base import (
@@ -70,6 +72,9 @@ REMEMBERED: Final = 10_000
 
 # What was seen this lately need not be looked at again for one newcomer.
 GLANCE_S: Final = 0.02
+
+# The time that people spend inside is written once in so many ticks.
+INSIDE_STEP_TICKS: Final = 25
 
 # After this long without word from the store the room counts as out of reach.
 STALE_S: Final = 3.0
@@ -123,6 +128,8 @@ class Line:
         self._tick_lock = asyncio.Lock()
         self._ticks_begun = 0
         self._counted: Counter[str] = Counter()
+        self._grades = Grades()
+        self._inside_ms = self._unwritten_ticks = 0
         # By epoch and place: a pass that has ended, and why, which the store could not be told.
         self._ending: dict[tuple[int, int], tuple[Pass, str]] = {}
         self._revoked: dict[str, None] = {}
@@ -396,6 +403,10 @@ class Line:
         """Add one to a counter of the room; written with the next tick."""
         self._counted[counter] += 1
 
+    def shown(self, place: int, eta_ms: tuple[int, int]) -> None:
+        """An estimate goes to a visitor: it may be graded when the call comes to the place."""
+        self._grades.note(self.snapshot, place, eta_ms, lot=secrets.randbelow(LOTS))
+
     def new_knock(self, cohorts: str = "") -> Knock:
         return Knock(secrets.randbits(63), self.snapshot.now_ms, cohorts)
 
@@ -448,6 +459,7 @@ class Line:
             if self._snapshot is None or snapshot.tick != self._snapshot.tick:
                 self.joined_ahead = 0
             self._snapshot = snapshot
+            self._counted.update(self._grades.grade(snapshot))
             self._seen_s = self._monotonic()
             self._skew_ms = self._wall() - snapshot.now_ms
 
@@ -462,10 +474,22 @@ class Line:
             if 0 <= snapshot.now_ms - snapshot.last_tick_ms < spacing_ms:
                 return
             plan = replace(plan_tick(snapshot, snapshot.now_ms), append=await self.waves.next(snapshot))
-            done, snapshot = await store.commit(self.name, plan, snapshot.tick)
+            done, after = await store.commit(self.name, plan, snapshot.tick)
+            if done:
+                self._spent(spent_ms(snapshot, plan))
+            snapshot = after
             self._see(snapshot)
             if done:
                 return
+
+    def _spent(self, inside_ms: int) -> None:
+        """Count what all who are inside have spent there: each tick by the one gateway that made it."""
+        self._inside_ms += inside_ms
+        self._unwritten_ticks += 1
+        if self._unwritten_ticks >= INSIDE_STEP_TICKS and self._inside_ms >= 1000:  # noqa: PLR2004 - a second
+            self._counted[INSIDE_S] += self._inside_ms // 1000
+            self._inside_ms %= 1000
+            self._unwritten_ticks = 0
 
     async def _flush(self) -> None:
         """Tell the store what it could not be told at once."""

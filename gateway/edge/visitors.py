@@ -42,7 +42,7 @@ from gateway.room.entitle import Way
 from gateway.room.match import Address
 from gateway.room.ticket import sign
 from gateway.store.base import StoreError
-from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, How, VisitorState
+from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, How, RoomState, VisitorState
 
 T = TypeVar("T")
 
@@ -369,7 +369,10 @@ class Visitors:
 
 def _facts(line: Line, standing: Standing | None, language: str, *, ticket: str | None = None) -> dict[str, Any]:
     as_of_ms = line.known.now_ms
-    return status_facts(line.snapshot, standing, language, ticket=ticket, as_of_ms=as_of_ms, stale=not line.fresh)
+    facts = status_facts(line.snapshot, standing, language, ticket=ticket, as_of_ms=as_of_ms, stale=not line.fresh)
+    if facts["eta_ms"] is not None and line.snapshot.state is RoomState.OPEN:
+        line.shown(facts["place"], facts["eta_ms"])
+    return facts
 
 
 def _early(line: Line) -> dict[str, str]:

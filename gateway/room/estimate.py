@@ -1,13 +1,9 @@
-"""What a waiting person is told: how long, and when to ask again. Pure integers, milliseconds."""
+"""What a waiting person is told: how many are ahead, and when to ask again. Pure integers, milliseconds."""
 
-from math import isqrt
 from typing import Final
 
 from gateway.room.model import LOOKAHEAD_PLACES, Snapshot
 from shared.wire import RoomState
-
-# A range, because nobody knows: the measured pace, a quarter either way.
-SPREAD_PERCENT: Final = 25
 
 SHORTEST_POLL_MS: Final = 2_000
 LONGEST_POLL_MS: Final = 120_000
@@ -39,33 +35,6 @@ def people_ahead(room: Snapshot, place: int) -> int:
     near = absent.bit_count()
     beyond = min(max(room.left_ahead - near, 0), line - LOOKAHEAD_PLACES)
     return places - near - beyond * (places - LOOKAHEAD_PLACES) // (line - LOOKAHEAD_PLACES)
-
-
-def wait_range(snapshot: Snapshot, ahead: int) -> tuple[int, int] | None:
-    """Lowest and highest likely wait with `ahead` people before one; None when it cannot be told.
-
-    By the measured pace, a quarter either way and more for short lines (few seats come free at random moments, many as
-    a stream), but never later than if everyone inside stayed for the whole session.
-    While no pace is measured: as the outflow is set, or, in a full room, anything between the two.
-    """
-    limits = snapshot.in_force
-    if limits.new_users_per_minute == 0 or limits.total_active_users == 0:
-        return None
-    soonest = (ahead + 1) * 60_000 // limits.new_users_per_minute
-    turns = -(-(ahead + 1) // limits.total_active_users)
-    latest = max(turns * limits.session_length_ms, soonest * 100 // (100 - SPREAD_PERCENT))
-    if snapshot.pace_milli > 0:
-        places = ahead + 1
-        middle = places * 60_000 * 1000 // snapshot.pace_milli
-        # The sum of `places` exponential times: 80 % of it lies within 1.28 / sqrt(places) of the middle, about.
-        swing = middle * 128 // isqrt(places * 10_000)
-        low, high = max(0, middle - swing), middle + swing
-    elif snapshot.live + snapshot.lane_granted < limits.total_active_users:
-        low = high = soonest
-    else:
-        return soonest, latest
-    low, high = low * 100 // (100 + SPREAD_PERCENT), high * 100 // (100 - SPREAD_PERCENT)
-    return min(low, latest), min(high, latest)
 
 
 def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: int) -> int:

@@ -183,7 +183,8 @@ class Snapshot:
     credit: for admissions, spent by `claim`. call_credit: for calls, spent by plans. Both in users x ms per minute.
     admitting: whether `claim` may admit; set by plans, cleared by any change of settings until the next plan.
     live: passes alive. lane_waiting / lane_granted: people in the lane without and with a seat kept for them.
-    pace_milli: places called per minute, times 1000, averaged over about a minute while there is a line.
+    pace_milli: people called per minute, times 1000, averaged over about a minute while there is a line and the room
+        is open.
     counters: what happened so far in this room, by name.
     draw_secret: hex; its hash is public from the beginning, it itself once lots are drawn (`draw.py`).
     draw_size: how many numbers the lots were drawn among; None: not yet.

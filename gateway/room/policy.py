@@ -34,6 +34,7 @@ from gateway.room.model import (
     limits_in_force,
     room_state,
 )
+from gateway.room.stay import stay_ms
 from shared.wire import RoomState
 
 # Chances are whole parts per million.
@@ -117,6 +118,23 @@ def soon(curve: Curve, claim_window_ms: int) -> tuple[int, ...]:
         # The bin is 2^(b-1) seconds long.
         result[b] = _hazard(curve, b) * SOON_S >> (b - 1)
     return tuple(result)
+
+
+def surely(curve: Curve, claim_window_ms: int) -> int:
+    """The chance (ppm) that a called person comes, if nobody comes later than was seen so far.
+
+    The least it can be: `chances` takes those who have not come in what was seen for people who may still.
+    """
+    last = age_bin(max(claim_window_ms - 1, 0))
+    stay_away = CERTAIN
+    for b in range(last + 1):
+        if b <= SOON_BIN:
+            hazard = _hazard(curve, b)
+        else:
+            at_risk = max(curve.at_risk[b], 0) + PRIOR_AT_RISK
+            hazard = min(max(curve.came[b], 0), at_risk) * CERTAIN // at_risk
+        stay_away = stay_away * (CERTAIN - hazard) // CERTAIN
+    return CERTAIN - stay_away
 
 
 def _hazard(curve: Curve, b: int) -> int:
@@ -222,7 +240,11 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
         serve_to=called_to,
         at_risk_add=_newly_at_risk(pending, people, snapshot.call_clock_ms, call_clock),
         halve_curve=snapshot.curve.at_risk[0] > CURVE_FULL,
-        pace_milli=min(_pace(snapshot, people, elapsed), limits.new_users_per_minute * 1000 * CERTAIN // chance),
+        pace_milli=(
+            min(_pace(snapshot, people, elapsed, chance), limits.new_users_per_minute * 1000 * CERTAIN // chance)
+            if admitting
+            else snapshot.pace_milli
+        ),
         total_active_users=limits.total_active_users,
         draw=admitting and snapshot.awaits_draw,
     )
@@ -239,8 +261,8 @@ def _newly_at_risk(pending: Sequence[Call], people: int, before_ms: int, after_m
     return tuple(added)
 
 
-def _pace(snapshot: Snapshot, people: int, elapsed_ms: int) -> int:
-    """Exponential average of places called per minute (x 1000) while people wait; 0 once nobody does.
+def _pace(snapshot: Snapshot, people: int, elapsed_ms: int, chance: int) -> int:
+    """Exponential average of people called per minute (x 1000) while people wait; 0 once nobody does.
 
     Who is called on arrival, and what another line did an hour ago, says nothing of the next line's pace.
     """
@@ -248,14 +270,18 @@ def _pace(snapshot: Snapshot, people: int, elapsed_ms: int) -> int:
         return 0
     if elapsed_ms == 0:
         return snapshot.pace_milli
+    limits = snapshot.in_force
+    mean_ms, _ = stay_ms(snapshot)
+    # What a full room calls. While it fills up, calls come faster, which says nothing of the time when it is full.
+    full = max(1, limits.total_active_users * 60_000 * 1000 * CERTAIN // (mean_ms * chance))
     now = people * 60_000 * 1000 // elapsed_ms
-    if snapshot.pace_milli == 0:
-        # The first calls come in a burst, which says nothing yet about the minutes to come. While there are seats the
-        # outflow does; in a full room only that everyone leaves at the end of the session at the latest.
-        limits = snapshot.in_force
-        if snapshot.live + snapshot.lane_granted + people < limits.total_active_users:
+    if snapshot.live + snapshot.lane_granted + people < limits.total_active_users:
+        now = min(now, full)
+        if snapshot.pace_milli == 0:
+            # The first calls come in a burst.
             return min(now, limits.new_users_per_minute * 1000)
-        return max(1, limits.total_active_users * 60_000 * 1000 // limits.session_length_ms)
+    elif snapshot.pace_milli == 0:
+        return full
     shortest, longest = PACE_MS
     over_ms = min(max(PACE_CALLS * 60_000 * 1000 // snapshot.pace_milli, shortest), longest)
     return max(1, snapshot.pace_milli + (now - snapshot.pace_milli) * elapsed_ms // over_ms)

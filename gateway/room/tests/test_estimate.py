@@ -1,29 +1,107 @@
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.room.estimate import LONGEST_POLL_MS, SHORTEST_POLL_MS, people_ahead, poll_after, wait_range
-from gateway.room.model import LOOKAHEAD_PLACES, Limits
-from gateway.room.tests.test_policy import room
+from gateway.room.estimate import LONGEST_POLL_MS, SHORTEST_POLL_MS, people_ahead, poll_after
+from gateway.room.forecast import wait_range
+from gateway.room.model import AGE_BINS, LOOKAHEAD_PLACES, Curve, Limits, Mode
+from gateway.room.schedule import Change, Window
+from gateway.room.tests.test_policy import NOW, room
+
+MINUTE = 60_000
+# People who have come and gone: each stayed a minute and a half.
+EVENING = {"admitted": 10_000, "inside_s": 900_000}
+LEARNED = Curve(at_risk=(1_000,) * AGE_BINS, came=(500,) + (0,) * (AGE_BINS - 1))
+FULL = {"limits": Limits(total_active_users=300), "live": 300, "pace_milli": 200_000, "counters": EVENING}
 
 
-def test_the_range_holds_what_the_measured_pace_says():
-    eta = wait_range(room(pace_milli=1_000_000), 5_999)
+def told(state, ahead):
+    eta = wait_range(state, ahead)
     assert eta is not None
-    low, high = eta
-    assert low < 6 * 60_000 < high
+    return eta
 
 
-def test_before_anything_is_measured_the_outflow_stands_in_while_there_are_seats():
-    assert wait_range(room(limits=Limits(new_users_per_minute=60)), 59) == (48_000, 80_000)
+def held(eta, wait_ms):
+    return eta is not None and eta[0] < wait_ms < eta[1]
+
+
+def test_with_free_seats_the_outflow_decides():
+    assert held(wait_range(room(limits=Limits(new_users_per_minute=60)), 59), MINUTE)
+
+
+def test_in_a_full_room_those_who_leave_decide():
+    """300 seats for a minute and a half: 200 a minute."""
+    eta = told(room(**FULL), 1_999)
+    assert held(eta, 10 * MINUTE)
+    assert eta[1] < 1.5 * eta[0]
+
+
+def test_where_half_of_the_called_stay_away_the_line_moves_twice_as_fast():
+    state = room(limits=Limits(new_users_per_minute=60, total_active_users=10_000), curve=LEARNED)
+    assert held(wait_range(state, 599), 5 * MINUTE)
 
 
 def test_a_full_room_whose_pace_nobody_knows_says_no_less_than_the_whole_truth():
     """One seat, taken for at most ten minutes: the next in line waits anything up to that."""
     limits = Limits(total_active_users=1, new_users_per_minute=30, session_length_ms=600_000)
-    assert wait_range(room(limits=limits, live=1), 0) == (2_000, 600_000)
-    assert wait_range(room(limits=limits, live=1), 2) == (6_000, 1_800_000)
+    for ahead in (0, 2):
+        low, high = told(room(limits=limits, live=1), ahead)
+        assert low < 10_000 * (ahead + 1)
+        assert high == pytest.approx(600_000 * (ahead + 1), rel=1e-3)
+
+
+def test_the_timetable_sets_the_pace_from_its_moment_on():
+    """600 a minute, in a minute 1,200, in two 300: 600 + 1,200 + 3 x 300."""
+    changes = (Change(NOW + MINUTE, 1_200), Change(NOW + 2 * MINUTE, 300))
+    limits = Limits(total_active_users=100_000, timetable=changes)
+    assert held(wait_range(room(limits=limits), 599), MINUTE)
+    assert held(wait_range(room(limits=limits), 1_799), 2 * MINUTE)
+    assert held(wait_range(room(limits=limits), 2_699), 5 * MINUTE)
+
+
+def test_a_ceiling_that_will_rise_gives_its_seats_at_once_and_its_pace_from_then_on():
+    """Full at 200 a minute; in a minute 300 more seats, and 400 a minute: 200 + 300 + 4 x 400."""
+    limits = Limits(total_active_users=300, new_users_per_minute=100_000, timetable=(Change(NOW + MINUTE, None, 600),))
+    assert held(wait_range(room(**{**FULL, "limits": limits}), 2_099), 5 * MINUTE)
+
+
+def test_while_no_window_is_open_nobody_is_called():
+    """Ten minutes until it opens, two minutes open, an hour closed, open again."""
+    opens = NOW + 10 * MINUTE
+    limits = Limits(
+        opens_at_ms=opens,
+        closes_at_ms=opens + 2 * MINUTE,
+        more_windows=(Window(opens + 62 * MINUTE, None),),
+        total_active_users=100_000,
+    )
+    assert held(wait_range(room(limits=limits), 599), 11 * MINUTE)
+    assert held(wait_range(room(limits=limits), 2_999), 75 * MINUTE)
+
+
+def test_whom_the_schedule_may_leave_out_is_told_no_time():
+    limits = Limits(closes_at_ms=NOW + 10 * MINUTE, total_active_users=100_000)
+    assert held(wait_range(room(limits=limits), 599), MINUTE)
+    assert wait_range(room(limits=limits), 5_999) is None
+    assert wait_range(room(limits=Limits(mode=Mode.PAUSED)), 5) is None
+
+
+def test_a_room_set_to_let_nobody_in_yet_waits_for_its_timetable():
+    limits = Limits(new_users_per_minute=0, timetable=(Change(NOW + MINUTE, 600),))
+    assert held(wait_range(room(limits=limits), 99), MINUTE + 10_000)
+
+
+def test_estimates_that_came_true_too_seldom_grow_wider_and_the_right_ones_narrower():
+    def after(within, earlier, later):
+        counts = {"estimate.within": within, "estimate.earlier": earlier, "estimate.later": later}
+        return told(room(limits=Limits(total_active_users=10_000), counters=counts), 2_999)
+
+    fresh, sure = after(0, 0, 0), after(1_000, 0, 0)
+    assert fresh[0] < sure[0] < sure[1] < fresh[1]
+    late = after(600, 0, 400)
+    assert late[1] > 1.5 * fresh[1]
+    assert after(600, 400, 0)[0] < fresh[0] / 1.5
 
 
 @given(
@@ -36,7 +114,7 @@ def test_a_range_is_never_empty_nor_longer_than_whole_sessions_take(ahead, pace,
     low, high = eta
     assert 0 <= low <= high
     soonest = (ahead + 1) * 60_000 / outflow
-    assert high <= max((ahead // ceiling + 1) * limits.session_length_ms, soonest * 4 / 3 + 1)
+    assert high <= 1.001 * max((ahead // ceiling + 1) * limits.session_length_ms, soonest * 4 / 3 + 1)
 
 
 def test_a_room_that_admits_nobody_gives_no_estimate():
