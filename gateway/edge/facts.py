@@ -11,7 +11,7 @@ from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Thr
 from gateway.room.decide import place_of_ticket
 from gateway.room.draw import commitment
 from gateway.room.entitle import Entitled, Way
-from gateway.room.estimate import people_ahead, poll_after, poll_at_opening
+from gateway.room.estimate import finishing, people_ahead, poll_after, poll_at_opening
 from gateway.room.forecast import wait_range
 from gateway.room.model import Snapshot
 from gateway.settings import as_iso
@@ -67,6 +67,7 @@ def status_facts(
         "opens_at_ms": room.moment.opens_at_ms,
         "postponed_from_ms": room.limits.postponed_from_ms if room.is_postponed else None,
         "closes_at_ms": room.moment.closes_at_ms,
+        "finishing_ms": finishing(room),
         "eligibility": window,
         "outflow_per_minute": room.in_force.new_users_per_minute,
         "message": in_language(room.limits.message, language) or None,

@@ -13,6 +13,7 @@ CLOSES_SOON_MS: Final = 30 * 60_000
 # The faces of the page that count down to the room's opening.
 BEFORE_OPENING: Final = frozenset({"prequeue", "early"})
 _IN_LINE: Final = BEFORE_OPENING | {"waiting", "paused"}
+_NOBODY_ENTERS: Final = BEFORE_OPENING | {"closed", "sold_out"}
 _NEAR_THE_DOOR: Final = frozenset({"number", "waiting", "paused", "door"})
 
 
@@ -73,3 +74,25 @@ def ahead_words(status: Mapping[str, Any], phase: str, t: Mapping[str, str]) -> 
         return ""
     key = "ahead_none" if ahead == 0 else "ahead_row_one" if ahead == 1 else "ahead_row_many"
     return t[key].format(n=f"{ahead:,}")
+
+
+def finishing_words(finishing_ms: int | None, t: Mapping[str, str]) -> str:
+    """Who may still finish after a closing, and for how long; empty where nobody is inside."""
+    return "" if finishing_ms is None else t["finishing"].format(time=duration(-(-finishing_ms // 60_000), t))
+
+
+def after_closing_words(status: Mapping[str, Any], phase: str, t: Mapping[str, str]) -> str:
+    """Who may still finish, and, where no other opening is set, that and what of the reader's is kept."""
+    told = [finishing_words(status["finishing_ms"], t)] if phase in _NOBODY_ENTERS else []
+    opens_ms = status["opens_at_ms"]
+    if phase == "closed" and status["number"] is not None and (opens_ms or 0) <= status["server_time_ms"]:
+        told += [t["no_next"], t["kept_number" if status["place"] is None else "kept_place"]]
+    return " ".join(filter(None, told))
+
+
+def duration(minutes: int, t: Mapping[str, str]) -> str:
+    """A wait in words: minutes up to an hour and a half, then hours and minutes."""
+    if minutes <= 90:  # noqa: PLR2004 - "75 minutes" is still easier than "1 h 15 min"
+        return t["minutes_one" if minutes == 1 else "minutes"].format(m=minutes)
+    h, m = divmod(minutes, 60)
+    return t["hours_minutes" if m else "hours"].format(h=h, m=m)

@@ -31,9 +31,11 @@ from markupsafe import Markup
 
 from gateway.edge.opening import (
     BEFORE_OPENING,
+    after_closing_words,
     ahead_words,
     closes_soon_ms,
     draw_words,
+    duration,
     moment,
     own_opening_ms,
     postponed_words,
@@ -74,6 +76,7 @@ SAMPLE_STATUS: Final[Mapping[str, Any]] = {
     "opens_at_ms": 1_626_699_600_000,
     "postponed_from_ms": None,
     "closes_at_ms": None,
+    "finishing_ms": None,
     "eligibility": None,
     "outflow_per_minute": 1_000,
     "message": None,
@@ -290,6 +293,7 @@ class Pages:
             "opens": "" if opens is None else f"{opens:%Y-%m-%d %H:%M %Z}",
             "opens_iso": "" if opens is None else opens.isoformat(timespec="seconds"),
             "postponed": postponed_words(status, view.zone, t),
+            "after_closing": after_closing_words(status, phase, t),
             "ahead_row": ahead_words(status, phase, t),
             "draw": draw_words(status, phase, view.zone, t),
             "draw_url": f"{OWN_PATH}{view.room}/draw",
@@ -375,25 +379,17 @@ def eta_words(eta_ms: tuple[int, int] | list[int] | None, t: Mapping[str, str]) 
     high = -(-top // step) * step
     low = eta_ms[0] // 60_000 // step * step
     if low <= 0:
-        return t["eta_upto"].format(high=_duration(high, t))
+        return t["eta_upto"].format(high=duration(high, t))
     if low >= high:
-        return t["eta_about"].format(high=_duration(high, t))
-    if high > 90:  # noqa: PLR2004 - as in `_duration`
-        return t["eta_between_long"].format(low=_duration(low, t), high=_duration(high, t))
-    return t["eta_between"].format(low=t["minutes_bare"].format(m=low), high=_duration(high, t))
+        return t["eta_about"].format(high=duration(high, t))
+    if high > 90:  # noqa: PLR2004 - as in `duration`
+        return t["eta_between_long"].format(low=duration(low, t), high=duration(high, t))
+    return t["eta_between"].format(low=t["minutes_bare"].format(m=low), high=duration(high, t))
 
 
 def in_language(texts: Mapping[str, str], language: str) -> str:
     """The text in a language, else in whichever there is, else an empty one."""
     return texts.get(language) or next((text for text in texts.values() if text), "")
-
-
-def _duration(minutes: int, t: Mapping[str, str]) -> str:
-    """A wait in words: minutes up to an hour and a half, then hours and minutes."""
-    if minutes <= 90:  # noqa: PLR2004 - "75 minutes" is still easier than "1 h 15 min"
-        return t["minutes_one" if minutes == 1 else "minutes"].format(m=minutes)
-    h, m = divmod(minutes, 60)
-    return t["hours_minutes" if m else "hours"].format(h=h, m=m)
 
 
 def _ahead_words(ahead: int | None, t: Mapping[str, str]) -> tuple[str, str, str]:

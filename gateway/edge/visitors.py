@@ -24,6 +24,7 @@ from gateway.edge.facts import board_facts, draw_facts, status_facts
 from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line, StoreSlow
 from gateway.edge.manner import is_same_origin
+from gateway.edge.opening import finishing_words
 from gateway.edge.pages import Pages, WaitView, early_words
 from gateway.edge.settle import (
     Credentials,
@@ -37,8 +38,10 @@ from gateway.edge.settle import (
     read_credentials,
     settle,
 )
+from gateway.edge.strings import STRINGS
 from gateway.keys import KeyStore
 from gateway.room.entitle import Way
+from gateway.room.estimate import finishing
 from gateway.room.match import Address
 from gateway.room.ticket import sign
 from gateway.store.base import StoreError
@@ -261,7 +264,7 @@ class Visitors:
             retry_url=_own_address(request) if line else None,
             leave_url=f"{OWN_PATH}{line.name}/leave?{JOIN_AGAIN}" if line else None,
             request_id=reference,
-            detail=_early(line) if kind == "early" and line else None,
+            detail=_told_besides(kind, line) if line else None,
         )
         return answers.page(request, content, kind, status=status, cookies=cookies, retry_s=retry_s)
 
@@ -375,9 +378,14 @@ def _facts(line: Line, standing: Standing | None, language: str, *, ticket: str 
     return facts
 
 
-def _early(line: Line) -> dict[str, str]:
-    moment = line.snapshot.moment
-    return early_words(moment.joins_from_ms, moment.opens_at_ms, line.zone)
+def _told_besides(kind: str, line: Line) -> dict[str, str]:
+    """What the schedule adds to a notice, by language: when one can line up, or who may still finish."""
+    room = line.snapshot
+    if kind == "early":
+        return early_words(room.moment.joins_from_ms, room.moment.opens_at_ms, line.zone)
+    if kind in {"closed", "sold_out"}:
+        return {language: finishing_words(finishing(room), t) for language, t in STRINGS.items()}
+    return {}
 
 
 def _own_address(request: web.BaseRequest) -> str | None:

@@ -2,7 +2,8 @@
 
 from typing import Final
 
-from gateway.room.model import LOOKAHEAD_PLACES, Snapshot
+from gateway.room.model import LOOKAHEAD_PLACES, Mode, Snapshot
+from gateway.room.schedule import last_closing
 from shared.wire import RoomState
 
 SHORTEST_POLL_MS: Final = 2_000
@@ -16,6 +17,8 @@ JITTER_PERCENT: Final = 15
 OPENING_MOMENT_MS: Final = 1_000
 OPENING_SPREAD_MS: Final = 25_000
 OPENING_PART: Final = 4
+
+_NOBODY_ENTERS: Final = {RoomState.EARLY, RoomState.PREQUEUE, RoomState.CLOSED, RoomState.SOLD_OUT}
 
 
 def people_ahead(room: Snapshot, place: int) -> int:
@@ -75,6 +78,21 @@ def poll_at_opening(
     lot = jitter % (min(OPENING_SPREAD_MS, longest // OPENING_PART) + 1)
     called_in = lot if eta_ms is None else max(0, eta_ms[0] - left)
     return left + OPENING_MOMENT_MS + min(lot, called_in)
+
+
+def finishing(room: Snapshot) -> int | None:
+    """After a closing, how long at most those inside may still take; None where nobody is, or nothing has closed.
+
+    When an operator closed a room is not kept: then it is a whole session.
+    """
+    session_ms = room.limits.session_length_ms
+    if not room.live or room.state not in _NOBODY_ENTERS:
+        return None
+    if room.limits.mode is not Mode.OPEN:
+        return session_ms
+    closed_ms = last_closing(room.limits.windows, room.now_ms)
+    left_ms = 0 if closed_ms is None else closed_ms + session_ms - room.now_ms
+    return left_ms if left_ms > 0 else None
 
 
 def _longest_poll(snapshot: Snapshot) -> int:

@@ -68,6 +68,12 @@ def look(windows: Sequence[Window], prequeue_ms: int | None, now_ms: int) -> Mom
     return Moment(Phase.OVER, last.opens_at_ms, last.closes_at_ms, None)
 
 
+def last_closing(windows: Sequence[Window], now_ms: int) -> int | None:
+    """When the last of the windows that are over closed; None if none is."""
+    over = [closes for window in windows if (closes := window.closes_at_ms) is not None and closes <= now_ms]
+    return max(over, default=None)
+
+
 def in_force(timetable: Sequence[Change], now_ms: int) -> tuple[int | None, int | None]:
     """Outflow and ceiling that the timetable sets by now; None for what it has not set."""
     outflow = ceiling = None

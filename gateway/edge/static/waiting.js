@@ -18,6 +18,7 @@
   const MOVE_ON = ['outside', 'called', 'inside', 'used', 'refused'];
 
   const BEFORE_OPENING = ['early', 'prequeue'];
+  const NOBODY_ENTERS = ['early', 'prequeue', 'closed', 'sold_out'];
   const IN_LINE = ['early', 'prequeue', 'waiting', 'paused'];
   const NEAR_THE_DOOR = ['number', 'waiting', 'paused', 'door'];
 
@@ -110,6 +111,17 @@
     if (status.draw !== 'drawn' || !IN_LINE.includes(phase) || !status.draw_size || status.place === null) return '';
     const told = { n: grouped.format(status.draw_size), place: grouped.format(status.place) };
     return fill(status.place <= status.draw_size ? words.draw_after : words.draw_later, told);
+  };
+
+  const afterClosingWords = (phase) => {
+    const told = [];
+    if (NOBODY_ENTERS.includes(phase) && Number.isFinite(status.finishing_ms)) {
+      told.push(fill(words.finishing, { time: duration(Math.ceil(status.finishing_ms / 60000)) }));
+    }
+    if (phase === 'closed' && status.number !== null && (status.opens_at_ms || 0) <= status.server_time_ms) {
+      told.push(words.no_next, status.place === null ? words.kept_number : words.kept_place);
+    }
+    return told.join(' ');
   };
 
   const aheadWords = (phase) => {
@@ -223,6 +235,7 @@
     const opens = openingOf(status, phase);
     say('opens-row', 'opens', opens === null ? '' : calendar.format(opens));
     show('countdown', opens !== null);
+    say('after-closing', 'after-closing', afterClosingWords(phase));
     say('ahead-row', 'ahead-told', aheadWords(phase));
     say('draw', 'draw-text', drawWords(phase));
     const left = Number.isFinite(status.closes_at_ms) ? status.closes_at_ms - serverNow() : 0;
@@ -292,7 +305,7 @@
     && Number.isFinite(a.poll_after_ms) && Number.isFinite(a.server_time_ms)
     // A gateway of an older version does not say these yet.
     && (a.as_of_ms === undefined || Number.isFinite(a.as_of_ms))
-    && [a.postponed_from_ms, a.closes_at_ms, a.draw_size].every((value) => value === undefined || isCount(value))
+    && [a.postponed_from_ms, a.closes_at_ms, a.finishing_ms, a.draw_size].every((value) => value === undefined || isCount(value))
     && (a.draw === undefined || isText(a.draw))
     && (!a.eligibility || (isText(a.eligibility.verdict) && isCount(a.eligibility.opens_at_ms)))
     && (a.catching_up === undefined || typeof a.catching_up === 'boolean')

@@ -7,6 +7,7 @@ import pytest
 from gateway.edge.pages import KST, SAMPLE_STATUS, early_words
 from gateway.edge.strings import EN, KO
 from gateway.edge.tests.test_pages import PAGES, Parsed, view, visible
+from gateway.room.model import Mode
 
 NOW = SAMPLE_STATUS["server_time_ms"]
 MINUTE = 60_000
@@ -204,3 +205,75 @@ async def test_pages_without_scripts_write_times_in_the_rooms_zone(start, zone, 
     assert opens in waiting
     # The server's clock is told in it too.
     assert f"{'16' if zone == 'Europe/Berlin' else '23'}:30:00 {opens[-4:].strip()}" in waiting
+
+
+# ---- after a closing
+
+
+@pytest.mark.parametrize("room_state", ["closed", "sold_out", "early", "prequeue"])
+def test_after_a_closing_the_page_says_who_may_still_finish_and_for_how_long(room_state):
+    told = {"room_state": room_state, "finishing_ms": 12 * MINUTE - 1}
+    assert "Those who are inside already may finish, within 12 minutes at most." in said(**told)
+    assert "(앞으로 최대 12분) 계속 이용하실 수 있습니다." in said("ko", **told)
+    assert "may finish" not in said(room_state=room_state)
+
+
+@pytest.mark.parametrize("room_state", ["open", "paused"])
+def test_while_people_are_let_in_nothing_is_said_of_finishing(room_state):
+    assert "may finish" not in said(room_state=room_state, finishing_ms=MINUTE)
+
+
+def test_who_has_a_place_is_told_whether_another_opening_follows_and_that_the_place_is_kept():
+    over = {"room_state": "closed", "opens_at_ms": NOW - MINUTE}
+    assert "No further opening is set at present. Your place is kept." in said(**over)
+    assert "No further opening is set at present. Your number is kept." in said(**over, **WAITING_NOWHERE)
+    assert "현재 예정된 다음 시작 시각은 없습니다. 받으신 순서는 그대로 유지됩니다." in said("ko", **over)
+    # Closed by an operator before an opening that is set: it may come or not, so nothing is said of it.
+    assert EN["no_next"] not in said(room_state="closed", opens_at_ms=NOW + MINUTE)
+    assert EN["no_next"] not in said(**over, number=None, **WAITING_NOWHERE)
+
+
+async def test_after_the_last_closing_those_inside_finish_and_those_in_line_keep_their_place(start):
+    window = {"closes_at": "2021-07-19T20:10:00+09:00", "session_length_s": 900, "idle_limit_s": 900}
+    site = await start(rooms=[window])
+    inside, waiting = site.visitor(), site.visitor()
+    await inside.get("/")
+    await waiting.queue()
+    await site.pass_time(at("2021-07-19 20:12") - site.clock.now_ms)
+    told = await waiting.status()
+    assert (told["room_state"], told["finishing_ms"]) == ("closed", 13 * MINUTE)
+    assert (await inside.get("/")).gate is None
+    page = visible((await waiting.get("/")).body)
+    assert "already may finish, within 13 minutes" in page
+    assert "Your place is kept." in page
+    stranger = await site.visitor().get("/")
+    assert (stranger.status, stranger.gate) == (503, "closed")
+    assert "already may finish, within 13 minutes" in visible(stranger.body)
+    await site.pass_time(4 * MINUTE)
+    assert (await waiting.status())["finishing_ms"] is None
+
+
+async def test_between_two_windows_those_inside_finish_and_the_next_opening_is_told(start):
+    window = {
+        "closes_at": "2021-07-19T20:10:00+09:00",
+        "more_windows": [{"opens_at": "2021-07-20T20:00:00+09:00"}],
+        "session_length_s": 900,
+        "idle_limit_s": 900,
+    }
+    site = await start(rooms=[window])
+    await site.visitor().get("/")
+    waiting = site.visitor()
+    await waiting.queue()
+    await site.pass_time(at("2021-07-19 20:11") - site.clock.now_ms)
+    page = visible((await waiting.get("/")).body)
+    assert "2021-07-20 20:00 KST" in page
+    assert "already may finish, within 14 minutes" in page
+
+
+async def test_closed_by_an_operator_a_whole_session_may_be_left(start):
+    site = await start(rooms=[{"session_length_s": 900}])
+    await site.visitor().get("/")
+    waiting = site.visitor()
+    await waiting.queue()
+    await site.line.change({"mode": Mode.CLOSED}, expected_version=None)
+    assert (await waiting.status())["finishing_ms"] == 15 * MINUTE
