@@ -7,6 +7,7 @@ reconnect, not as an error: workers may be killed on purpose, and a visitor's br
 
 import asyncio
 import random
+import re
 import time
 from array import array
 from collections import Counter
@@ -30,6 +31,9 @@ LAST_BACKOFF_S: Final = 2.0
 ERROR: Final = 500
 # Words of the gate when it cannot ask the line.
 AWAY: Final = frozenset({"turn_kept", "unavailable"})
+# Its word on the waiting page, and what is in it while the line cannot be asked.
+WAITING: Final = "waiting"
+_CATCHING_UP: Final = re.compile(rb'"catching_up": ?true')
 # Answers of the gate that are 503 because the operator wants it so.
 MEANT: Final = frozenset({"closed", "full"})
 
@@ -182,10 +186,7 @@ class Client:
             hosted = sending if target.host is None else {"Host": target.host, **sending}
             try:
                 answer = await self.once(method, target.url, hosted, data)
-                if answer.status >= ERROR and answer.gate not in MEANT:
-                    self._note_error(target.name, answer, first=first_ms is None)
-                    # It may have been given a number before it failed.
-                    tally.orphans += orphans
+                self._note_trouble_told(target.name, answer, first=first_ms is None, orphans=orphans)
                 return answer if first_ms is None else replace(answer, sent_ms=first_ms, lost=lost)
             except aiohttp.ClientConnectorError:
                 tally.reconnects += 1
@@ -219,6 +220,16 @@ class Client:
     async def pause(self, answer: Answer) -> None:
         """Wait as an answer told, give or take a quarter: thousands were told the same at the same moment."""
         await self.sleep_ms(answer.retry_after_s * random.uniform(750, 1250))  # noqa: S311 - spreads retries
+
+    def _note_trouble_told(self, gateway: str, answer: Answer, *, first: bool, orphans: bool) -> None:
+        if answer.status >= ERROR and answer.gate not in MEANT:
+            self._note_error(gateway, answer, first=first)
+            # It may have been given a number before it failed.
+            self.tally.orphans += orphans
+        elif orphans and answer.gate == WAITING and _CATCHING_UP.search(answer.body):
+            # The line did not answer in time: what it gives this newcomer later, the gate gives back.
+            self.tally.orphans += 1
+            self.tally.away_ms.append(answer.sent_ms)
 
     def _note_error(self, gateway: str, answer: Answer, *, first: bool) -> None:
         kind = f"{answer.status} {answer.gate or 'backend'}"

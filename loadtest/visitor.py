@@ -10,7 +10,7 @@ from typing import Final
 
 from yarl import URL
 
-from loadtest.client import ERROR, HTML, JSON, Answer, Client, Jar
+from loadtest.client import ERROR, HTML, JSON, WAITING, Answer, Client, Jar
 from loadtest.evidence import Ending, Journey, Turn
 from loadtest.scenario import Kind
 from loadtest.site import Site, Status
@@ -22,8 +22,6 @@ SHORTEST_POLL_MS: Final = 20
 # Called, came, and was not let in after all: a moment's pause before asking where one stands.
 NOT_YET_MS: Final = 250
 
-# The gate's word on its waiting page.
-WAITING_PAGE: Final = "waiting"
 # Too many requests of one network are under way: the place and the pass are kept.
 TOO_MANY: Final = "too_many"
 
@@ -255,7 +253,7 @@ class Visitor:
             if answer.gate is None:
                 return
             # Another worker may learn of the call a moment later than the one that let this visitor in.
-            if pause_ms is None or answer.gate != WAITING_PAGE:
+            if pause_ms is None or answer.gate != WAITING:
                 self.journey.repeats_refused.append(f"{answer.status} {answer.gate}")
                 return
             await self.client.sleep_ms(pause_ms)

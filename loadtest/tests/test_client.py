@@ -1,11 +1,15 @@
 """Cookies kept by hand, time that brackets, spellings of an address."""
 
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from yarl import URL
 
+from loadtest.begin import open_session
 from loadtest.cheats import deep_links
-from loadtest.client import Jar, Watch
+from loadtest.client import Client, Jar, Watch
+from loadtest.gates import Gates
 from loadtest.site import Site, Status
-from shared.wire import SECURE_PREFIX
+from shared.wire import GATE_HEADER, SECURE_PREFIX
 
 
 def test_a_jar_sends_back_what_it_was_given_and_forgets_what_it_was_told_to() -> None:
@@ -46,3 +50,21 @@ def test_spellings_reach_the_wire_as_they_are_written() -> None:
 def test_an_answer_that_is_no_status_is_none() -> None:
     assert Status.read(None) is None
     assert Status.read({"state": "dancing"}) is None
+
+
+async def test_a_newcomer_told_that_the_line_cannot_be_asked_may_have_been_given_what_nobody_holds() -> None:
+    """The gate gives it back when the line has answered: the store's counts then know more than any visitor."""
+    told = ['{"catching_up": false}', '{"catching_up": true}', '{"catching_up":true}']
+
+    async def wait(_: web.Request) -> web.Response:
+        return web.Response(text=told.pop(0), headers={GATE_HEADER: "waiting"})
+
+    app = web.Application()
+    app.router.add_get("/", wait)
+    async with TestServer(app, host="127.0.0.1") as server, open_session(5.0) as session:
+        url = server.make_url("/")
+        client = Client(session, Gates((str(url),)), sockets=1)
+        for orphans in (0, 1, 2):
+            await client.ask("GET", url, jar=Jar(), orphans=True)
+            assert client.tally.orphans == orphans
+    assert len(client.tally.away_ms) == 2
