@@ -30,16 +30,21 @@ class Unreadable(SunbeonError):
 
 
 class Page(BaseModel):
-    """What `GET /_sunbeon/{room}/draw` said, whatever else it held. secret: hex; with `size` None before the draw."""
+    """What `GET /_sunbeon/{room}/draw` said, whatever else it held. secret: hex; with `size` None before the draw.
+
+    base: lots were drawn among the numbers after it.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True)
 
     # What a settings file may call a room: what comes from an address is shown on a terminal.
-    room: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}$")]
+    # Behind "~": the wave of it that drew lots.
+    room: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,31}(~[A-Za-z0-9=][A-Za-z0-9_.:=-]{0,127})?$")]
     epoch: Annotated[int, Field(ge=0, lt=2**63)]
     method: str
     recipe: str | None
     commitment: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
+    base: Annotated[int, Field(ge=0, lt=2**53)] | None = None
     size: Annotated[int, Field(ge=0, le=MOST_NUMBERS)] | None
     secret: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None
 
@@ -70,10 +75,11 @@ def read_page(text: bytes, name: str) -> Page:
 
 
 class Order:
-    """Who has which place, of `size` early numbers."""
+    """Who has which place, of `size` early numbers, which follow `base`."""
 
-    def __init__(self, secret: bytes, size: int, room: str, epoch: int) -> None:
+    def __init__(self, secret: bytes, size: int, room: str, epoch: int, base: int = 0) -> None:
         self.size = size
+        self.base = base
         key = sha256(secret + size.to_bytes(8, "big") + epoch.to_bytes(8, "big") + room.encode()).digest()
         bits = max((size - 1).bit_length(), LEAST_BITS)
         narrow = bits // 2
@@ -83,10 +89,11 @@ class Order:
 
     def place(self, number: int) -> int:
         """The place of a number; of one that came after the draw, the number."""
-        return next(self._places(range(number - 1, number))) if 1 <= number <= self.size else number
+        early = number - self.base
+        return self.base + next(self._places(range(early - 1, early))) if 1 <= early <= self.size else number
 
     def __iter__(self) -> Iterator[int]:
-        """The places of the numbers 1..size, in order."""
+        """The places of the numbers base + 1..base + size, in order, less `base`."""
         return self._places(range(self.size))
 
     def _places(self, starts: Iterable[int]) -> Iterator[int]:
@@ -131,9 +138,11 @@ def verify(
         yield finding
     if not held or page.secret is None or page.size is None:
         return
-    order = Order(bytes.fromhex(page.secret), page.size, page.room, page.epoch)
+    base = page.base or 0
+    order = Order(bytes.fromhex(page.secret), page.size, page.room, page.epoch, base)
     if is_permutation(order):
-        yield Finding(True, f"each of the {page.size} early numbers has another of the places 1 to {page.size}")
+        places_told = f"{base + 1} to {base + page.size}"
+        yield Finding(True, f"each of the {page.size} early numbers has another of the places {places_told}")
     else:
         yield Finding(False, "two numbers have the same place: this program is at fault")
     for number in numbers:
@@ -171,7 +180,7 @@ def _check_page(page: Page, earlier: Mapping[str, Page], commitment: str | None)
 def _compare(page: Page, before: Page, name: str) -> Iterator[Finding]:
     fields = ["room", "epoch", "commitment"]
     if before.secret is not None:
-        fields += ["size", "secret"]
+        fields += ["size", "secret"] if before.base is None else ["base", "size", "secret"]
     changed = [field for field in fields if getattr(page, field) != getattr(before, field)]
     for field in changed:
         yield Finding(False, f"the {field} is {getattr(page, field)}, but was {getattr(before, field)} in {name}")
@@ -183,7 +192,7 @@ def _check_places(order: Order, places: Iterable[tuple[int, int]]) -> Iterator[F
     checked = drawn = wrong = 0
     for number, told in places:
         checked += 1
-        drawn += number <= order.size
+        drawn += 1 <= number - order.base <= order.size
         place = order.place(number)
         if place != told:
             wrong += 1

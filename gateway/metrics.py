@@ -13,10 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 
 from gateway.room.forecast import RESULTS
 from gateway.room.grading import share_within
-from gateway.room.model import Snapshot
+from gateway.room.model import Prequeue, Snapshot
 from gateway.room.stay import INSIDE_S
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+
+# Of each room, its waves that have yet to join the line.
+Prequeues = Callable[[], Mapping[str, Mapping[str, Prequeue]]]
 
 _GAUGES: Final[Sequence[tuple[str, str, Callable[[Snapshot], int]]]] = (
     ("sunbeon_waiting_users", "People with a place not yet called.", lambda room: room.waiting),
@@ -188,8 +191,9 @@ class WorkerCollector:
 class RoomCollector:
     """Collects from the newest snapshots."""
 
-    def __init__(self, snapshots: Callable[[], Iterable[Snapshot]]) -> None:
+    def __init__(self, snapshots: Callable[[], Iterable[Snapshot]], prequeues: Prequeues) -> None:
         self._snapshots = snapshots
+        self._prequeues = prequeues
 
     def collect(self) -> Iterable[Metric]:
         rooms = list(self._snapshots())
@@ -211,6 +215,7 @@ class RoomCollector:
             if within is not None:
                 share.add_metric([room.room], within)
         yield from (graded, share)
+        yield self._waves()
         events = CounterMetricFamily(
             "sunbeon_events", "What happened to visitors, by kind, since the room was made.", labels=["room", "event"]
         )
@@ -220,13 +225,25 @@ class RoomCollector:
                     events.add_metric([room.room, event], number)
         yield events
 
+    def _waves(self) -> Metric:
+        waves = GaugeMetricFamily(
+            "sunbeon_prequeue_users", "Lined up for a window that is still to open.", labels=["room", "wave"]
+        )
+        for room, found in self._prequeues().items():
+            for wave, prequeue in sorted(found.items()):
+                waves.add_metric([room, wave], prequeue.waiting)
+        return waves
+
 
 def render(
-    snapshots: Callable[[], Iterable[Snapshot]], facts: Callable[[], WorkerFacts] | None = None, worker: str = ""
+    snapshots: Callable[[], Iterable[Snapshot]],
+    facts: Callable[[], WorkerFacts] | None = None,
+    worker: str = "",
+    prequeues: Prequeues = dict,
 ) -> bytes:
     """The exposition text. facts: of this process, whose name is `worker`."""
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(RoomCollector(snapshots))
+    registry.register(RoomCollector(snapshots, prequeues))
     if facts is not None:
         registry.register(WorkerCollector(facts, worker))
     return generate_latest(registry)

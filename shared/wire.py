@@ -75,7 +75,8 @@ class VisitorState(StrEnum):
 
 # Fields of `GET /_sunbeon/{room}/status`, in the order they are written. `as_of_ms`: when the line was last heard from;
 # `catching_up`: that was too long ago, or it could not be asked now: everything is as it was then. `draw`: whether lots
-# decide the places, `pending` until they are drawn (nobody has a place yet), then `drawn` among `draw_size` numbers.
+# decide the places, `pending` until they are drawn (nobody has a place yet), then `drawn` among `draw_size` numbers;
+# `wave_pending` and `wave_drawn` likewise for who lines up, or has, for a later window of the room's calendar.
 # `finishing_ms`: after a closing, how long at most those inside may still take; null where nobody is.
 # `eligibility`: in a room with a calendar, the visitor's own window: `verdict`, `rule`, `opens_at_ms`, `closes_at_ms`.
 STATUS_FIELDS: Final = (

@@ -23,7 +23,7 @@ from gateway.console.explaining import Explains, explain
 from gateway.console.record import Book, By, Record, whose
 from gateway.metrics import WorkerFacts
 from gateway.room.grading import share_within
-from gateway.room.model import Mode, Snapshot
+from gateway.room.model import Mode, Prequeue, Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
 from gateway.settings import Postponement, as_iso, live_settings, read_live_patch
@@ -42,6 +42,9 @@ class RoomControl(Protocol):
 
     @property
     def snapshot(self) -> Snapshot: ...
+
+    @property
+    def prequeues(self) -> Mapping[str, Prequeue]: ...
 
     @property
     def fresh(self) -> bool: ...
@@ -108,8 +111,11 @@ def create_app(
     return app
 
 
-def describe(room: Snapshot, *, fresh: bool = True) -> dict[str, Any]:
-    """A room as operators see it. fresh: whether the store was heard from lately; else this is what it was before."""
+def describe(room: Snapshot, *, fresh: bool = True, waves: Mapping[str, Prequeue] | None = None) -> dict[str, Any]:
+    """A room as operators see it. fresh: whether the store was heard from lately; else this is what it was before.
+
+    waves: that have yet to join the line.
+    """
     return {
         "room": room.room,
         "fresh": fresh,
@@ -129,6 +135,10 @@ def describe(room: Snapshot, *, fresh: bool = True) -> dict[str, Any]:
         "serving": room.serving,
         "watermark": room.watermark,
         "waiting": room.waiting,
+        "waves": {
+            wave: {"waiting": found.waiting, "opens_at": as_iso(found.opens_ms)}
+            for wave, found in (waves or {}).items()
+        },
         "live": room.live,
         "lane_waiting": room.lane_waiting,
         "lane_granted": room.lane_granted,
@@ -180,17 +190,22 @@ async def _readyz(request: web.Request) -> web.Response:
 
 async def _metrics(request: web.Request) -> web.Response:
     rooms = request.app[_ROOMS].values()
-    body = metrics.render(lambda: [room.snapshot for room in rooms], request.app[_FACTS], str(os.getpid()))
+    body = metrics.render(
+        lambda: [room.snapshot for room in rooms],
+        request.app[_FACTS],
+        str(os.getpid()),
+        lambda: {room.name: room.prequeues for room in rooms},
+    )
     return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 async def _list(request: web.Request) -> web.Response:
-    return _json({"rooms": [describe(room.snapshot, fresh=room.fresh) for room in request.app[_ROOMS].values()]})
+    return _json({"rooms": [_described(room) for room in request.app[_ROOMS].values()]})
 
 
 async def _show(request: web.Request) -> web.Response:
     room = _find(request)
-    return _room(room.snapshot, fresh=room.fresh)
+    return _json(_described(room), headers=_etag(room.snapshot))
 
 
 async def _explain(request: web.Request) -> web.Response:
@@ -224,7 +239,7 @@ async def _patch(request: web.Request) -> web.Response:
         return _problem(422, "settings that cannot be", problems=found)
     after = await room.change(patch, expected_version=version)
     request.app[_RECORD].changed(before, after, wanted, by)
-    return _room(after)
+    return _room(room, after)
 
 
 async def _postpone(request: web.Request) -> web.Response:
@@ -242,7 +257,7 @@ async def _postpone(request: web.Request) -> web.Response:
     except CannotPostpone as error:
         return _problem(409, str(error))
     request.app[_RECORD].postponed(after, asked.reason, by)
-    return _room(after)
+    return _room(room, after)
 
 
 async def _reset(request: web.Request) -> web.Response:
@@ -250,9 +265,10 @@ async def _reset(request: web.Request) -> web.Response:
     version, by = _if_match(request), whose(request)
     if version is None:
         return _problem(428, "a reset ends every place and pass: say with If-Match which version of the room you saw")
-    after = await _find(request).reset(expected_version=version)
+    room = _find(request)
+    after = await room.reset(expected_version=version)
     request.app[_RECORD].reset(after, by)
-    return _room(after)
+    return _room(room, after)
 
 
 def _find(request: web.Request) -> RoomControl:
@@ -273,5 +289,14 @@ def _if_match(request: web.Request) -> int | None:
     return int(digits)
 
 
-def _room(room: Snapshot, *, fresh: bool = True) -> web.Response:
-    return _json(describe(room, fresh=fresh), headers={"ETag": f'"{room.limits.version}"'})
+def _described(room: RoomControl) -> dict[str, Any]:
+    return describe(room.snapshot, fresh=room.fresh, waves=room.prequeues)
+
+
+def _room(room: RoomControl, after: Snapshot) -> web.Response:
+    """As a change has left it."""
+    return _json(describe(after, waves=room.prequeues), headers=_etag(after))
+
+
+def _etag(room: Snapshot) -> dict[str, str]:
+    return {"ETag": f'"{room.limits.version}"'}

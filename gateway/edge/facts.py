@@ -8,12 +8,12 @@ from gateway.chain import Head
 from gateway.edge.opening import own_opening_ms
 from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through, Told
-from gateway.room.decide import place_of_ticket
+from gateway.room.decide import place_of_ticket, wave_name
 from gateway.room.draw import commitment
 from gateway.room.entitle import Entitled, Way
 from gateway.room.estimate import finishing, people_ahead, poll_after, poll_at_opening
 from gateway.room.forecast import wait_range
-from gateway.room.model import Snapshot
+from gateway.room.model import Block, QueueingMethod, Snapshot
 from gateway.settings import as_iso
 from shared.wire import DRAW_RECIPE, VisitorState
 
@@ -39,6 +39,7 @@ def status_facts(
     as_of_ms: when `room` was like this, if not now. stale: that is so long ago that its numbers may not hold any more.
     """
     number, place = _number_and_place(standing, room)
+    draw, draw_size = _lots_of(standing, room)
     window = eligibility_facts(standing.entitled) if isinstance(standing, InLine | Knocking | Told) else None
     window_ms = own_opening_ms(window, room.state, room.moment.opens_at_ms)
     catching_up = stale or (isinstance(standing, InLine | Knocking) and standing.catching_up)
@@ -55,8 +56,8 @@ def status_facts(
         "number": number,
         "place": place,
         "ahead": ahead,
-        "draw": _draw(room),
-        "draw_size": room.draw_size,
+        "draw": draw,
+        "draw_size": draw_size,
         "eta_ms": eta,
         "poll_after_ms": (
             _jitter.randint(*AWAY_POLL_MS) if catching_up else _poll_after(room, eta, soon=soon, window_ms=window_ms)
@@ -127,23 +128,63 @@ def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool, audit_head: Head 
 def draw_facts(room: Snapshot, *, as_of_ms: int, stale: bool) -> dict[str, Any]:
     """What everybody may know of the draw: enough to recompute it afterwards, nothing of it before.
 
-    commitment: from the beginning. size, secret: None until lots are drawn. All None where nobody draws lots.
+    commitment: from the beginning. base, size, secret: None until lots are drawn. All None where nobody draws lots.
     """
-    draw = _draw(room)
-    drawn = draw == "drawn"
+    secret = room.draw_secret if _draw(room) is not None else None
+    drawn = None if room.draw_size is None else Block(0, room.draw_size, room.draw_secret)
+    opens_ms = room.moment.opens_at_ms
+    return _draw_page(room, room.room, secret, drawn, opens_ms=opens_ms, as_of_ms=as_of_ms, stale=stale)
+
+
+def wave_draw_facts(
+    room: Snapshot, wave: str, secret: str, *, opens_ms: int | None, as_of_ms: int, stale: bool
+) -> dict[str, Any]:
+    """As `draw_facts`, of the lots within a wave: they are drawn as it joins the line. secret: the wave's own."""
+    block = room.blocks.get(wave)
+    known: str | None = secret if room.limits.queueing_method is QueueingMethod.DRAW else None
+    if block is not None:
+        known = block.secret or None
+    drawn = block if known else None
+    name = wave_name(room.room, wave)
+    return _draw_page(room, name, known, drawn, opens_ms=opens_ms, as_of_ms=as_of_ms, stale=stale)
+
+
+def _draw_page(
+    room: Snapshot,
+    name: str,
+    secret: str | None,
+    drawn: Block | None,
+    *,
+    opens_ms: int | None,
+    as_of_ms: int,
+    stale: bool,
+) -> dict[str, Any]:
+    """secret: None where nobody draws lots; not told before they are `drawn`."""
     return {
-        "room": room.room,
+        "room": name,
         "epoch": room.epoch,
-        "method": "fifo" if draw is None else "draw",
-        "recipe": None if draw is None else DRAW_RECIPE,
-        "commitment": None if draw is None else commitment(bytes.fromhex(room.draw_secret)),
-        "size": room.draw_size if drawn else None,
-        "secret": room.draw_secret if drawn else None,
-        "opens_at_ms": room.moment.opens_at_ms,
+        "method": "fifo" if secret is None else "draw",
+        "recipe": None if secret is None else DRAW_RECIPE,
+        "commitment": None if secret is None else commitment(bytes.fromhex(secret)),
+        "base": None if drawn is None else drawn.base,
+        "size": None if drawn is None else drawn.size,
+        "secret": None if drawn is None else secret,
+        "opens_at_ms": opens_ms,
         "server_time_ms": room.now_ms,
         "as_of_ms": as_of_ms,
         "catching_up": stale,
     }
+
+
+def _lots_of(standing: Standing | None, room: Snapshot) -> tuple[str | None, int | None]:
+    """Whether lots decide this visitor's place, and among how many: those of the room, or of their wave."""
+    if isinstance(standing, InLine):
+        if standing.ticket.wave:
+            return ("wave_pending" if room.limits.queueing_method is QueueingMethod.DRAW else None), None
+        for block in room.blocks.values():
+            if block.secret and standing.ticket.number in block:
+                return "wave_drawn", block.size
+    return _draw(room), room.draw_size
 
 
 def _draw(room: Snapshot) -> str | None:

@@ -27,7 +27,7 @@ from gateway.metrics import CalendarFacts, StoreFacts
 from gateway.room.decide import counted, missed_wave, place_of_ticket
 from gateway.room.entitle import Entitled
 from gateway.room.grading import LOTS, Grades
-from gateway.room.model import Mode, PassGrant, Snapshot
+from gateway.room.model import Mode, PassGrant, Prequeue, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.postpone import postponed
 from gateway.room.stay import INSIDE_S, spent_ms
@@ -187,6 +187,11 @@ class Line:
     @property
     def _unheard_s(self) -> float:
         return self._monotonic() - self._seen_s
+
+    @property
+    def prequeues(self) -> dict[str, Prequeue]:
+        """The waves that have yet to join the line."""
+        return self.waves.prequeues(self.snapshot)
 
     async def run(self) -> None:
         """Tick until cancelled. A store that fails is tried again, and said so once."""

@@ -20,7 +20,7 @@ from gateway.edge import answers, cookies
 from gateway.edge.away import stand_without_store
 from gateway.edge.desk import Desk
 from gateway.edge.eligibility_page import window_words
-from gateway.edge.facts import board_facts, draw_facts, status_facts
+from gateway.edge.facts import board_facts, draw_facts, status_facts, wave_draw_facts
 from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line, StoreSlow
 from gateway.edge.manner import is_same_origin
@@ -183,7 +183,7 @@ class Visitors:
             case "board", "GET":
                 return self._board(line)
             case "draw", "GET":
-                return self._draw(line)
+                return self._draw(request, line)
             case "leave", "POST":
                 return await self._leave(request, line, language)
             case "eligibility", ("GET" | "HEAD" | "POST") if line.eligibility is not None:
@@ -324,8 +324,16 @@ class Visitors:
         return answers.json(facts, "board", cache="public, max-age=1")
 
     @staticmethod
-    def _draw(line: Line) -> web.Response:
-        facts = draw_facts(line.snapshot, as_of_ms=line.known.now_ms, stale=not line.fresh)
+    def _draw(request: web.BaseRequest, line: Line) -> web.Response:
+        room, as_of_ms, stale = line.snapshot, line.known.now_ms, not line.fresh
+        wave = request.query.get("wave")
+        if wave is None:
+            facts = draw_facts(room, as_of_ms=as_of_ms, stale=stale)
+        elif (secret := line.waves.secret(wave, room)) is None:
+            return answers.problem("not_found", "no such wave", status=404)
+        else:
+            opens_ms = line.waves.opening(wave)
+            facts = wave_draw_facts(room, wave, secret, opens_ms=opens_ms, as_of_ms=as_of_ms, stale=stale)
         return answers.json(facts, "draw", cache="public, max-age=1")
 
     async def _leave(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:

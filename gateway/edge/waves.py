@@ -10,10 +10,10 @@ and no number is issued twice within an epoch.
 
 import logging
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
 
-from gateway.room.model import Append, Limits, Mode, QueueingMethod, Snapshot
+from gateway.room.model import Append, Limits, Mode, Prequeue, QueueingMethod, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.ticket import Ticket
 from gateway.store.base import StoreError
@@ -35,14 +35,6 @@ LINGER_MS: Final = 60_000
 def nothing_pending(_now_ms: int) -> Mapping[str, int]:
     """Of a room without a calendar."""
     return {}
-
-
-@dataclass(frozen=True, slots=True)
-class Prequeue:
-    """A wave that has yet to join the line. waiting: numbers issued. opens_ms: None if nobody knows any more."""
-
-    waiting: int
-    opens_ms: int | None
 
 
 class Waves:
@@ -143,6 +135,8 @@ class Waves:
 
     def secret(self, wave: str, room: Snapshot) -> str | None:
         """By which lots would be drawn among its numbers; not to be told before it has joined. None: no such wave."""
+        if wave in room.blocks:
+            return room.blocks[wave].secret
         seen = self._seen.get(_name(room, wave))
         return seen.draw_secret if seen is not None else None
 

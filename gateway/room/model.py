@@ -162,6 +162,14 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Prequeue:
+    """A wave that has yet to join the line. waiting: numbers issued. opens_ms: None if nobody knows any more."""
+
+    waiting: int
+    opens_ms: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class Append:
     """Let a wave join the line: as one block, behind every number issued by then. `Block` has size and secret."""
 

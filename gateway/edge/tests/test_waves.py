@@ -8,10 +8,10 @@ from gateway.edge.away import stand_without_store
 from gateway.edge.line import Line
 from gateway.edge.settle import Credentials, InLine, Inside, settle
 from gateway.edge.tests.front import ROOM, START_MS, Faulty, Hands
-from gateway.edge.waves import LINGER_MS, Prequeue
+from gateway.edge.waves import LINGER_MS
 from gateway.room.decide import place_of, place_of_ticket
 from gateway.room.draw import Draw
-from gateway.room.model import Append, Block
+from gateway.room.model import Append, Block, Prequeue
 from gateway.room.ticket import Knock, Ticket
 from gateway.settings import Room
 from gateway.store.base import StoreUnavailable
