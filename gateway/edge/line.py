@@ -9,7 +9,6 @@ import asyncio
 import logging
 import secrets
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -22,6 +21,7 @@ from gateway.edge.cookies import TICKET_MAX_AGE_S, CookieNames
 from gateway.edge.eligibility import Eligibility
 from gateway.edge.outage import Outage
 from gateway.edge.pages import KST, Pages
+from gateway.edge.untold import Untold, ref_of
 from gateway.edge.waves import LOOK_MS, Pending, Waves, nothing_pending
 from gateway.metrics import CalendarFacts, StoreFacts
 from gateway.room.decide import counted, missed_wave, place_of_ticket
@@ -46,8 +46,6 @@ from gateway.store.base import (
 from gateway.store.batching import BatchingStore
 from shared.clock import Clock, now_ms
 
-K = TypeVar("K")
-V = TypeVar("V")
 T = TypeVar("T")
 
 _LOG: Final = logging.getLogger(__name__)
@@ -66,9 +64,6 @@ MISSED_MS: Final = TICKET_MAX_AGE_S * 1000
 
 # Nearer to its end than this, a knock is not handed out again: it would lapse before it is brought back.
 KNOCK_MARGIN_MS: Final = 30_000
-
-# Passes remembered as revoked, and passes whose end the store has yet to be told; beyond it the oldest are forgotten.
-REMEMBERED: Final = 10_000
 
 # What was seen this lately need not be looked at again for one newcomer.
 GLANCE_S: Final = 0.02
@@ -127,12 +122,9 @@ class Line:
         self._skew_ms = 0
         self._tick_lock = asyncio.Lock()
         self._ticks_begun = 0
-        self._counted: Counter[str] = Counter()
+        self._untold = Untold(config.name)
         self._grades = Grades()
         self._inside_ms = self._unwritten_ticks = 0
-        # By epoch and place: a pass that has ended, and why, which the store could not be told.
-        self._ending: dict[tuple[int, int], tuple[Pass, str]] = {}
-        self._revoked: dict[str, None] = {}
         self._asked: set[asyncio.Future[Any]] = set()
         self.outage = Outage(config.name, monotonic)
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
@@ -200,7 +192,7 @@ class Line:
             try:
                 async with self._tick_lock:
                     await self._tick(spacing_ms=TICK_SPACING_MS)
-                await self._flush()
+                await self._untold.tell(self._store.store)
                 if self._monotonic() - self._waves_looked_s >= LOOK_MS / 1000:
                     await self._look_at_waves()
             except StoreError as error:
@@ -316,7 +308,7 @@ class Line:
         held: a pass that was brought. If it is of this very place, and the store no longer knows that the place was
         used (its server died with the last writes), what is granted is that pass again, and never a second one.
         """
-        if (ticket.epoch, place) in self._ending:
+        if self._untold.has_ended(ticket.epoch, place):
             return Spent()
         same = held is not None and (held.epoch, held.number, held.place) == (ticket.epoch, ticket.number, place)
         pass_id = held.pass_id if held is not None and same else secrets.token_urlsafe(12)
@@ -326,7 +318,7 @@ class Line:
         """The pass, kept alive, if it lives."""
         if self.has_ended(visitor_pass):
             return None
-        return await self._store.renew_one(self.name, _ref(visitor_pass))
+        return await self._store.renew_one(self.name, ref_of(visitor_pass))
 
     async def look(self, passes: Sequence[Pass]) -> list[bool]:
         """Which passes live; keeps none of them alive."""
@@ -340,15 +332,15 @@ class Line:
         """The pass as last known to live, while the store is away; None past the grace, or if it was ended here."""
         if self.has_ended(visitor_pass) or self._unheard_s >= self._grace_s:
             return None
-        return self._store.store.recall(self.name, _ref(visitor_pass))
+        return self._store.store.recall(self.name, ref_of(visitor_pass))
 
     def has_ended(self, visitor_pass: Pass) -> bool:
         """Whether it was ended here, and the store has yet to be told."""
-        return (visitor_pass.epoch, visitor_pass.place) in self._ending
+        return self._untold.has_ended(visitor_pass.epoch, visitor_pass.place)
 
     def was_revoked(self, visitor_pass: Pass) -> bool:
         """Whether the backend had this pass revoked, through this process."""
-        return visitor_pass.pass_id in self._revoked
+        return self._untold.was_revoked(visitor_pass)
 
     async def end(self, visitor_pass: Pass, reason: str) -> bool:
         """End a pass and free its seat: `completed`, `revoked` or `left`.
@@ -356,12 +348,12 @@ class Line:
         If the store cannot be told now, the pass is none here from now on, and the store is told when it is back.
         """
         if reason == "revoked":
-            _remember(self._revoked, visitor_pass.pass_id, None)
+            self._untold.revoked(visitor_pass)
         try:
-            return await self.within(self._store.complete_one(self.name, _ref(visitor_pass), reason=reason))
+            return await self.within(self._store.complete_one(self.name, ref_of(visitor_pass), reason=reason))
         except StoreError as error:
             self.outage.failed(error)
-            _remember(self._ending, (visitor_pass.epoch, visitor_pass.place), (visitor_pass, reason))
+            self._untold.ended(visitor_pass, reason)
             return True
 
     async def leave(self, ticket: Ticket) -> bool:
@@ -406,7 +398,7 @@ class Line:
 
     def count(self, counter: str) -> None:
         """Add one to a counter of the room; written with the next tick."""
-        self._counted[counter] += 1
+        self._untold.count(counter)
 
     def shown(self, place: int, eta_ms: tuple[int, int]) -> None:
         """An estimate goes to a visitor: it may be graded when the call comes to the place."""
@@ -429,7 +421,7 @@ class Line:
         try:
             if self.out_of_reach:
                 raise StoreUnavailable("the store is out of reach")
-            await self._flush()
+            await self._untold.tell(self._store.store)
         except StoreError as error:
             _LOG.warning("the last counts were not written", extra={"room": self.name, "why": error})
 
@@ -451,7 +443,7 @@ class Line:
     ) -> list[bool]:
         if self.out_of_reach:
             raise StoreUnavailable("the store is out of reach")
-        grants = await self.within(asyncio.create_task(ask(self.name, [*map(_ref, passes)])))
+        grants = await self.within(asyncio.create_task(ask(self.name, [*map(ref_of, passes)])))
         return [grant is not None for grant in grants]
 
     async def _look_at_waves(self) -> None:
@@ -464,7 +456,7 @@ class Line:
             if self._snapshot is None or snapshot.tick != self._snapshot.tick:
                 self.joined_ahead = 0
             self._snapshot = snapshot
-            self._counted.update(self._grades.grade(snapshot))
+            self._untold.count_all(self._grades.grade(snapshot))
             self._seen_s = self._monotonic()
             self._skew_ms = self._wall() - snapshot.now_ms
 
@@ -492,25 +484,9 @@ class Line:
         self._inside_ms += inside_ms
         self._unwritten_ticks += 1
         if self._unwritten_ticks >= INSIDE_STEP_TICKS and self._inside_ms >= 1000:  # noqa: PLR2004 - a second
-            self._counted[INSIDE_S] += self._inside_ms // 1000
+            self._untold.count(INSIDE_S, self._inside_ms // 1000)
             self._inside_ms %= 1000
             self._unwritten_ticks = 0
-
-    async def _flush(self) -> None:
-        """Tell the store what it could not be told at once."""
-        for reason in {why for _, why in self._ending.values()}:
-            passes = [visitor_pass for visitor_pass, why in self._ending.values() if why == reason]
-            await self._store.store.complete(self.name, [*map(_ref, passes)], reason=reason)
-            for visitor_pass in passes:
-                self._ending.pop((visitor_pass.epoch, visitor_pass.place), None)
-        if not self._counted:
-            return
-        counted, self._counted = self._counted, Counter()
-        try:
-            await self._store.store.count(self.name, counted)
-        except StoreError:
-            self._counted.update(counted)
-            raise
 
 
 def _hear(asked: asyncio.Future[Any]) -> None:
@@ -519,17 +495,7 @@ def _hear(asked: asyncio.Future[Any]) -> None:
         asked.exception()
 
 
-def _remember(what: dict[K, V], key: K, value: V) -> None:
-    what[key] = value
-    if len(what) > REMEMBERED:
-        del what[next(iter(what))]
-
-
 def _knock_of(ticket: Ticket) -> int:
     """A knock that is this ticket's alone: whoever brings it again gets the number it got."""
     text = f"{ticket.epoch}:{ticket.wave}:{ticket.number}"
     return int.from_bytes(sha256(text.encode()).digest()[:8], "big") >> 1
-
-
-def _ref(visitor_pass: Pass) -> PassRef:
-    return PassRef(visitor_pass.epoch, visitor_pass.place, visitor_pass.pass_id)

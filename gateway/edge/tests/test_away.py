@@ -278,7 +278,7 @@ async def test_a_pass_that_ends_meanwhile_has_ended_and_the_store_is_told_when_i
         assert holder.ticket.startswith("knock.")
         holder.cookies = dict(kept)
     await find(site)
-    await until(lambda: site.line._ending == {}, "the store is told")
+    await until(lambda: len(site.line._untold) == 0, "the store is told")
     room = await site.room()
     assert (room.live, room.counters[{"complete": "completed", "revoke": "revoked"}[word]]) == (0, 1)
     assert len(backend.requests) == 2

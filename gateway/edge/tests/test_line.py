@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from gateway.edge import line as line_module
+from gateway.edge import untold
 from gateway.edge.line import STALE_S, TICK_S, TICK_SPACING_MS, Line
 from gateway.edge.settle import Credentials, Inside, settle
 from gateway.edge.tests.backend import until
@@ -252,13 +252,13 @@ async def test_a_pass_is_recalled_within_the_grace_and_not_when_it_was_ended_her
 
 
 async def test_no_number_of_revoked_passes_fills_the_memory(line, store, monkeypatch):
-    monkeypatch.setattr(line_module, "REMEMBERED", 3)
+    monkeypatch.setattr(untold, "REMEMBERED", 3)
     store.failure = StoreUnavailable("away")
     passes = [Pass(1, number, number, f"id-{number}", "line", 0) for number in range(1, 6)]
     for each in passes:
         await line.end(each, "revoked")
     assert [line.was_revoked(each) for each in passes] == [False, False, True, True, True]
-    assert len(line._ending) == 3
+    assert len(line._untold) == 3
 
 
 async def test_a_store_that_fails_for_a_while_is_asked_by_the_ticks_alone(line, store, clock):
