@@ -98,6 +98,7 @@ STATUS_FIELDS: Final = (
     "finishing_ms",
     "eligibility",
     "outflow_per_minute",
+    "settings_version",
     "message",
     "ticket",
 )

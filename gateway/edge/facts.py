@@ -71,6 +71,7 @@ def status_facts(
         "finishing_ms": finishing(room),
         "eligibility": window,
         "outflow_per_minute": room.in_force.new_users_per_minute,
+        "settings_version": room.limits.version,
         "message": in_language(room.limits.message, language) or None,
         "ticket": ticket,
     }

@@ -79,6 +79,7 @@ SAMPLE_STATUS: Final[Mapping[str, Any]] = {
     "finishing_ms": None,
     "eligibility": None,
     "outflow_per_minute": 1_000,
+    "settings_version": 1,
     "message": None,
     "ticket": None,
 }

@@ -56,13 +56,17 @@
     return fill(m ? words.hours_minutes : words.hours, { h: (minutes - m) / 60, m });
   };
 
+  const etaStep = (top) => (top <= 20 ? 1 : top <= 90 ? 5 : top <= 300 ? 10 : top <= 1440 ? 30 : 60);
+  const etaHigh = (eta) => {
+    const top = Math.ceil(eta[1] / 60000);
+    return Math.ceil(top / etaStep(top)) * etaStep(top);
+  };
   // The same rule as `eta_words` on the server: the longer the wait, the rounder the numbers.
   const etaWords = (eta) => {
     if (!eta) return words.eta_unknown;
-    const top = Math.ceil(eta[1] / 60000);
-    if (top <= 1) return words.eta_soon;
-    const step = top <= 20 ? 1 : top <= 90 ? 5 : top <= 300 ? 10 : top <= 1440 ? 30 : 60;
-    const high = Math.ceil(top / step) * step;
+    const high = etaHigh(eta);
+    if (high <= 1) return words.eta_soon;
+    const step = etaStep(Math.ceil(eta[1] / 60000));
     const low = Math.floor(eta[0] / 60000 / step) * step;
     if (low <= 0) return fill(words.eta_upto, { high: duration(high) });
     if (low >= high) return fill(words.eta_about, { high: duration(high) });
@@ -154,6 +158,33 @@
     return journey.best;
   };
 
+  // Why the estimate is longer than the one shown before; kept until it is shorter again. What changed says why.
+  const whyWords = {
+    paused: words.eta_why_paused, outflow: words.eta_why_outflow, settings: words.eta_why_settings, pace: words.eta_why_pace,
+  };
+  let told = null; // { number, high, outflow, version, message, paused, why }
+  const whyLonger = (phase) => {
+    if (!told || told.number !== status.number) {
+      const kept = recall('told');
+      told = kept && kept.number === status.number ? kept : { number: status.number, high: null, why: '' };
+    }
+    if (phase === 'paused') told.paused = true;
+    if (phase === 'waiting' && status.eta_ms) {
+      const high = etaHigh(status.eta_ms);
+      if (told.high !== null && high > told.high) {
+        told.why = told.paused ? 'paused' : status.outflow_per_minute < told.outflow ? 'outflow'
+          : status.settings_version > told.version && status.message === told.message ? 'settings' : 'pace';
+      } else if (high < told.high) {
+        told.why = '';
+      }
+      Object.assign(told, {
+        high, outflow: status.outflow_per_minute, version: status.settings_version, message: status.message, paused: false,
+      });
+    }
+    remember('told', told);
+    return (phase === 'waiting' && whyWords[told.why]) || '';
+  };
+
   // ---- showing. A room's own template may leave out any place: then there is nothing to show there.
 
   const put = (id, text) => {
@@ -209,6 +240,9 @@
     show('ahead', counted);
     showBar(counted && status.number !== null);
     put('eta', eta);
+    const why = whyLonger(phase);
+    put('eta-why', why);
+    show('eta-why', why !== '');
     show('eta-row', eta !== '');
     put('number', status.number === null ? '' : grouped.format(status.number));
     show('number-row', status.number !== null);
@@ -220,8 +254,8 @@
     document.title = counted && status.ahead > 0
       ? fill(words.ahead_title, { ahead }) + ' · ' + words['head_' + phase]
       : words['head_' + phase];
-    const wait = eta && words.eta_label + ': ' + eta;
-    announce(phase + away + moved, [away, moved, words['head_' + phase], before, status.ahead ? ahead : '', after, wait]
+    const wait = eta && words.eta_label + ': ' + eta + ' ' + why;
+    announce(phase + away + moved + why, [away, moved, words['head_' + phase], before, status.ahead ? ahead : '', after, wait]
       .filter(Boolean).join(' '));
     showSeconds();
   };

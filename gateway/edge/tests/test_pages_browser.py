@@ -579,3 +579,35 @@ def test_the_offer_to_notify_is_made_only_where_it_can_be_kept(gate, visit):
     page.reload()
     assert page.locator("#n-notify").is_hidden()
     assert page.locator("#n-notified").is_visible()
+
+
+@pytest.mark.parametrize(
+    ("between", "after", "said"),
+    [
+        ({}, {}, "moves more slowly"),
+        ({}, {"outflow_per_minute": 500}, "fewer people a minute"),
+        ({}, {"settings_version": 2}, "changed the settings"),
+        ({"room_state": "paused", "eta_ms": None}, {"settings_version": 3}, "nobody was let in"),
+    ],
+)
+def test_an_estimate_that_grows_says_why(gate, visit, between, after, said):
+    def tells(**changes):
+        gate.answer = lambda: (200, "application/json", json.dumps(status(**changes)))
+
+    gate.page_status = status(eta_ms=[600_000, 900_000])
+    # The same words, however much later: no growth.
+    tells(eta_ms=[600_001, 899_999])
+    page = visit()
+    until(lambda: len(gate.polls) >= 1)
+    assert page.locator("#n-eta-why").is_hidden()
+    if between:
+        tells(**between)
+        comes(page, "eta", "paused")
+    tells(eta_ms=[700_000, 1_080_000], **after)
+    comes(page, "eta", "18")
+    assert said in text(page, "eta-why")
+    assert page.locator("#n-eta-why").is_visible()
+    # Shorter again, it needs no reason.
+    tells(eta_ms=[600_000, 840_000], **after)
+    comes(page, "eta", "14")
+    assert page.locator("#n-eta-why").is_hidden()
