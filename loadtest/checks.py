@@ -7,6 +7,7 @@ finding is "not checked" with the reason, and a run that leaves a required one u
 from bisect import bisect_left
 from typing import Final
 
+from loadtest.estimates import check_estimates
 from loadtest.evidence import Evidence, Finding, Sample, Verdict, judge
 from loadtest.flow import (
     check_ceiling_by_store,
@@ -58,6 +59,7 @@ def check_all(evidence: Evidence, logs: Logs | None = None) -> tuple[Finding, ..
         check_still_waiting(evidence),
         *check_logs(evidence, logs),
         check_opening(evidence),
+        *check_estimates(evidence),
         Finding(
             8, "nothing kept per waiting visitor", Verdict.UNCHECKED, "cannot be seen from outside", required=False
         ),

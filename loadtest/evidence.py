@@ -29,6 +29,16 @@ class Ending(StrEnum):
     PUT_OUT = "put_out"  # the gate no longer knew the pass
 
 
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """A wait as it was shown, from `at_ms` on. version: of the room's settings."""
+
+    at_ms: int
+    low_ms: int
+    high_ms: int
+    version: int
+
+
 @dataclass(slots=True)
 class Turn:
     """One number a visitor was given, and what came of it.
@@ -52,6 +62,7 @@ class Turn:
     inside_until_ms: int | None = None
     put_out_ms: int | None = None
     entered_server_ms: int | None = None
+    estimates: list[Estimate] = field(default_factory=list)
 
     def enter(self, sent_ms: int, got_ms: int) -> None:
         """Inside, if it was not before."""

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from loadtest.estimates import grade
 from loadtest.evidence import Ending, Evidence, Verdict
 from loadtest.flow import turns_inside
 from loadtest.runner import Outcome
@@ -52,6 +53,7 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "asked": outcome.tally.asked,
         "saw_an_error": outcome.tally.hit,
         "told_to_be_patient": outcome.tally.catching_up,
+        "estimates": asdict(grade(Evidence(journeys, ()))),
         "errors_seen": _by_gateway(outcome.tally.troubles),
         "errors": dict(sorted(outcome.tally.errors.items())),
         "generator_lag_ms": _percentiles(lags_ms),
@@ -120,6 +122,7 @@ def _figures(outcome: Outcome) -> Table:
         ("let in", str(data["admitted"])),
         ("ended", _words({name: count for name, count in endings.items() if count})),
         ("time to be let in", _ranks(data["time_to_admit_ms"], "ms")),
+        ("waits inside the range shown", str(grade(Evidence(outcome.journeys, ())))),
         ("polls per visitor", f"mean {data['polls_per_visitor']['mean']}, {_ranks(data['polls_per_visitor'], '')}"),
         ("requests", f"{data['requests']} ({data['requests_per_s']}/s), {data['reconnects']} reconnects"),
         ("requests that saw an error", f"{data['saw_an_error']} of {data['asked']}"),

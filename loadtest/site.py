@@ -49,6 +49,8 @@ class Status:
     catching_up: bool = False
     server_time_ms: int = 0
     lots_pending: bool = False
+    eta_ms: tuple[int, int] | None = None
+    settings_version: int = 0
 
     @classmethod
     def read(cls, data: Any) -> "Status | None":
@@ -64,6 +66,8 @@ class Status:
                 catching_up=data.get("catching_up") is True,
                 server_time_ms=int(data.get("server_time_ms") or 0),
                 lots_pending=data.get("draw") == "pending",
+                eta_ms=None if data.get("eta_ms") is None else (int(data["eta_ms"][0]), int(data["eta_ms"][1])),
+                settings_version=int(data.get("settings_version") or 0),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, IndexError, TypeError, ValueError):
             return None

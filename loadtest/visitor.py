@@ -11,7 +11,7 @@ from typing import Final
 from yarl import URL
 
 from loadtest.client import ERROR, HTML, JSON, WAITING, Answer, Client, Jar
-from loadtest.evidence import Ending, Journey, Turn
+from loadtest.evidence import Ending, Estimate, Journey, Turn
 from loadtest.scenario import Kind
 from loadtest.site import Site, Status
 from shared.wire import RoomState, VisitorState
@@ -162,7 +162,7 @@ class Visitor:
             if status.catching_up:
                 return  # of how it was some time ago: the number is the same, who was called meanwhile is not in it
             if status.state is VisitorState.WAITING:
-                turn.waiting_sent_ms = answer.sent_ms
+                _note_wait(turn, status, answer)
             elif turn.called_ms is None:
                 turn.called_ms = answer.got_ms
 
@@ -280,3 +280,10 @@ class Visitor:
             await self.client.pause(answer)
         if 400 <= answer.status < ERROR:  # noqa: PLR2004 - HTTP
             self.client.tally.errors[f"leave {answer.status}"] += 1
+
+
+def _note_wait(turn: Turn, status: Status, answer: Answer) -> None:
+    turn.waiting_sent_ms = answer.sent_ms
+    # Before an opening nothing was measured.
+    if status.eta_ms is not None and status.room_state == RoomState.OPEN:
+        turn.estimates.append(Estimate(answer.got_ms, *status.eta_ms, status.settings_version))
