@@ -21,12 +21,12 @@ from gateway.console.answers import problem as _problem
 from gateway.console.auth import authorise, protect, who
 from gateway.console.explaining import Explains, explain
 from gateway.console.record import Book, By, Record, whose
+from gateway.console.shown import describe
 from gateway.metrics import WorkerFacts
-from gateway.room.grading import share_within
 from gateway.room.model import Mode, Prequeue, Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
-from gateway.settings import Postponement, as_iso, live_settings, read_live_patch
+from gateway.settings import Postponement, read_live_patch
 from gateway.store.base import StoreError, VersionConflict
 from gateway.store.limits_text import patched
 from gateway.tokens import Role, Tokens
@@ -109,44 +109,6 @@ def create_app(
     app.router.add_post("/api/rooms/{room}/postpone", _postpone)
     app.router.add_post("/api/rooms/{room}/reset", _reset)
     return app
-
-
-def describe(room: Snapshot, *, fresh: bool = True, waves: Mapping[str, Prequeue] | None = None) -> dict[str, Any]:
-    """A room as operators see it. fresh: whether the store was heard from lately; else this is what it was before.
-
-    waves: that have yet to join the line.
-    """
-    return {
-        "room": room.room,
-        "fresh": fresh,
-        "epoch": room.epoch,
-        "state": room.state.value,
-        "admitting": room.admitting,
-        "opens_at": as_iso(room.moment.opens_at_ms),
-        "closes_at": as_iso(room.moment.closes_at_ms),
-        "postponed_from": as_iso(room.limits.postponed_from_ms) if room.is_postponed else None,
-        "in_force": {
-            "new_users_per_minute": room.in_force.new_users_per_minute,
-            "total_active_users": room.in_force.total_active_users,
-        },
-        "draw_size": room.draw_size,
-        "settings": {**live_settings(room.limits), "version": room.limits.version},
-        "tail": room.tail,
-        "serving": room.serving,
-        "watermark": room.watermark,
-        "waiting": room.waiting,
-        "waves": {
-            wave: {"waiting": found.waiting, "opens_at": as_iso(found.opens_ms)}
-            for wave, found in (waves or {}).items()
-        },
-        "live": room.live,
-        "lane_waiting": room.lane_waiting,
-        "lane_granted": room.lane_granted,
-        "credit": room.credit,
-        "server_time_ms": room.now_ms,
-        "estimates_within": share_within(room),
-        "counters": dict(room.counters),
-    }
 
 
 @web.middleware

@@ -363,7 +363,7 @@ async def test_no_answer_names_libraries_and_their_versions(site, method, path, 
 
 
 async def test_an_answer_to_a_fault_of_ours_names_no_library_either(site, monkeypatch):
-    monkeypatch.delattr("gateway.console.api.describe")
+    monkeypatch.delattr("gateway.console.shown.live_settings")
     got = await ask(site, "GET", "/api/rooms")
     assert (got.status, got.all("Server")) == (500, ["sunbeon"])
 

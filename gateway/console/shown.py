@@ -1,0 +1,46 @@
+"""A room as operators see it: the document that the API answers with, and the console draws."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from gateway.room.grading import share_within
+from gateway.room.model import Prequeue, Snapshot
+from gateway.settings import as_iso, live_settings
+
+
+def describe(room: Snapshot, *, fresh: bool = True, waves: Mapping[str, Prequeue] | None = None) -> dict[str, Any]:
+    """A room as operators see it. fresh: whether the store was heard from lately; else this is what it was before.
+
+    waves: that have yet to join the line.
+    """
+    return {
+        "room": room.room,
+        "fresh": fresh,
+        "epoch": room.epoch,
+        "state": room.state.value,
+        "admitting": room.admitting,
+        "opens_at": as_iso(room.moment.opens_at_ms),
+        "closes_at": as_iso(room.moment.closes_at_ms),
+        "postponed_from": as_iso(room.limits.postponed_from_ms) if room.is_postponed else None,
+        "in_force": {
+            "new_users_per_minute": room.in_force.new_users_per_minute,
+            "total_active_users": room.in_force.total_active_users,
+        },
+        "draw_size": room.draw_size,
+        "settings": {**live_settings(room.limits), "version": room.limits.version},
+        "tail": room.tail,
+        "serving": room.serving,
+        "watermark": room.watermark,
+        "waiting": room.waiting,
+        "waves": {
+            wave: {"waiting": found.waiting, "opens_at": as_iso(found.opens_ms)}
+            for wave, found in (waves or {}).items()
+        },
+        "live": room.live,
+        "lane_waiting": room.lane_waiting,
+        "lane_granted": room.lane_granted,
+        "credit": room.credit,
+        "server_time_ms": room.now_ms,
+        "estimates_within": share_within(room),
+        "counters": dict(room.counters),
+    }
