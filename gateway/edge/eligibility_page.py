@@ -9,12 +9,18 @@ from typing import Any, Final
 
 from gateway.edge.pages import Page, Pages
 from gateway.edge.strings import STRINGS
-from gateway.room.entitle import Entitled
+from gateway.room.entitle import NO_COHORT, Entitled, Register
+from gateway.room.model import Limits
+from shared.calendar_file import find_calendar, read_calendar
 from shared.rules.calendar import Calendar
 from shared.rules.model import Rule, Text, Verdict
 from shared.rules.times import find_zone, to_local
 
 TEMPLATE: Final = "eligibility.html"
+
+# What the page is tried on: 53-54, 55-59 and nobody's, before, in and after the windows of July 2021, and in a pause.
+SAMPLE_COHORTS: Final = ("50-54+53-54", "55-59", NO_COHORT)
+SAMPLE_MOMENTS: Final = (1_626_000_000_000, 1_626_080_000_000, 1_626_696_000_000, 1_626_780_000_000, 1_628_000_000_000)
 
 _DAYS: Final[Mapping[str, str]] = {"ko": "월화수목금토일"}
 
@@ -41,6 +47,17 @@ def render(pages: Pages, view: EligibilityView, title: Mapping[str, str], langua
     return pages.special(TEMPLATE, page_values(view, language), title, language)
 
 
+def eligibility_samples(pages: Pages, language: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The page's template with values to try it on, for `check`: the question, and every answer."""
+    register = Register(read_calendar(find_calendar("july-2021")))
+    for cohorts in ("", *SAMPLE_COHORTS):
+        for at_ms in SAMPLE_MOMENTS:
+            entitled = register.entitle(cohorts, Limits(prequeue_ms=0), at_ms)
+            error = "bad" if entitled.verdict is None else ""
+            view = EligibilityView(entitled, register.calendar, at_ms, "/_sunbeon/sample/eligibility", "/sample", error)
+            yield TEMPLATE, pages.framed(page_values(view, language), {}, language)
+
+
 def page_values(view: EligibilityView, language: str) -> dict[str, Any]:
     """What the template is given; its first lines say what each means."""
     t, verdict = STRINGS[language], view.entitled.verdict
@@ -57,6 +74,7 @@ def page_values(view: EligibilityView, language: str) -> dict[str, Any]:
         "note": t[view.note] if view.note else "",
         "why": list(_why(verdict, view.now_ms, language)) if verdict is not None else [],
         "windows": [_window(rule, view, language) for rule in rules],
+        "zone": f"{to_local(view.now_ms, find_zone(view.calendar.zone)):%Z}",
         "calendar": t["calendar_version"].format(
             title=_in(view.calendar.title, language), version=view.calendar.version
         ),
@@ -73,6 +91,15 @@ def when(at_ms: int, zone: str, language: str) -> str:
     if language == "ko":
         return f"{at.year}년 {at.month}월 {at.day}일({_DAYS['ko'][at.weekday()]}) {clock}({at:%Z})"
     return f"{at:%a} {at.day} {at:%B %Y}, {clock} ({at:%Z})"
+
+
+def brief(at_ms: int, now_ms: int, zone: str, language: str) -> str:
+    """The same for a narrow column: without zone, and without its year where that is this one."""
+    at, now = (to_local(each, find_zone(zone)) for each in (at_ms, now_ms))
+    year = at.year != now.year
+    if language == "ko":
+        return f"{f'{at.year}년 ' if year else ''}{at.month}월 {at.day}일({_DAYS['ko'][at.weekday()]}) {at:%H:%M}"
+    return f"{at:%a} {at.day} {at:%b}{f' {at.year}' if year else ''}, {at:%H:%M}"
 
 
 def window_words(verdict: Verdict, language: str) -> str:
@@ -126,12 +153,13 @@ def _why(verdict: Verdict, now_ms: int, language: str) -> Iterator[tuple[str, st
     yield t["why_judged"], when(now_ms, zone, language), ""
 
 
-def _window(rule: Rule, view: EligibilityView, language: str) -> tuple[str, str, str]:
-    """Who, when, and whether that is now."""
+def _window(rule: Rule, view: EligibilityView, language: str) -> tuple[str, str, str, str]:
+    """Who, from when, until when, and whether that is now."""
     state = "next" if view.now_ms < rule.opens_ms else "past" if view.now_ms >= rule.closes_ms else "now"
     groups = [_in(cohort.label, language) for cohort in view.calendar.cohorts if cohort.id in rule.cohorts]
-    span = _span(rule.opens_ms, rule.closes_ms, view.calendar.zone, language)
-    return ", ".join(groups), span, STRINGS[language][f"window_{state}"]
+    zone = view.calendar.zone
+    opens, closes = (brief(at_ms, view.now_ms, zone, language) for at_ms in (rule.opens_ms, rule.closes_ms))
+    return ", ".join(groups), opens, closes, STRINGS[language][f"window_{state}"]
 
 
 def _span(opens_ms: int, closes_ms: int, zone: str, language: str) -> str:

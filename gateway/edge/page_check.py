@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from jinja2 import Environment, TemplateError, TemplateSyntaxError, meta
 
+from gateway.edge.eligibility_page import eligibility_samples
 from gateway.edge.strings import STRINGS
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def check_templates(pages: "Pages", folder: Path) -> list[str]:
     if problems:
         return problems
     for language in STRINGS:
-        for name, values in pages.samples(language):
+        for name, values in (*pages.samples(language), *eligibility_samples(pages, language)):
             where = f"{folder / name} ({language})"
             try:
                 html = environment.get_template(name).render(values)
@@ -90,6 +91,8 @@ def _faults(name: str, html: str, values: Mapping[str, Any]) -> Iterator[str]:
         yield f"is heavier than {_HEAVIEST_BYTES} bytes"
     if values["heading"] not in seen.text:
         yield "does not say {{ heading }}"
+    if "ask_url" in values and values["ask_url"] not in seen.forms:
+        yield "has no form that posts to {{ ask_url }}, so nobody can say a birth date"
     if name != "waiting.html":
         if values["advice"] not in seen.text:
             yield "does not say {{ advice }}, so nobody knows what to do"

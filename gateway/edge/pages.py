@@ -204,7 +204,7 @@ class Pages:
 
     def special(self, template: str, values: Mapping[str, Any], title: Mapping[str, str], language: str) -> Page:
         """A page of another kind, without a script. values: what its template is given beside what every page has."""
-        body = self._render(template, self._framed({**values}, title, language))
+        body = self._render(template, self.framed(values, title, language))
         return Page(body, self._notice_csp, language, self._splicers[language])
 
     def check(self) -> list[str]:
@@ -265,7 +265,7 @@ class Pages:
             "refresh_s": _asks_again_s(kind, request_id),
             "request_id": request_id,
         }
-        return self._framed(values, title, language)
+        return self.framed(values, title, language)
 
     def _waiting_values(self, view: WaitView, language: str) -> dict[str, Any]:
         """What `waiting.html` is given; the template's first lines say what each means."""
@@ -311,11 +311,11 @@ class Pages:
             "data": Markup(f'{_json(data)[:-1]}, "words": {self._words[language]}}}'),  # noqa: S704 - `_json` escapes
             "script": Markup(self.script),  # noqa: S704 - our own file
         }
-        return self._framed(values, view.title, language)
+        return self.framed(values, view.title, language)
 
-    def _framed(self, values: dict[str, Any], title: Mapping[str, str], language: str) -> dict[str, Any]:
+    def framed(self, values: Mapping[str, Any], title: Mapping[str, str], language: str) -> dict[str, Any]:
         """Add what every page has."""
-        return values | {
+        return {**values} | {
             "t": STRINGS[language],
             "language": language,
             "title": in_language(title, language),

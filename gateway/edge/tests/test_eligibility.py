@@ -8,9 +8,9 @@ import json
 
 import pytest
 
-from gateway.edge.eligibility_page import when
+from gateway.edge.eligibility_page import brief
 from gateway.edge.strings import EN, KO
-from gateway.edge.tests.front import BROWSER, faulty_store, find, lose
+from gateway.edge.tests.front import BROWSER, START_MS, faulty_store, find, lose
 from gateway.room.ticket import Knock, Ticket
 from shared.wire import OWN_PATH
 
@@ -144,7 +144,7 @@ async def test_who_is_in_no_group_is_told_so_with_every_window_and_does_not_wait
     assert t["verdict_not_eligible"] in page
     assert t["birth_again"] in page
     for hour in ("2021-07-12T00:00", "2021-07-14T20:00", "2021-07-20T20:00", "2021-07-24T18:00"):
-        assert when(at(hour), "Asia/Seoul", language) in page
+        assert brief(at(hour), START_MS, "Asia/Seoul", language) in page
     assert (await site.room()).tail == 0
     told = await visitor.status()
     assert (told["state"], told["code"], told["eligibility"]["verdict"]) == ("refused", "not_eligible", "not_eligible")

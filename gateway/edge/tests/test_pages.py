@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.edge.eligibility_page import eligibility_samples
 from gateway.edge.pages import NOTICE_KINDS, SAMPLE_STATES, SAMPLE_STATUS, WAITING_NOTICES, Pages, WaitView, eta_words
 from gateway.edge.strings import EN, KO, SCRIPT_WORDS, STRINGS
 from shared.wire import STATUS_FIELDS, RoomState, VisitorState
@@ -57,6 +58,9 @@ def every_page():
         yield pytest.param(page, id=f"{language}-knock")
         for kind in NOTICE_KINDS:
             yield pytest.param(notice(kind, language), id=f"{language}-{kind}")
+        for number, (template, values) in enumerate(eligibility_samples(PAGES, language)):
+            page = PAGES.special(template, values, TITLE, language)
+            yield pytest.param(page, id=f"{language}-eligibility-{number}")
 
 
 on_every_page = pytest.mark.parametrize("page", list(every_page()))
