@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from gateway.room.model import Limits, PassGrant, Snapshot, TickPlan
+from gateway.room.presence import Sightings
+from gateway.room.stock import Stock
 from shared.errors import SunbeonError
 
 
@@ -188,6 +190,14 @@ class QueueStore(Protocol):
 
     async def count(self, room: str, deltas: Mapping[str, int]) -> None:
         """Add to the room's counters."""
+        ...
+
+    async def observe(self, room: str, seen: Sightings, stock: Stock | None) -> tuple[Sightings, Stock | None]:
+        """Tell all that this process has seen and heard of who waits and of what is left; what all have told.
+
+        By `presence.merged` and `stock.newest`, so that telling again, late or in another order changes nothing. No
+        promise: a store that forgets begins anew, with what is told next. Touches no number, place or pass.
+        """
         ...
 
     async def update_settings(self, room: str, patch: Mapping[str, Any], *, expected_version: int | None) -> Snapshot:

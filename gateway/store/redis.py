@@ -26,6 +26,8 @@ from typing import TYPE_CHECKING, Any, Final
 import orjson
 
 from gateway.room.model import AGE_BINS, USER_CREDIT, Limits, PassGrant, Snapshot, TickPlan
+from gateway.room.presence import Sightings
+from gateway.room.stock import Stock
 from gateway.store.base import (
     Admitted,
     Claim,
@@ -43,7 +45,15 @@ from gateway.store.redis_check import check_room, check_servers, check_type_and_
 from gateway.store.redis_line import SCHEMA, RoomLine, StillMending
 from gateway.store.redis_link import Argument, Link
 from gateway.store.redis_nodes import Access
-from gateway.store.redis_reply import MOST_EXPIRED, append_arguments, plan_arguments, read_answer, read_grant
+from gateway.store.redis_reply import (
+    MOST_EXPIRED,
+    append_arguments,
+    observe_arguments,
+    plan_arguments,
+    read_answer,
+    read_grant,
+    read_observed,
+)
 from gateway.store.redis_url import RedisUrl
 from gateway.store.witness import PART, PART_BYTES
 from shared.clock import Clock, now_ms
@@ -216,6 +226,11 @@ class RedisStore:
         for counter, number in deltas.items():
             arguments += [counter, number]
         await self._call(self._line(room), "count", arguments)
+
+    async def observe(self, room: str, seen: Sightings, stock: Stock | None) -> tuple[Sightings, Stock | None]:
+        line = self._line(room)
+        reply = await self._call(line, "observe", observe_arguments(seen, stock), more_keys=[line.key("observed")])
+        return read_observed(reply)
 
     async def update_settings(self, room: str, patch: Mapping[str, Any], *, expected_version: int | None) -> Snapshot:
         snapshot = await self.load(room)

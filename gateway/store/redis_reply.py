@@ -1,11 +1,14 @@
 """From what the scripts return to what the store answers."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import astuple
 from typing import Any, Final
 
 import orjson
 
 from gateway.room.model import LOOKAHEAD_PLACES, Append, Block, Call, Curve, PassGrant, Snapshot, TickPlan
+from gateway.room.presence import GAP_MS, INTERVAL_MS, Sightings
+from gateway.room.stock import Stock
 from gateway.store.base import Admitted, AtDoor, ClaimAnswer, Held, NotCalled, Spent
 from gateway.store.limits_text import decode_limits
 from shared.wire import How
@@ -102,6 +105,30 @@ def plan_arguments(plan: TickPlan) -> list[int | bytes]:
 def append_arguments(wave: Append | None) -> list[int | bytes]:
     """As commit.lua wants them."""
     return [b"", 0, b""] if wave is None else [wave.wave.encode(), wave.size, wave.secret.encode()]
+
+
+def observe_arguments(seen: Sightings, stock: Stock | None) -> list[int | str | bytes]:
+    """As observe.lua wants them."""
+    told = "" if stock is None else ":".join(map(str, astuple(stock)))
+    arguments: list[int | str | bytes] = [
+        seen.epoch, int(seen.drawn), seen.at_ms, seen.since_ms, GAP_MS, INTERVAL_MS, told,
+    ]  # fmt: skip
+    for cell, found in seen.bits.items():
+        arguments += [":".join(map(str, cell)), found]
+    return arguments
+
+
+def read_observed(reply: Sequence[Any]) -> tuple[Sightings, Stock | None]:
+    """From what observe.lua returns."""
+    _, epoch, drawn, at_ms, since_ms, told, *flat = reply
+    bits = {_cell(name): found for name, found in _pairs(flat)}
+    stock = Stock(*map(int, told.split(b":"))) if told else None
+    return Sightings(epoch, bool(drawn), at_ms, since_ms, bits), stock
+
+
+def _cell(name: bytes) -> tuple[int, int, int]:
+    interval, step, chunk = map(int, name.split(b":"))
+    return interval, step, chunk
 
 
 def _call(text: bytes, remaining: dict[int, int]) -> Call:

@@ -4,7 +4,8 @@ Layout, from here inward:
 
 * `sqlite.py` (this file): the `QueueStore` of one event loop; one thread does its work, call after call.
 * `sqlite_file.py`: the file: transactions, durability, failures. `handoff.py`: whose turn it is to write.
-* `sqlite_rooms.py`, `sqlite_visits.py`: what each transition does. `sqlite_line.py`, `sqlite_marks.py`: on what.
+* `sqlite_rooms.py`, `sqlite_visits.py`, `sqlite_observed.py`: what each transition does.
+* `sqlite_line.py`, `sqlite_marks.py`: on what.
 * `steady.py`: its clock.
 
 What is durable when: every answer survives the death of any process (kill -9), because what was written is in the
@@ -24,6 +25,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from gateway.room.model import Limits, PassGrant, Snapshot, TickPlan
+from gateway.room.presence import Sightings
+from gateway.room.stock import Stock
+from gateway.store import sqlite_observed as observed
 from gateway.store import sqlite_rooms as rooms
 from gateway.store import sqlite_visits as visits
 from gateway.store.base import Admitted, Claim, ClaimAnswer, PassRef, QueueStore, StoreUnavailable
@@ -155,6 +159,9 @@ class SqliteStore:
     async def count(self, room: str, deltas: Mapping[str, int]) -> None:
         await self._write(lambda file: visits.count(file, room, deltas))
 
+    async def observe(self, room: str, seen: Sightings, stock: Stock | None) -> tuple[Sightings, Stock | None]:
+        return await self._write(lambda file: observed.observe(file, room, seen, stock))
+
     async def update_settings(self, room: str, patch: Mapping[str, Any], *, expected_version: int | None) -> Snapshot:
         return await self._write(
             lambda file: rooms.update_settings(file, room, patch, expected_version, self._now(file).now_ms),
@@ -198,6 +205,7 @@ class SqliteStore:
 
     def _enter_boot(self, file: sqlite3.Connection) -> None:
         """See to what a new boot of the machine means. Nothing, for every opening in it but the first."""
+        file.execute(observed.TABLE)
         boot_id, kept_ms = file.execute("SELECT boot_id, now_ms FROM meta").fetchone()
         if boot_id == self._boot_id:
             return

@@ -17,7 +17,9 @@ from gateway.room.model import (
     QueueingMethod,
     Snapshot,
 )
+from gateway.room.presence import GAP_MS, INTERVAL_MS, MOST_SAMPLED, Cell, Sightings, merged
 from gateway.room.schedule import Change, Window
+from gateway.room.stock import Stock
 from gateway.store.base import (
     Admitted,
     AtDoor,
@@ -92,6 +94,7 @@ async def test_a_room_that_was_never_opened_is_unknown(store):
         store.complete("other", [ref(1)], reason="completed"),
         store.leave("other", [(1, 1)]),
         store.count("other", {"x": 1}),
+        store.observe("other", sighting(), None),
         store.update_settings("other", {}, expected_version=None),
         store.reset("other", expected_version=None),
     ):
@@ -829,3 +832,69 @@ async def test_a_file_that_comes_to_what_an_operator_has_set_already_changes_no_
     assert after.limits.version == 3
     # And the file's value counts as the file's from now on.
     assert (await store_factory().open_room("hall", replace(LIMITS, new_users_per_minute=77))).limits == after.limits
+
+
+# --- observe ---
+
+
+def sighting(*cells: tuple[int, int, int, int], at_ms: int = 10 * INTERVAL_MS, **more: Any) -> Sightings:
+    """cells: interval, step, chunk, and a bit that is set."""
+    bits: dict[Cell, bytes] = {}
+    for interval, step, chunk, bit in cells:
+        bits[interval, step, chunk] = (1 << bit).to_bytes(MOST_SAMPLED // 8, "little")
+    return Sightings(**{"epoch": 1, "drawn": False, "at_ms": at_ms, "since_ms": at_ms, "bits": bits, **more})
+
+
+async def test_what_every_gateway_saw_is_told_to_all(store, store_factory):
+    await opened(store, 3)
+    mine, other = sighting((9, 1, 0, 3), (10, 1, 0, 4)), sighting((10, 1, 0, 9), (10, 2, 1, 700), at_ms=1_800_007)
+    assert await store.observe("hall", mine, None) == (mine, None)
+    both, _ = await store_factory().observe("hall", other, None)
+    assert both == merged(mine, other)
+    assert set(both.bits) == {(9, 1, 0), (10, 1, 0), (10, 2, 1)}
+    assert (await store.observe("hall", mine, None))[0] == both
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        pytest.param(sighting((11, 1, 0, 1), at_ms=11 * INTERVAL_MS, since_ms=5), id="a gap"),
+        pytest.param(sighting((10, 1, 0, 1), at_ms=10 * INTERVAL_MS - GAP_MS, since_ms=7), id="an older clock"),
+        pytest.param(sighting((10, 1, 0, 1), at_ms=10 * INTERVAL_MS + GAP_MS, since_ms=7), id="a newer clock"),
+        pytest.param(sighting((7, 1, 0, 1), (12, 1, 0, 2)), id="other intervals"),
+        pytest.param(sighting((10, 1, 0, 1), drawn=True), id="lots drawn"),
+        pytest.param(sighting((10, 1, 0, 1), epoch=2), id="a later epoch"),
+        pytest.param(sighting((10, 1, 0, 1), epoch=0, drawn=True), id="an earlier epoch"),
+        pytest.param(sighting(), id="nobody seen"),
+    ],
+)
+async def test_sightings_come_together_as_the_rule_says(store, then):
+    await opened(store)
+    first = sighting((9, 1, 0, 3), (10, 1, 0, 4), (10, 4, 2, 5))
+    await store.observe("hall", first, None)
+    assert (await store.observe("hall", then, None))[0] == merged(first, then)
+    last = sighting((10, 1, 0, 6))
+    assert (await store.observe("hall", last, None))[0] == merged(merged(first, then), last)
+
+
+async def test_of_the_stock_the_newest_report_is_kept_whoever_tells_it(store, store_factory):
+    await opened(store)
+    seen, old, new = sighting(), Stock(70, 5, 100, 90, 3), Stock(60, 6, -4, 90, -9)
+    other = store_factory()
+    assert (await store.observe("hall", seen, old))[1] == old
+    assert (await other.observe("hall", seen, new))[1] == new
+    assert (await store.observe("hall", seen, old))[1] == new
+    assert (await other.observe("hall", seen, None))[1] == new
+    less = replace(new, left=59)
+    assert (await store.observe("hall", seen, less))[1] == less
+    assert (await other.observe("hall", seen, new))[1] == less
+
+
+async def test_observing_touches_no_line_and_no_other_room(store):
+    before = await opened(store, 3)
+    await opened(store, 1, room="annex")
+    stock = Stock(1, 1, 1, 1, 1)
+    await store.observe("hall", sighting((10, 1, 0, 1)), stock)
+    assert replace(await store.load("hall"), now_ms=0) == replace(before, now_ms=0)
+    seen = sighting((10, 1, 0, 2))
+    assert await store.observe("annex", seen, None) == (seen, None)
