@@ -121,11 +121,19 @@ async def gateway(
         )
 
         def facts() -> WorkerFacts:
-            stock = {line.name: line.stock for line in lines if line.stock is not None}
+            stock = {line.name: line.stock_left for line in lines}
+            people = {line.name: line.people_waiting for line in lines}
             stores = [line.store_facts for line in lines]
             calendars = [line.calendar_facts for line in lines if line.calendar_facts is not None]
             return WorkerFacts(
-                server.open_connections, server.refused, len(streams), upstreams.state(), stock, stores, calendars
+                server.open_connections,
+                server.refused,
+                len(streams),
+                upstreams.state(),
+                stock,
+                stores,
+                calendars,
+                people,
             )
 
         console = create_console(lines, tokens, facts, draining=lambda: streams.stopping, book=audit)

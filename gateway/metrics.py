@@ -5,7 +5,7 @@ that answers knows, labelled with its process id, because workers share the port
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -22,7 +22,7 @@ CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
 Prequeues = Callable[[], Mapping[str, Mapping[str, Prequeue]]]
 
 _GAUGES: Final[Sequence[tuple[str, str, Callable[[Snapshot], int]]]] = (
-    ("sunbeon_waiting_users", "People with a place not yet called.", lambda room: room.waiting),
+    ("sunbeon_waiting_users", "Places not yet called, less those given up.", lambda room: room.waiting),
     ("sunbeon_active_users", "Live passes.", lambda room: room.live),
     ("sunbeon_active_users_limit", "Ceiling on live passes.", lambda room: room.in_force.total_active_users),
     ("sunbeon_new_users_per_minute_limit", "Outflow in force.", lambda room: room.in_force.new_users_per_minute),
@@ -84,17 +84,20 @@ class CalendarFacts:
 class WorkerFacts:
     """connections: of visitors, open now. refused: requests and connections that never reached the gate, by kind.
 
-    streams: WebSockets and event streams open now. stock: room -> what its backend last said it has left.
-    stores: of each room. calendars: of each room that has one.
+    streams: WebSockets and event streams open now. stores: of each room.
+    calendars: of each room that has one.
+    By room, None where nobody knows: stock: what its backend last said it has left. people: who wait and are still
+    there.
     """
 
     connections: int
     refused: Mapping[str, int]
     streams: int
     servers: Sequence[ServerFacts]
-    stock: Mapping[str, int]
+    stock: Mapping[str, int | None]
     stores: Sequence[StoreFacts] = ()
     calendars: Sequence[CalendarFacts] = ()
+    people: Mapping[str, int | None] = field(default_factory=dict)
 
 
 _SERVER_GAUGES: Final[Sequence[tuple[str, str, Callable[[ServerFacts], int]]]] = (
@@ -152,10 +155,16 @@ class WorkerCollector:
         for kind, number in sorted(facts.refused.items()):
             refused.add_metric([self._worker, kind], number)
         yield refused
-        stock = GaugeMetricFamily("sunbeon_stock", "Left, as the backend last said.", labels=["worker", "room"])
-        for room, left in sorted(facts.stock.items()):
-            stock.add_metric([self._worker, room], left)
-        yield stock
+        # All workers tell the same, but for some seconds.
+        for name, text, known in (
+            ("sunbeon_stock", "Left, as the backend last said.", facts.stock),
+            ("sunbeon_people_waiting", "People with a place not yet called who were seen lately.", facts.people),
+        ):
+            gauge = GaugeMetricFamily(name, text, labels=["room"])
+            for room, amount in sorted(known.items()):
+                if amount is not None:
+                    gauge.add_metric([room], amount)
+            yield gauge
         for name, text, read in _SERVER_GAUGES:
             gauge = GaugeMetricFamily(name, text, labels=["worker", "server"])
             for server in facts.servers:

@@ -79,6 +79,8 @@ class VisitorState(StrEnum):
 # `wave_pending` and `wave_drawn` likewise for who lines up, or has, for a later window of the room's calendar.
 # `finishing_ms`: after a closing, how long at most those inside may still take; null where nobody is.
 # `eligibility`: in a room with a calendar, the visitor's own window: `verdict`, `rule`, `opens_at_ms`, `closes_at_ms`.
+# `ahead`: people with an earlier place who are still there. `stock`: `left`, and `chance_gone_percent` that it is gone
+# before one's turn (null where nobody can say); null where the backend never said.
 STATUS_FIELDS: Final = (
     "state",
     "room_state",
@@ -99,6 +101,7 @@ STATUS_FIELDS: Final = (
     "eligibility",
     "outflow_per_minute",
     "settings_version",
+    "stock",
     "message",
     "ticket",
 )

@@ -52,6 +52,12 @@ class RoomControl(Protocol):
     @property
     def eligibility(self) -> Explains | None: ...
 
+    @property
+    def people_waiting(self) -> int | None: ...
+
+    @property
+    def stock_left(self) -> int | None: ...
+
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
 
     async def postpone(
@@ -252,12 +258,16 @@ def _if_match(request: web.Request) -> int | None:
 
 
 def _described(room: RoomControl) -> dict[str, Any]:
-    return describe(room.snapshot, fresh=room.fresh, waves=room.prequeues)
+    return _told_of(room, room.snapshot, fresh=room.fresh)
 
 
 def _room(room: RoomControl, after: Snapshot) -> web.Response:
     """As a change has left it."""
-    return _json(describe(after, waves=room.prequeues), headers=_etag(after))
+    return _json(_told_of(room, after), headers=_etag(after))
+
+
+def _told_of(room: RoomControl, seen: Snapshot, *, fresh: bool = True) -> dict[str, Any]:
+    return describe(seen, fresh=fresh, waves=room.prequeues, people_waiting=room.people_waiting, stock=room.stock_left)
 
 
 def _etag(room: Snapshot) -> dict[str, str]:

@@ -8,10 +8,18 @@ from gateway.room.model import Prequeue, Snapshot
 from gateway.settings import as_iso, live_settings
 
 
-def describe(room: Snapshot, *, fresh: bool = True, waves: Mapping[str, Prequeue] | None = None) -> dict[str, Any]:
+def describe(
+    room: Snapshot,
+    *,
+    fresh: bool = True,
+    waves: Mapping[str, Prequeue] | None = None,
+    people_waiting: int | None = None,
+    stock: int | None = None,
+) -> dict[str, Any]:
     """A room as operators see it. fresh: whether the store was heard from lately; else this is what it was before.
 
-    waves: that have yet to join the line.
+    waves: that have yet to join the line. people_waiting: who of those `waiting` are still there. stock: what the
+    backend last said it has left. Both None while nobody can say.
     """
     return {
         "room": room.room,
@@ -32,6 +40,8 @@ def describe(room: Snapshot, *, fresh: bool = True, waves: Mapping[str, Prequeue
         "serving": room.serving,
         "watermark": room.watermark,
         "waiting": room.waiting,
+        "people_waiting": people_waiting,
+        "stock": stock,
         "waves": {
             wave: {"waiting": found.waiting, "opens_at": as_iso(found.opens_ms)}
             for wave, found in (waves or {}).items()

@@ -88,4 +88,5 @@ def _is_opened(line: Line) -> bool:
     """Whether the operator's choice lets everyone in: only where people were being let in when last heard of."""
     known = line.known
     limited = known.in_force.total_active_users == 0 or known.in_force.new_users_per_minute == 0
-    return line.config.on_store_error == "admit" and known.state is RoomState.OPEN and not limited
+    opened = known.state is RoomState.OPEN and not limited and not line.will_sell_out
+    return line.config.on_store_error == "admit" and opened

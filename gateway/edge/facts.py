@@ -8,6 +8,7 @@ from gateway.chain import Head
 from gateway.edge.opening import own_opening_ms
 from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through, Told
+from gateway.edge.watch import Watch
 from gateway.room.decide import place_of_ticket, wave_name
 from gateway.room.draw import commitment
 from gateway.room.entitle import Entitled, Way
@@ -33,10 +34,12 @@ def status_facts(
     ticket: str | None = None,
     as_of_ms: int | None = None,
     stale: bool = False,
+    watch: Watch | None = None,
 ) -> dict[str, Any]:
     """A status answer (`shared.wire.STATUS_FIELDS`). standing: None for somebody who has not joined.
 
     as_of_ms: when `room` was like this, if not now. stale: that is so long ago that its numbers may not hold any more.
+    watch: who is still there and what is left; None where that is not known.
     """
     number, place = _number_and_place(standing, room)
     draw, draw_size = _lots_of(standing, room)
@@ -55,7 +58,7 @@ def status_facts(
         "room_state": room.state.value,
         "number": number,
         "place": place,
-        "ahead": ahead,
+        "ahead": _there_ahead(watch, room, place, ahead),
         "draw": draw,
         "draw_size": draw_size,
         "eta_ms": eta,
@@ -72,6 +75,7 @@ def status_facts(
         "eligibility": window,
         "outflow_per_minute": room.in_force.new_users_per_minute,
         "settings_version": room.limits.version,
+        "stock": _stock(watch, room, place if ahead is not None and not catching_up else None),
         "message": in_language(room.limits.message, language) or None,
         "ticket": ticket,
     }
@@ -107,8 +111,13 @@ def eligibility_data(entitled: Entitled) -> dict[str, Any]:
     }
 
 
-def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool, audit_head: Head | None = None) -> dict[str, Any]:
-    """The same for everyone. audit_head: the newest line of the room's audit log, by its hash: for whoever notes it."""
+def board_facts(
+    room: Snapshot, *, as_of_ms: int, stale: bool, audit_head: Head | None = None, people_waiting: int | None = None
+) -> dict[str, Any]:
+    """The same for everyone. audit_head: the newest line of the room's audit log, by its hash: for whoever notes it.
+
+    people_waiting: of those who wait, how many are still there.
+    """
     return {
         "room": room.room,
         "state": room.state.value,
@@ -116,6 +125,7 @@ def board_facts(room: Snapshot, *, as_of_ms: int, stale: bool, audit_head: Head 
         "tail": room.tail,
         "serving": room.serving,
         "waiting": room.waiting,
+        "people_waiting": people_waiting,
         "outflow_per_minute": room.in_force.new_users_per_minute,
         "opens_at_ms": room.moment.opens_at_ms,
         "server_time_ms": room.now_ms,
@@ -186,6 +196,20 @@ def _lots_of(standing: Standing | None, room: Snapshot) -> tuple[str | None, int
             if block.secret and standing.ticket.number in block:
                 return "wave_drawn", block.size
     return _draw(room), room.draw_size
+
+
+def _there_ahead(watch: Watch | None, room: Snapshot, place: int | None, ahead: int | None) -> int | None:
+    """Of the `ahead` who have not left, those still there; all, while nobody can say."""
+    there = watch.there_ahead(room, place) if watch is not None and place is not None and ahead is not None else None
+    return ahead if there is None else there
+
+
+def _stock(watch: Watch | None, room: Snapshot, place: int | None) -> dict[str, int | None] | None:
+    """What is left, and the chance that it is gone before the place's turn; None where the backend never said."""
+    if watch is None or watch.stock is None:
+        return None
+    chance = watch.chance_gone(room, place) if place is not None else None
+    return {"left": watch.stock.left, "chance_gone_percent": chance}
 
 
 def _draw(room: Snapshot) -> str | None:

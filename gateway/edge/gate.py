@@ -255,7 +255,7 @@ class Gate:
         if sent is None:
             return
         if sent.isascii() and sent.isdigit() and len(sent) <= _STOCK_DIGITS:
-            line.stock = int(sent)
+            line.watch.report(line.snapshot, int(sent))
         else:
             _LOG.warning("the backend sent a Sunbeon-Stock that is no number", extra={"room": line.name})
 
@@ -276,8 +276,8 @@ class Gate:
         except ValueError:
             _LOG.warning("the backend sent an unknown Sunbeon-Command", extra={"room": line.name})
         except StoreError as error:
-            # The backend's answer must still reach its visitor; the pass then ends by itself.
-            _LOG.error("a command of the backend's was not carried out", extra={"command": word, "why": error})
+            # The backend's answer must still reach its visitor. The line tells the store when that is back.
+            _LOG.warning("a command of the backend's waits for the store", extra={"command": word, "why": error})
         return False
 
     async def _forward(

@@ -22,6 +22,7 @@ from gateway.edge.eligibility import Eligibility
 from gateway.edge.outage import Outage
 from gateway.edge.pages import KST, Pages
 from gateway.edge.untold import Untold, ref_of
+from gateway.edge.watch import EXCHANGE_S, Watch
 from gateway.edge.waves import LOOK_MS, Pending, Waves, nothing_pending
 from gateway.metrics import CalendarFacts, StoreFacts
 from gateway.room.decide import counted, missed_wave, place_of_ticket
@@ -129,8 +130,10 @@ class Line:
         self.outage = Outage(config.name, monotonic)
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
         self.joined_ahead = 0
-        # What the backend last said it has left, to this worker; None: it never did.
-        self.stock: int | None = None
+        self.watch = Watch()
+        self._exchange_s = 0.0
+        # The version of the settings when the backend said that nothing is left and the store could not be told.
+        self._sold_out_at: int | None = None
 
     async def start(self) -> None:
         """Make the room known to the store. Raises `StoreError`."""
@@ -177,6 +180,21 @@ class Line:
         return CalendarFacts(self.name, asked.calendar.version, asked.problem is None) if asked is not None else None
 
     @property
+    def people_waiting(self) -> int | None:
+        """How many of those in line are still there; None while nobody can say."""
+        return self.watch.people_there(self.snapshot)
+
+    @property
+    def stock_left(self) -> int | None:
+        """What the backend last said it has left; None: it never did."""
+        return self.watch.stock.left if self.watch.stock is not None else None
+
+    @property
+    def will_sell_out(self) -> bool:
+        """Whether the backend has said that nothing is left, and the store has yet to be told."""
+        return self._sold_out_at is not None
+
+    @property
     def _unheard_s(self) -> float:
         return self._monotonic() - self._seen_s
 
@@ -193,8 +211,11 @@ class Line:
                 async with self._tick_lock:
                     await self._tick(spacing_ms=TICK_SPACING_MS)
                 await self._untold.tell(self._store.store)
+                await self._repeat_sold_out()
                 if self._monotonic() - self._waves_looked_s >= LOOK_MS / 1000:
                     await self._look_at_waves()
+                if self._monotonic() >= self._exchange_s:
+                    await self.exchange()
             except StoreError as error:
                 self.outage.tick_failed(error, heard_s=self._seen_s)
             except Exception:  # noqa: BLE001
@@ -214,6 +235,11 @@ class Line:
         if not asked.done():
             raise StoreSlow("the store did not answer in time")
         return asked.result()
+
+    async def exchange(self) -> None:
+        """Tell the other processes who waits and what is left, and learn what they know."""
+        await self.watch.exchange(self.snapshot, self._store.store)
+        self._exchange_s = self._monotonic() + EXCHANGE_S
 
     async def tick_now(self) -> None:
         """Have a tick that begins after this call; those who ask meanwhile share one."""
@@ -382,12 +408,17 @@ class Line:
     async def sell_out(self) -> bool:
         """The backend says that nothing is left: stop an open room. An operator's own state is left alone.
 
-        True if this stopped it.
+        True if this stopped it. If the store cannot be told now, it is told when it is back.
         """
-        while self.snapshot.limits.mode is Mode.OPEN:
-            with suppress(VersionConflict):  # an operator was faster: look at what the room is now
-                await self.change({"mode": Mode.SOLD_OUT}, expected_version=self.snapshot.limits.version)
-                return True
+        version = self.snapshot.limits.version
+        try:
+            while self.snapshot.limits.mode is Mode.OPEN:
+                with suppress(VersionConflict):  # an operator was faster: look at what the room is now
+                    await self.change({"mode": Mode.SOLD_OUT}, expected_version=self.snapshot.limits.version)
+                    return True
+        except StoreError:
+            self._sold_out_at = version
+            raise
         return False
 
     async def reset(self, *, expected_version: int | None) -> Snapshot:
@@ -478,6 +509,16 @@ class Line:
             self._see(snapshot)
             if done:
                 return
+
+    async def _repeat_sold_out(self) -> None:
+        """Carry out what the backend said while the store was away.
+
+        But not once settings were changed: that may be a reopening with new stock.
+        """
+        if self._sold_out_at is not None:
+            stopped = self._sold_out_at == self.snapshot.limits.version and await self.sell_out()
+            self._sold_out_at = None
+            _LOG.warning("the backend had said sold out while the store was away", extra={"stopped": stopped})
 
     def _spent(self, inside_ms: int) -> None:
         """Count what all who are inside have spent there: each tick by the one gateway that made it."""

@@ -1,4 +1,4 @@
-"""What the waiting page says on opening day beside the countdown: a moved opening, lots, a closing that is near. Pure.
+"""What the waiting page says on opening day beside the countdown: a moved opening, lots, what may end soon. Pure.
 
 The script says the same by the same rules, in the reader's own zone (`showOpening`).
 """
@@ -10,10 +10,14 @@ from typing import Any, Final
 # A closing is news only when it is this near.
 CLOSES_SOON_MS: Final = 30 * 60_000
 
+# Only what is more likely than not is said of the stock: people decide by it whether to go on waiting.
+STOCK_LIKELY_PERCENT: Final = 50
+
 # The faces of the page that count down to the room's opening.
 BEFORE_OPENING: Final = frozenset({"prequeue", "early"})
 _IN_LINE: Final = BEFORE_OPENING | {"waiting", "paused"}
 _NOBODY_ENTERS: Final = BEFORE_OPENING | {"closed", "sold_out"}
+_WAITING: Final = frozenset({"waiting", "paused"})
 _NEAR_THE_DOOR: Final = frozenset({"number", "waiting", "paused", "door"})
 
 
@@ -57,6 +61,19 @@ def draw_words(status: Mapping[str, Any], phase: str, zone: tzinfo, t: Mapping[s
     if status["draw"] == "drawn" and phase in _IN_LINE and size and place is not None:
         return t["draw_after" if place <= size else "draw_later"].format(n=f"{size:,}", place=f"{place:,}")
     return ""
+
+
+def stock_words(status: Mapping[str, Any], phase: str, t: Mapping[str, str]) -> str:
+    """That what is left may not last until the reader's turn; empty where that is less likely than not, or unknown."""
+    stock = status["stock"]
+    if stock is None or phase not in _WAITING:
+        return ""
+    if stock["left"] == 0:
+        return t["stock_none"]
+    chance = stock["chance_gone_percent"]
+    if chance is None or chance < STOCK_LIKELY_PERCENT:
+        return ""
+    return t["stock_likely"].format(n=f"{stock['left']:,}", p=chance)
 
 
 def closes_soon_ms(status: Mapping[str, Any], phase: str) -> int | None:

@@ -39,6 +39,7 @@ from gateway.edge.opening import (
     moment,
     own_opening_ms,
     postponed_words,
+    stock_words,
     time_words,
 )
 from gateway.edge.splice import Splicer
@@ -80,6 +81,7 @@ SAMPLE_STATUS: Final[Mapping[str, Any]] = {
     "eligibility": None,
     "outflow_per_minute": 1_000,
     "settings_version": 1,
+    "stock": {"left": 1_200, "chance_gone_percent": 85},
     "message": None,
     "ticket": None,
 }
@@ -297,6 +299,7 @@ class Pages:
             "after_closing": after_closing_words(status, phase, t),
             "ahead_row": ahead_words(status, phase, t),
             "draw": draw_words(status, phase, view.zone, t),
+            "stock": stock_words(status, phase, t),
             "draw_url": f"{OWN_PATH}{view.room}/draw",
             "closes": "" if closes_ms is None else time_words(closes_ms, status["server_time_ms"], view.zone),
             "window": view.window,

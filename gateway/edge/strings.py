@@ -80,6 +80,12 @@ KO: Final[Mapping[str, str]] = {
         "시작 전에 오신 {n}명의 순서는 추첨으로 정하였고, 그 뒤로는 오신 순서대로입니다. 나의 순서는 {place}번째입니다."
     ),
     "draw_link": "추첨 공개 자료",
+    # What is left, where it may not last.
+    "stock_likely": (
+        "지금 속도라면 남은 수량({n})이 내 순서가 되기 전에 모두 소진될 가능성이 높습니다(약 {p}%). "
+        "계속 기다리셔도 순서는 유지됩니다."
+    ),
+    "stock_none": "지금은 남은 수량이 없습니다. 취소분이 생기면 순서대로 이용하실 수 있습니다.",
     "message_label": "운영 기관 안내",
     # Its advice.
     "advice_label": "이렇게 하시면 됩니다",
@@ -267,6 +273,11 @@ EN: Final[Mapping[str, str]] = {
         "after them people go in order of arrival. Your place is {place}."
     ),
     "draw_link": "The public record of the draw",
+    "stock_likely": (
+        "At the present pace, the remaining {n} are likely ({p} %) to be gone before your turn. "
+        "If you keep waiting, your place is kept."
+    ),
+    "stock_none": "Nothing is left at this moment. If something is given back, people still go in by turn.",
     "message_label": "From the organiser",
     "advice_label": "What you need to do",
     "advice_nothing": "Nothing. When it is your turn, this page moves on by itself.",
@@ -395,6 +406,7 @@ SCRIPT_WORDS: Final = (
     "minutes_bare", "minutes_one", "minutes", "hours", "hours_minutes",
     "countdown_days", "opening", "opening_draw", "opening_line",
     "postponed", "kept_place", "kept_number", "finishing", "no_next", "draw_before", "draw_after", "draw_later",
+    "stock_likely", "stock_none",
     "connected", "updated", "offline", "catching_up",
     "away_number", "away_place", "away_turn",
     "turn_title", "turn_body",

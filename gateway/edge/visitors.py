@@ -127,6 +127,7 @@ class Visitors:
     def record(self, line: Line, standing: Standing, brought: Credentials) -> None:
         """Count, and write to the audit log, what a request came to."""
         now_ms = line.snapshot.now_ms
+        _watch(line, standing)
         if brought.damaged:
             line.count("damaged")
         match standing:
@@ -320,7 +321,13 @@ class Visitors:
 
     def _board(self, line: Line) -> web.Response:
         head = self._audit.head(line.name)
-        facts = board_facts(line.snapshot, as_of_ms=line.known.now_ms, stale=not line.fresh, audit_head=head)
+        facts = board_facts(
+            line.snapshot,
+            as_of_ms=line.known.now_ms,
+            stale=not line.fresh,
+            audit_head=head,
+            people_waiting=line.people_waiting,
+        )
         return answers.json(facts, "board", cache="public, max-age=1")
 
     @staticmethod
@@ -378,9 +385,17 @@ class Visitors:
         return cookies.set_cookie(name, value, max_age_s=seconds, secure=line.cookies.secure)
 
 
+def _watch(line: Line, standing: Standing) -> None:
+    """Whoever waits and asks is still there."""
+    if isinstance(standing, InLine):
+        line.watch.mark(line.snapshot, standing.ticket)
+
+
 def _facts(line: Line, standing: Standing | None, language: str, *, ticket: str | None = None) -> dict[str, Any]:
     as_of_ms = line.known.now_ms
-    facts = status_facts(line.snapshot, standing, language, ticket=ticket, as_of_ms=as_of_ms, stale=not line.fresh)
+    facts = status_facts(
+        line.snapshot, standing, language, ticket=ticket, as_of_ms=as_of_ms, stale=not line.fresh, watch=line.watch
+    )
     if facts["eta_ms"] is not None and line.snapshot.state is RoomState.OPEN:
         line.shown(facts["place"], facts["eta_ms"])
     return facts

@@ -250,7 +250,7 @@ class Snapshot:
 
     @property
     def waiting(self) -> int:
-        """People with a place not yet called."""
+        """Places not yet called whose holders have not left; `Presence` knows who of them are still there."""
         return max(0, self.tail - self.serving - self.left_ahead)
 
     @property

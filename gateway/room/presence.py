@@ -2,15 +2,14 @@
 
 Whoever waits asks again within `INTERVAL_MS`. In each interval of the store's clock a bit is kept per *sampled* number:
 one in `step`, a power of two so large that at most `MOST_SAMPLED` lie between the first and the last who wait. Who was
-seen in the interval before this one, or in this one, is there. With a step of 1 everybody is sampled and counts are
-exact; else they are off by a few per cent.
+seen, or got the number, in the interval before this one or in this one is there. With a step of 1 everybody is sampled
+and counts are exact; else they are off by a few per cent.
 
 Every process marks whom it sees, tells the store all it knows and is told what all know (`merged`): telling twice or in
 another order changes nothing. Numbers are given out in order, so whoever holds many counts only for those that ask.
 """
 
 from bisect import bisect_right
-from collections import deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -24,8 +23,6 @@ INTERVAL_MS: Final = 180_000
 MOST_SAMPLED: Final = 4_096
 # A process that saw nobody and told nothing for so long has missed polls.
 GAP_MS: Final = 30_000
-# So many times the store was asked until the marks of every process are known to all; who came since counts as there.
-ROUNDS: Final = 3
 # A share is taken of no fewer sampled places: of the nearest, where fewer are ahead.
 LEAST_SAMPLED: Final = 256
 # What is estimated is told with so many digits.
@@ -40,6 +37,7 @@ class Sightings:
     """What is known at `at_ms` (store's clock) of who was seen in this interval and in the one before.
 
     drawn: by places that were drawn; else by queue numbers. since_ms: from when on nobody who asked was missed.
+    tails: by interval, the last number issued as it began, or as it was first looked at.
     """
 
     epoch: int
@@ -47,6 +45,7 @@ class Sightings:
     at_ms: int
     since_ms: int
     bits: Mapping[Cell, bytes] = field(default_factory=dict)
+    tails: Mapping[int, int] = field(default_factory=dict)
 
     @property
     def line(self) -> tuple[int, bool]:
@@ -58,14 +57,20 @@ def merged(kept: Sightings | None, told: Sightings) -> Sightings:
     """What is known by both. After a gap in time, or of a later line, `told` says since when."""
     if kept is not None and kept.line > told.line:
         return kept
-    bits = dict(told.bits)
+    bits, tails = dict(told.bits), dict(told.tails)
     if kept is not None and kept.line == told.line:
         for cell, found in kept.bits.items():
             bits[cell] = _either(found, bits.get(cell, b""))
+        for interval, tail in kept.tails.items():
+            tails[interval] = min(tail, tails.get(interval, tail))
         if abs(told.at_ms - kept.at_ms) <= GAP_MS:
             told = replace(told, at_ms=max(kept.at_ms, told.at_ms), since_ms=min(kept.since_ms, told.since_ms))
     now = told.at_ms // INTERVAL_MS
-    return replace(told, bits={cell: found for cell, found in bits.items() if now - 1 <= cell[0] <= now})
+    return replace(
+        told,
+        bits={cell: found for cell, found in bits.items() if now - 1 <= cell[0] <= now},
+        tails={interval: tail for interval, tail in tails.items() if now - 1 <= interval <= now},
+    )
 
 
 def step_for(places: int) -> int:
@@ -86,8 +91,7 @@ class Presence:
         self._since_ms = self._touched_ms = room.now_ms
         self._interval = self._step = 0
         self._bits: dict[Cell, bytearray] = {}
-        # Of the last rounds: the last number issued when it was told.
-        self._tails: deque[int] = deque(maxlen=ROUNDS)
+        self._tails: dict[int, int] = {}
         # Places seen, in order, one in `_view_step`.
         self._view: list[int] = []
         self._view_step = 1
@@ -112,7 +116,7 @@ class Presence:
         """All that this process knows, for the store."""
         self._come_to(room)
         bits = {cell: bytes(found) for cell, found in self._bits.items()}
-        return Sightings(*self._line, room.now_ms, self._since_ms, bits)
+        return Sightings(*self._line, room.now_ms, self._since_ms, bits, dict(self._tails))
 
     def hear(self, room: Snapshot, told: Sightings) -> None:
         """All that everybody knows, as the store answered. room: as it was when the store was asked."""
@@ -122,9 +126,10 @@ class Presence:
         for cell, found in told.bits.items():
             if cell[0] >= self._interval - 1:
                 self._bits[cell] = bytearray(_either(found, bytes(self._bits.get(cell, b""))))
-        self._view_step = max((step for _, step, _ in self._bits), default=1)
+        for interval, tail in told.tails.items():
+            self._tails[interval] = min(tail, self._tails.get(interval, tail))
+        self._view_step = max(self._step, *(step for _, step, _ in self._bits), 1)
         self._view = sorted(place for place in _places(self._bits, self._view_step) if not _has_left(place, room))
-        self._tails.append(room.tail)
 
     def people_there(self, room: Snapshot) -> int | None:
         """How many of those who wait are still there. None: not known yet."""
@@ -136,9 +141,10 @@ class Presence:
 
     def _there(self, room: Snapshot, last: int, people: int) -> int | None:
         """How many of the `people` above `serving`, up to the place `last`, are there."""
-        known = len(self._tails) == ROUNDS and room.now_ms - self._since_ms >= INTERVAL_MS
-        if _line(room) == self._line and known:
-            there = self._counted(room.serving, max(room.serving, last))
+        settled = self._tails.get(room.now_ms // INTERVAL_MS - 1)
+        known = _line(room) == self._line and room.now_ms - self._since_ms >= INTERVAL_MS
+        if known and settled is not None:
+            there = self._counted(room, max(room.serving, last), settled)
         elif self._early is not None:
             # Lots pick those who are there as often as those who are not.
             there = _rounded(-(-people * self._early[0] // self._early[1]))
@@ -146,16 +152,18 @@ class Presence:
             there = None
         return None if there is None else min(there, people)
 
-    def _counted(self, first: int, last: int) -> int | None:
-        # Who came since was there a moment ago, though perhaps only another process has seen them.
-        settled = max(first, min(last, self._tails[0]))
-        newer = last - settled
+    def _counted(self, room: Snapshot, last: int, issued: int) -> int:
+        """issued: the last number of those that can be missing; who got a later one is there."""
+        first = room.serving
+        settled = max(first, min(last, issued))
+        newer = people_ahead(room, last + 1) - people_ahead(room, settled + 1)
         if self._view_step == 1 or settled == first:
             return self._seen(first, settled) + newer
         # Of those just ahead too few are sampled: as many of them are there as of the nearest sampled ones.
-        end = max(settled, min(first + LEAST_SAMPLED * self._view_step, self._tails[0]))
+        end = max(settled, min(first + LEAST_SAMPLED * self._view_step, issued))
         if 2 * (end - first) < LEAST_SAMPLED * self._view_step:
-            return None
+            # The line was long a moment ago, and a sketch of it says nothing of the few who are left.
+            return people_ahead(room, last + 1)
         seen = self._seen(first, end) * self._view_step
         return _rounded(-(-seen * (settled - first) // (end - first)) + newer)
 
@@ -172,6 +180,8 @@ class Presence:
         if now // INTERVAL_MS != self._interval:
             self._interval, self._step = now // INTERVAL_MS, step
             self._bits = {cell: found for cell, found in self._bits.items() if cell[0] >= self._interval - 1}
+            self._tails = {self._interval: room.tail, **self._tails}
+            self._tails = {interval: tail for interval, tail in self._tails.items() if interval >= self._interval - 1}
         # Never finer again within the interval: what was marked so far lacks those between.
         self._step = max(self._step, step)
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import orjson
 
 from gateway.room.model import LOOKAHEAD_PLACES, Append, Block, Call, Curve, PassGrant, Snapshot, TickPlan
-from gateway.room.presence import GAP_MS, INTERVAL_MS, Sightings
+from gateway.room.presence import GAP_MS, INTERVAL_MS, Cell, Sightings
 from gateway.room.stock import Stock
 from gateway.store.base import Admitted, AtDoor, ClaimAnswer, Held, NotCalled, Spent
 from gateway.store.limits_text import decode_limits
@@ -18,6 +18,9 @@ LETTERS: Final = {how: letter.decode() for letter, how in HOWS.items()}
 _OTHER_ANSWERS: Final[dict[bytes, ClaimAnswer]] = {b"D": AtDoor(), b"N": NotCalled(), b"H": Held(), b"S": Spent()}
 # SETBIT counts from the most significant bit of a byte, snapshots from the least.
 _MIRRORED: Final = bytes(int(f"{byte:08b}"[::-1], 2) for byte in range(256))
+
+# Beside the bitmaps of an interval, its first tail: see observe.lua.
+_TAIL: Final = "tail"
 
 # Passes that one tick expires at most: some milliseconds of the server's time. What is left, the next one does.
 MOST_EXPIRED: Final = 5_000
@@ -115,20 +118,25 @@ def observe_arguments(seen: Sightings, stock: Stock | None) -> list[int | str | 
     ]  # fmt: skip
     for cell, found in seen.bits.items():
         arguments += [":".join(map(str, cell)), found]
+    for interval, tail in seen.tails.items():
+        arguments += [f"{interval}:{_TAIL}", tail]
     return arguments
 
 
 def read_observed(reply: Sequence[Any]) -> tuple[Sightings, Stock | None]:
     """From what observe.lua returns."""
     _, epoch, drawn, at_ms, since_ms, told, *flat = reply
-    bits = {_cell(name): found for name, found in _pairs(flat)}
+    bits: dict[Cell, bytes] = {}
+    tails: dict[int, int] = {}
+    for name, found in _pairs(flat):
+        interval, *cell = name.decode().split(":")
+        if cell == [_TAIL]:
+            tails[int(interval)] = int(found)
+        else:
+            step, chunk = map(int, cell)
+            bits[int(interval), step, chunk] = found
     stock = Stock(*map(int, told.split(b":"))) if told else None
-    return Sightings(epoch, bool(drawn), at_ms, since_ms, bits), stock
-
-
-def _cell(name: bytes) -> tuple[int, int, int]:
-    interval, step, chunk = map(int, name.split(b":"))
-    return interval, step, chunk
+    return Sightings(epoch, bool(drawn), at_ms, since_ms, bits, tails), stock
 
 
 def _call(text: bytes, remaining: dict[int, int]) -> Call:

@@ -39,9 +39,10 @@ def _plain(seen: Sightings) -> dict[str, Any]:
     bits = [[*cell, found.hex()] for cell, found in seen.bits.items()]
     return {
         "epoch": seen.epoch, "drawn": seen.drawn, "at_ms": seen.at_ms, "since_ms": seen.since_ms, "bits": bits,
+        "tails": [*seen.tails.items()],
     }  # fmt: skip
 
 
 def _sightings(plain: dict[str, Any]) -> Sightings:
     bits = {(interval, step, chunk): bytes.fromhex(found) for interval, step, chunk, found in plain.pop("bits")}
-    return Sightings(**plain, bits=bits)
+    return Sightings(**{**plain, "tails": dict(plain["tails"])}, bits=bits)

@@ -66,13 +66,20 @@ def test_a_worker_tells_of_its_connections_and_of_the_servers_behind_it(snapshot
     servers = [ServerState("http://a", True, False, 3, 2, 0), ServerState("http://b", True, True, 0, 0, 3)]
     store = metrics.StoreFacts("vaccine", True, 0.5, -40, {"slow": 3}, grace=5, let_in=6, fails_open=True)
     facts = metrics.WorkerFacts(
-        connections=7, refused={"crowded": 2}, streams=1, servers=servers, stock={"vaccine": 12}, stores=[store]
+        connections=7,
+        refused={"crowded": 2},
+        streams=1,
+        servers=servers,
+        stock={"vaccine": 12, "hall": None},
+        stores=[store],
+        people={"vaccine": 3, "hall": None},
     )
     text = metrics.render(lambda: [snapshot], lambda: facts, "42").decode()
     for line in (
         'sunbeon_open_connections{worker="42"} 7.0',
         'sunbeon_open_streams{worker="42"} 1.0',
-        'sunbeon_stock{room="vaccine",worker="42"} 12.0',
+        'sunbeon_stock{room="vaccine"} 12.0',
+        'sunbeon_people_waiting{room="vaccine"} 3.0',
         'sunbeon_refused_at_listener_total{kind="crowded",worker="42"} 2.0',
         'sunbeon_backend_up{server="http://a",worker="42"} 1.0',
         'sunbeon_backend_up{server="http://b",worker="42"} 0.0',

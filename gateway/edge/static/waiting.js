@@ -11,6 +11,7 @@
   const ANNOUNCE_MS = 30000;
   const CLOCKS_DIFFER_MS = 5000;
   const CLOSES_SOON_MS = 1800000;
+  const STOCK_LIKELY_PERCENT = 50;
 
   const STATES = ['outside', 'waiting', 'called', 'at_door', 'inside', 'used', 'refused'];
   const ROOM_STATES = ['early', 'prequeue', 'open', 'paused', 'closed', 'sold_out', 'passthrough'];
@@ -126,6 +127,14 @@
       told.push(words.no_next, status.place === null ? words.kept_number : words.kept_place);
     }
     return told.join(' ');
+  };
+
+  const stockWords = (phase) => {
+    const stock = status.stock;
+    if (!stock || (phase !== 'waiting' && phase !== 'paused')) return '';
+    if (stock.left === 0) return words.stock_none;
+    if (stock.chance_gone_percent === null || stock.chance_gone_percent < STOCK_LIKELY_PERCENT) return '';
+    return fill(words.stock_likely, { n: grouped.format(stock.left), p: stock.chance_gone_percent });
   };
 
   const aheadWords = (phase) => {
@@ -246,6 +255,9 @@
     show('eta-row', eta !== '');
     put('number', status.number === null ? '' : grouped.format(status.number));
     show('number-row', status.number !== null);
+    const stock = stockWords(phase);
+    put('stock', stock);
+    show('stock', stock !== '');
     put('message-text', status.message || '');
     show('message', Boolean(status.message));
     const moved = showOpening(phase);
@@ -255,7 +267,8 @@
       ? fill(words.ahead_title, { ahead }) + ' · ' + words['head_' + phase]
       : words['head_' + phase];
     const wait = eta && words.eta_label + ': ' + eta + ' ' + why;
-    announce(phase + away + moved + why, [away, moved, words['head_' + phase], before, status.ahead ? ahead : '', after, wait]
+    const said = [away, moved, words['head_' + phase], before, status.ahead ? ahead : '', after, wait, stock];
+    announce(phase + away + moved + why + (stock !== ''), said
       .filter(Boolean).join(' '));
     showSeconds();
   };
@@ -332,6 +345,9 @@
 
   const isCount = (value) => value === null || (Number.isSafeInteger(value) && value >= 0);
   const isText = (value) => value === null || typeof value === 'string';
+  const isStock = (value) => value === undefined || value === null
+    || (typeof value === 'object' && Number.isSafeInteger(value.left) && value.left >= 0
+      && isCount(value.chance_gone_percent));
   // A captive portal, an error page and a made-up answer all fail here, and then count as no answer.
   const isStatus = (a) => a !== null && typeof a === 'object'
     && STATES.includes(a.state) && ROOM_STATES.includes(a.room_state)
@@ -344,7 +360,7 @@
     && (!a.eligibility || (isText(a.eligibility.verdict) && isCount(a.eligibility.opens_at_ms)))
     && (a.catching_up === undefined || typeof a.catching_up === 'boolean')
     && (a.eta_ms === null || (Array.isArray(a.eta_ms) && a.eta_ms.length === 2 && a.eta_ms.every(Number.isFinite)))
-    && isText(a.message) && isText(a.ticket);
+    && isStock(a.stock) && isText(a.message) && isText(a.ticket);
 
   const moveOn = () => {
     // The first time at once. If the server shows this page again, it meant it: from then on ask ever more slowly.

@@ -281,7 +281,7 @@ async def test_the_stock_is_the_gates_to_know_and_only_a_number(site, backend, s
     backend.reply = answer(b"hello", f"Sunbeon-Stock: {sent}")
     got = await site.visitor().get()
     assert (got.body, got.all("Sunbeon-Stock")) == (b"hello", [])
-    assert site.line.stock == known
+    assert site.line.stock_left == known
 
 
 async def test_a_command_nobody_knows_changes_nothing(site, backend):

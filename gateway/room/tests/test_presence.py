@@ -21,7 +21,6 @@ from gateway.room.presence import (
     GAP_MS,
     INTERVAL_MS,
     MOST_SAMPLED,
-    ROUNDS,
     Presence,
     Sightings,
     merged,
@@ -132,8 +131,7 @@ def test_a_process_that_starts_later_knows_what_the_others_know():
     crowd = Crowd(room(tail=100), processes=1)
     crowd.settle(range(1, 31))
     crowd.processes.append(Presence(crowd.room))
-    for _ in range(ROUNDS):
-        crowd.tell()
+    crowd.tell()
     assert crowd.people == [30, 30]
 
 
@@ -162,6 +160,26 @@ def test_who_came_a_moment_ago_is_there_even_if_only_another_process_saw_them():
     crowd.change(tail=104)
     assert crowd.people == [34]
     assert crowd.processes[0].there_ahead(crowd.room, 104) == 33
+
+
+def test_who_came_in_this_interval_or_the_one_before_is_there_without_having_asked():
+    """A number is seen when it is issued: by a process that has said so to nobody, or to a whole wave at once."""
+    crowd = Crowd(room(tail=100))
+    crowd.settle(range(1, 31))
+    crowd.change(tail=4_000, left_ahead=1, absent=bytes(16) + bytes([1]))
+    crowd.pass_time(INTERVAL_MS, range(1, 31), every_ms=30_000)
+    assert crowd.people[0] == 30 + 3_900 - 1
+    crowd.settle(range(1, 31))
+    assert crowd.people == [30]
+
+
+def test_of_the_few_left_of_a_long_line_nobody_is_taken_to_be_gone_before_that_is_known():
+    crowd = Crowd(room(tail=100_000))
+    crowd.settle([64])
+    crowd.change(serving=99_900)
+    assert crowd.people == [100]
+    crowd.settle([99_950])
+    assert crowd.people == [1]
 
 
 def test_who_has_left_is_not_there():
@@ -233,6 +251,7 @@ sightings = st.builds(
     at_ms=st.integers(10 * INTERVAL_MS, 10 * INTERVAL_MS + GAP_MS),
     since_ms=st.integers(0, 10),
     bits=cells,
+    tails=st.dictionaries(st.integers(9, 11), st.integers(1, 99)),
 )
 
 

@@ -1,8 +1,9 @@
 -- Merges what a gateway has seen and heard into what all have: the rules are `merged` (presence.py) and `newest`
 -- (stock.py). Kept for a day, written over by whatever is newer, and no part of what a server has to be told anew.
--- KEYS  12 observed (hash: epoch, drawn, at, since, stock, and "interval:step:chunk" -> bitmap)
+-- KEYS  12 observed (hash: epoch, drawn, at, since, stock, and "interval:step:chunk" -> bitmap,
+--        "interval:tail" -> number)
 -- ARGV   2 epoch   3 drawn (0, 1)   4 at   5 since   6 gap   7 interval (the last four in ms)
---        8 stock ("left:at_ms:...") or ""   9.. per bitmap: "interval:step:chunk", bits
+--        8 stock ("left:at_ms:...") or ""   9.. names of bitmaps and tails, as in KEYS, and what they are
 -- Returns {"ok", epoch, drawn, at, since, stock or "", field, bits, ...}
 local stop = fence()
 if stop then return stop end
@@ -16,9 +17,10 @@ for i = 1, #flat, 2 do
   if string.find(flat[i], ':', 1, true) then bits[flat[i]] = flat[i + 1] else kept[flat[i]] = flat[i + 1] end
 end
 
--- Bitmaps are of one length.
-local function either(one, other)
+-- Bitmaps are of one length. Of tails the lower one.
+local function both(name, one, other)
   if not one or one == other then return other end
+  if string.find(name, 'tail', 1, true) then return text(math.min(tonumber(one), tonumber(other))) end
   local found = {}
   for i = 1, #other do found[i] = string.char(bit.bor(string.byte(one, i) or 0, string.byte(other, i))) end
   return table.concat(found)
@@ -50,7 +52,7 @@ else
   for i = 9, #ARGV, 2 do
     local name = ARGV[i]
     if counts(name) then
-      bits[name] = either(bits[name], ARGV[i + 1])
+      bits[name] = both(name, bits[name], ARGV[i + 1])
       -- Mostly nothing is new: then nothing has to be replicated.
       if bits[name] ~= stored[name] then redis.call('HSET', OBSERVED, name, bits[name]) end
     end

@@ -842,7 +842,9 @@ def sighting(*cells: tuple[int, int, int, int], at_ms: int = 10 * INTERVAL_MS, *
     bits: dict[Cell, bytes] = {}
     for interval, step, chunk, bit in cells:
         bits[interval, step, chunk] = (1 << bit).to_bytes(MOST_SAMPLED // 8, "little")
-    return Sightings(**{"epoch": 1, "drawn": False, "at_ms": at_ms, "since_ms": at_ms, "bits": bits, **more})
+    return Sightings(
+        **{"epoch": 1, "drawn": False, "at_ms": at_ms, "since_ms": at_ms, "bits": bits, "tails": {}, **more}
+    )
 
 
 async def test_what_every_gateway_saw_is_told_to_all(store, store_factory):
@@ -866,14 +868,15 @@ async def test_what_every_gateway_saw_is_told_to_all(store, store_factory):
         pytest.param(sighting((10, 1, 0, 1), epoch=2), id="a later epoch"),
         pytest.param(sighting((10, 1, 0, 1), epoch=0, drawn=True), id="an earlier epoch"),
         pytest.param(sighting(), id="nobody seen"),
+        pytest.param(sighting(tails={9: 9, 10: 100, 11: 7}), id="other tails"),
     ],
 )
 async def test_sightings_come_together_as_the_rule_says(store, then):
     await opened(store)
-    first = sighting((9, 1, 0, 3), (10, 1, 0, 4), (10, 4, 2, 5))
+    first = sighting((9, 1, 0, 3), (10, 1, 0, 4), (10, 4, 2, 5), tails={9: 70, 10: 90})
     await store.observe("hall", first, None)
     assert (await store.observe("hall", then, None))[0] == merged(first, then)
-    last = sighting((10, 1, 0, 6))
+    last = sighting((10, 1, 0, 6), tails={9: 71, 10: 89, 12: 99})
     assert (await store.observe("hall", last, None))[0] == merged(merged(first, then), last)
 
 
