@@ -153,6 +153,12 @@ def _check(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     served = _certificate(settings)
     if served is not None and served.warning is not None:
         print(f"sunbeon: warning: gateway.tls_certificate: {served.warning}", file=sys.stderr)
+    for room in settings.room:
+        if room.calendar is not None and any(
+            each.attributes for each in read_calendar(find_calendar(room.calendar)).cohorts
+        ):
+            told = "some cohorts ask for more than a birth date, and nobody here can be known to be in them"
+            print(f"sunbeon: warning: room.{room.name}.calendar: {told}", file=sys.stderr)
     print(f"{path}: {len(settings.room)} room(s), no problems")
     return DONE
 

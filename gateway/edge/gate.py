@@ -203,8 +203,11 @@ class Gate:
         rules = [rule for rule in line.rules if not rule.methods] if _overrides_method(request) else line.rules
         bypass = find_bypass(request.method, address.target, client.address, agent, rules)
         brought = self._visitors.read(request, line)
-        manner = manner_of(request.method, request.headers) if brought.empty else Manner.AT_ONCE
-        if brought.empty and manner is Manner.AT_ONCE and not self._newcomers.may_enter(client.address):
+        # A knock that has lapsed says who asks, and brings nothing: whoever sends it again and again takes no seats.
+        knock = brought.knocks_only
+        newcomer = brought.empty or (knock is not None and not line.accepts(knock))
+        manner = manner_of(request.method, request.headers) if newcomer else Manner.AT_ONCE
+        if newcomer and manner is Manner.AT_ONCE and not self._newcomers.may_enter(client.address):
             manner = Manner.KNOCK
         standing = await self._visitors.stand(
             line, brought, rule=bypass.name if bypass else None, at_once=manner is Manner.AT_ONCE

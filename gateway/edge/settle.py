@@ -44,6 +44,11 @@ class Credentials:
         return next((each.cohorts for each in (*self.tickets, self.knock) if each is not None and each.cohorts), "")
 
     @property
+    def knocks_only(self) -> Knock | None:
+        """The knock, where there is nothing better."""
+        return self.knock if self.visitor_pass is None and not self.tickets else None
+
+    @property
     def empty(self) -> bool:
         """Whether nothing good was brought."""
         return self.visitor_pass is None and not self.tickets and self.knock is None

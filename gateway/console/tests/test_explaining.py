@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from gateway import cli
+from gateway import cli, keys
 from gateway.edge.tests.backend import Backend, running, until
 from gateway.edge.tests.front import TOKEN, Visitor, front
 from shared.calendar_file import BUILT_IN
@@ -186,3 +186,21 @@ def test_a_calendar_that_is_not_there_is_a_problem_of_the_settings(config, capsy
     assert code == 2
     assert "room.v.calendar" in err
     assert "cannot be read" in err
+
+
+def test_check_warns_of_cohorts_nobody_can_be_known_to_be_in(config, file, capsys):
+    file.write_text(
+        JULY.replace(
+            "birth_years = { from = 1969, to = 1971 }",
+            "birth_years = { from = 1969, to = 1971 }\nattributes = { nurse = true }",
+        )
+    )
+    # The keys are another matter.
+    keys.create(config.parent / "keys.json")
+    config.write_text(
+        f'[gateway]\nkeys_file = "{config.parent}/keys.json"\nstore = "sqlite:///{config.parent}/q.db"\n'
+        + config.read_text()
+    )
+    code, out, err = sunbeon(capsys, "check", config)
+    assert (code, "no problems" in out) == (0, True), err
+    assert "warning: room.v.calendar: some cohorts ask for more than a birth date" in err

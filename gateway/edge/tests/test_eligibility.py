@@ -12,6 +12,7 @@ from gateway.edge.eligibility_page import brief
 from gateway.edge.strings import EN, KO
 from gateway.edge.tests.front import BROWSER, START_MS, faulty_store, find, lose
 from gateway.room.ticket import Knock, Ticket
+from shared.calendar_file import BUILT_IN
 from shared.wire import OWN_PATH
 
 URL = f"{OWN_PATH}vaccine/eligibility"
@@ -299,6 +300,52 @@ async def test_who_is_called_while_the_window_is_closed_keeps_the_place_and_goes
     site.clock.now_ms += 1
     await site.pass_time(2_000)
     assert (await visitor.get()).gate is None
+
+
+async def test_who_lined_up_for_a_later_window_can_say_who_may_book_now_and_goes_in(site):
+    visitor = site.visitor(headers=ENGLISH)
+    got = await line_up(visitor, LATER)
+    assert got.gate == "waiting"
+    assert EN["head_window"] in got.body.decode()
+    assert (token(site, visitor).wave, (await site.room()).tail) == ("50-52", 0)
+    told = await visitor.status()
+    assert (told["number"], told["place"], told["ahead"]) == (1, None, None)
+    await line_up(visitor, "1971-01-01")
+    assert (token(site, visitor).wave, token(site, visitor).number) == ("50-52", 1), "the same line, the same number"
+    assert (await line_up(visitor, NOW)).gate is None
+
+
+async def test_cohorts_a_new_calendar_does_not_know_are_asked_for_again_and_the_place_stays(start, tmp_path):
+    file = tmp_path / "calendar.toml"
+    text = (BUILT_IN / "july-2021-announced.toml").read_text()
+    file.write_text(text)
+    site = await start(rooms=[{"calendar": str(file), "total_active_users": 0}])
+    visitor = site.visitor(headers=ENGLISH)
+    await line_up(visitor, NOW)
+    file.write_text(text.replace('"55-59"', '"late-fifties"'))
+    for _ in range(2):
+        await site.pass_time(2_000)
+    got = await visitor.get()
+    assert (got.status, got.gate) == (200, "eligibility")
+    assert EN["ask_kept"] in got.body.decode()
+    assert (await visitor.status())["state"] == "outside"
+    assert (await line_up(visitor, NOW)).gate == "waiting"
+    assert (token(site, visitor).number, token(site, visitor).cohorts) == (1, "late-fifties")
+
+
+async def test_a_lapsed_knock_says_who_asks_and_takes_no_seat_of_its_own(start):
+    rooms = [{"calendar": "july-2021-announced", "total_active_users": 100}]
+    site = await start(rooms=rooms, edge={"direct_entries_per_network_per_minute": 2})
+    visitor = site.visitor()
+    await say(visitor, NOW)
+    cookie = visitor.ticket
+    await site.pass_time(130_000)
+    got = []
+    for _ in range(4):
+        visitor.cookies = {"sunbeon_ticket_vaccine": cookie}
+        got.append((await visitor.get()).gate)
+    assert got == [None, None, "waiting", "waiting"]
+    assert (await visitor.status())["state"] in {"inside", "waiting"}, "a browser brings its new knock back"
 
 
 async def test_a_pass_is_touched_by_none_of_it(site):
