@@ -12,6 +12,7 @@ from urllib.parse import unquote
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from gateway.console.answers import Refused
 from gateway.console.auth import who
 from gateway.room.model import Snapshot
 from gateway.settings import OperatorName, as_iso, live_settings
@@ -46,6 +47,7 @@ class Record:
         self._write("postponed", room, by, reason=reason, **moved)
 
     def changed(self, before: Snapshot, after: Snapshot, names: Iterable[str], by: By) -> None:
+        """names: of the settings that were named in the change."""
         old, new = live_settings(before.limits), live_settings(after.limits)
         changes = {name: {"from": old[name], "to": new[name]} for name in sorted(names) if old[name] != new[name]}
         self._write("settings", after, by, changed=changes)
@@ -67,7 +69,7 @@ class _Said(BaseModel):
 
 
 def whose(request: web.Request) -> By:
-    """Whose token came with the request, or who the caller says to be. Raises `HTTPBadRequest` for what is no name."""
+    """Whose token came with the request, or who the caller says to be. Raises `Refused` for what is no name."""
     principal = who(request)
     if principal.name != FIRST:
         return By(principal.name)
@@ -78,4 +80,4 @@ def whose(request: web.Request) -> By:
         return By(_Said(by=unquote(text, errors="strict")).by, said=True)
     except (ValidationError, UnicodeDecodeError):
         reason = f"{OPERATOR_HEADER} must be a name of 1 to 100 characters in one line"
-        raise web.HTTPBadRequest(reason=reason) from None
+        raise Refused(400, reason) from None

@@ -17,6 +17,7 @@ ROUTES: dict[tuple[str, str], Role | None] = {
     ("GET", "/healthz"): None,
     ("GET", "/readyz"): None,
     ("GET", "/metrics"): Role.VIEWER,
+    ("GET", "/api/openapi.json"): Role.VIEWER,
     ("GET", "/api/rooms"): Role.VIEWER,
     ("GET", "/api/rooms/{room}"): Role.VIEWER,
     ("GET", "/api/rooms/{room}/explain"): Role.VIEWER,

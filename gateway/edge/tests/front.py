@@ -12,7 +12,7 @@ from aiohttp import web
 
 from gateway import keys
 from gateway.app import gateway
-from gateway.console.api import _ROOMS
+from gateway.console.context import ROOMS
 from gateway.edge.line import Line
 from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.server import AppRunner
@@ -333,7 +333,7 @@ async def front(
         streams,
         upstreams,
     ):
-        lines: Any = console[_ROOMS]
+        lines: Any = console[ROOMS]
         for line in lines.values():
             line._monotonic = line.outage._monotonic = clock.seconds
             line._seen_s = clock.seconds()

@@ -1,0 +1,88 @@
+"""Changes of a room: its live settings, its opening, its line."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from aiohttp import web
+
+from gateway.console.answers import Refused
+from gateway.console.auth import who
+from gateway.console.context import RECORD, RoomControl, checked, find, if_match, read_body, read_json, room_answer
+from gateway.console.operations import IF_MATCH, Operation
+from gateway.console.record import By, whose
+from gateway.console.shapes import RoomShown
+from gateway.room.model import Mode, Snapshot
+from gateway.room.postpone import CannotPostpone
+from gateway.room.schedule import problems
+from gateway.settings import Live, Postponement, limits_patch
+from gateway.store.limits_text import patched
+from gateway.tokens import Role
+
+# Settings by which people get in without the line.
+_OPENING_UP: Final = frozenset({Mode.PASSTHROUGH})
+_IMPOSSIBLE: Final = "settings that cannot be"
+
+
+async def change_settings(request: web.Request) -> web.Response:
+    room = find(request)
+    wanted = await read_json(request)
+    live = checked(wanted, Live, said=_IMPOSSIBLE)
+    patch = limits_patch({name: getattr(live, name) for name in live.model_fields_set})
+    if patch.get("mode") in _OPENING_UP and not who(request).role.may(Role.ADMIN):
+        raise Refused(403, f"letting everybody through takes the role {Role.ADMIN}")
+    return room_answer(room, await change(request, room, patch, live.model_fields_set))
+
+
+async def change(request: web.Request, room: RoomControl, patch: dict[str, Any], names: Iterable[str]) -> Snapshot:
+    """Make a change, if it can be, and put it on record. names: of the settings in it. Raises `Refused`."""
+    by, version = whose(request), if_match(request)
+    before = room.snapshot
+    planned = patched(before.limits, patch)
+    if found := problems(planned.windows, planned.timetable):
+        raise Refused(422, _IMPOSSIBLE, problems=found)
+    after = await room.change(patch, expected_version=version)
+    request.app[RECORD].changed(before, after, names, by)
+    return after
+
+
+async def postpone(request: web.Request) -> web.Response:
+    """Move the opening, before it or after it. Everyone keeps number, place and what was left of their time."""
+    room = find(request)
+    version, by = if_match(request), whose(request)
+    asked = await read_body(request, Postponement, said="say `opens_at`, and `reason` in a line")
+    if asked.by and (by.said or by.name is None):
+        by = By(asked.by, said=True)
+    try:
+        after = await room.postpone(asked.opens_at_ms, reason=asked.reason, expected_version=version, by=by.name)
+    except CannotPostpone as error:
+        raise Refused(409, str(error)) from None
+    request.app[RECORD].postponed(after, asked.reason, by)
+    return room_answer(room, after)
+
+
+async def reset(request: web.Request) -> web.Response:
+    """Start the line anew. Everyone loses their place, so it takes the version just seen: no bare POST does it."""
+    version, by = if_match(request), whose(request)
+    if version is None:
+        raise Refused(428, "a reset ends every place and pass: say with If-Match which version of the room you saw")
+    room = find(request)
+    after = await room.reset(expected_version=version)
+    request.app[RECORD].reset(after, by)
+    return room_answer(room, after)
+
+
+OPERATIONS: Final = (
+    Operation(
+        "PATCH", "/api/rooms/{room}", change_settings, "Change live settings, by their names in the settings file.",
+        Role.OPERATOR, RoomShown, body=Live, parameters=(IF_MATCH,),
+        refuses={403: f"passthrough takes the role {Role.ADMIN}"},
+    ),
+    Operation(
+        "POST", "/api/rooms/{room}/postpone", postpone, "Move the opening, before it or after it.", Role.OPERATOR,
+        RoomShown, body=Postponement, parameters=(IF_MATCH,), refuses={409: "it cannot be moved there"},
+    ),
+    Operation(
+        "POST", "/api/rooms/{room}/reset", reset, "Start the line anew: every place and pass is lost.", Role.ADMIN,
+        RoomShown, parameters=({**IF_MATCH, "required": True},), refuses={428: "say which version you saw"},
+    ),
+)  # fmt: skip

@@ -1,0 +1,121 @@
+"""What the operator API's routes share: the rooms, and how a request is read."""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol, TypeVar
+
+import orjson
+from aiohttp import web
+from pydantic import BaseModel, ValidationError
+
+from gateway.console.answers import Refused, json
+from gateway.console.explaining import Explains
+from gateway.console.record import Record
+from gateway.console.shown import describe
+from gateway.metrics import WorkerFacts
+from gateway.room.model import Prequeue, Snapshot
+from shared.settings import problems_of
+
+MAX_BODY_BYTES: Final = 64 * 1024
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class RoomControl(Protocol):
+    """What the console needs of a room at work."""
+
+    name: str
+
+    @property
+    def snapshot(self) -> Snapshot: ...
+
+    @property
+    def prequeues(self) -> Mapping[str, Prequeue]: ...
+
+    @property
+    def fresh(self) -> bool: ...
+
+    @property
+    def eligibility(self) -> Explains | None: ...
+
+    @property
+    def people_waiting(self) -> int | None: ...
+
+    @property
+    def stock_left(self) -> int | None: ...
+
+    async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
+
+    async def postpone(
+        self, opens_at_ms: int, *, reason: str, expected_version: int | None, by: str | None = None
+    ) -> Snapshot: ...
+
+    async def reset(self, *, expected_version: int | None) -> Snapshot: ...
+
+
+ROOMS: Final = web.AppKey("rooms", Mapping[str, RoomControl])
+FACTS: Final[web.AppKey[Callable[[], WorkerFacts] | None]] = web.AppKey("facts")
+DRAINING: Final[web.AppKey[Callable[[], bool]]] = web.AppKey("draining")
+RECORD: Final = web.AppKey("record", Record)
+
+
+def find(request: web.Request) -> RoomControl:
+    """The room that the path names. Raises `Refused`."""
+    room = request.app[ROOMS].get(request.match_info["room"])
+    if room is None:
+        raise Refused(404, "no such room")
+    return room
+
+
+def if_match(request: web.Request) -> int | None:
+    """The settings version a change builds on; None for any. Raises `Refused`."""
+    text = request.headers.get("If-Match", "*").strip()
+    if text == "*":
+        return None
+    digits = text.strip('"')
+    if not re.fullmatch(r"[0-9]{1,18}", digits):
+        raise Refused(400, "If-Match must be an ETag that this API gave")
+    return int(digits)
+
+
+async def read_json(request: web.Request) -> Any:
+    """The body as JSON. Raises `Refused`."""
+    if request.content_type != "application/json":
+        raise Refused(415, "send application/json")
+    try:
+        return orjson.loads(await request.read())
+    except orjson.JSONDecodeError:
+        raise Refused(400, "the body is not JSON") from None
+
+
+async def read_body(request: web.Request, model: type[M], *, said: str = "the body is not as it must be") -> M:
+    """The body as the model has it. said: what is wrong if it is not. Raises `Refused`."""
+    return checked(await read_json(request), model, said=said)
+
+
+def checked(data: Any, model: type[M], *, said: str) -> M:
+    """Raises `Refused` with every problem."""
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise Refused(422, said, problems=problems_of(error)) from None
+
+
+def described(room: RoomControl, seen: Snapshot | None = None) -> dict[str, Any]:
+    """The room as it is. seen: as a change has just left it."""
+    return describe(
+        seen or room.snapshot,
+        fresh=seen is not None or room.fresh,
+        waves=room.prequeues,
+        people_waiting=room.people_waiting,
+        stock=room.stock_left,
+    )
+
+
+def room_answer(room: RoomControl, after: Snapshot) -> web.Response:
+    """The room as a change has left it."""
+    return json(described(room, after), headers=etag(after))
+
+
+def etag(room: Snapshot) -> dict[str, str]:
+    return {"ETag": f'"{room.limits.version}"'}
