@@ -18,12 +18,15 @@ from gateway.journal import Journal
 # https://www.w3.org/TR/trace-context/#traceparent-header: version, trace id, parent id, flags.
 _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
 
+# Anybody may send one: nothing else gets into the log by it.
+_DRILL: Final = re.compile(r"[0-9a-f]{1,32}")
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its answer. gate: the gate's own word; None if the backend answered. server: which of it.
 
-    size: bytes of the answer. began_s: `time.monotonic` when the request was read.
+    drill: the mark of a drill's request. size: bytes of the answer. began_s: `time.monotonic` when it was read.
     """
 
     method: str
@@ -36,6 +39,7 @@ class Exchange:
     server: str | None
     size: int
     began_s: float
+    drill: str | None = None
 
 
 class AccessLog:
@@ -75,6 +79,8 @@ class AccessLog:
             "bytes": exchange.size,
             "duration_ms": round((self._monotonic() - exchange.began_s) * 1000, 1),
         }
+        if exchange.drill is not None and _DRILL.fullmatch(exchange.drill):
+            line["drill"] = exchange.drill
         if self._share < 1:
             line["share"] = self._share
         self._journal.write(line)

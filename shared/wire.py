@@ -23,6 +23,8 @@ STOCK_HEADER: Final = "Sunbeon-Stock"
 TICKET_HEADER: Final = "Sunbeon-Ticket"
 # On every answer the gate itself gives (a word: waiting, refused, ...). None on what comes from the backend.
 GATE_HEADER: Final = "Sunbeon-Gate"
+# From `sunbeon drill`: an id that marks its requests in the counters and the access log. Without any other effect.
+DRILL_HEADER: Final = "Sunbeon-Drill"
 
 PROBLEM_JSON: Final = "application/problem+json"
 

@@ -43,7 +43,7 @@ from gateway.edge.visitors import Visitors
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
 from gateway.room.ticket import Pass
 from gateway.store.base import StoreError
-from shared.wire import COMMAND_HEADER, GATE_HEADER, OWN_PATH, STOCK_HEADER, Command
+from shared.wire import COMMAND_HEADER, DRILL_HEADER, GATE_HEADER, OWN_PATH, STOCK_HEADER, Command
 
 _LOG: Final = logging.getLogger(__name__)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
@@ -198,6 +198,8 @@ class Gate:
         return answer or self._notice(request, "not_found", "there is no such page here")
 
     async def _room(self, request: web.BaseRequest, address: Address, client: Client, line: Line) -> web.StreamResponse:
+        if DRILL_HEADER in request.headers:
+            line.count("drill")
         agent = request.headers.get("User-Agent", "")
         # A backend may heed such a header, and then its method is not the one a rule was made for.
         rules = [rule for rule in line.rules if not rule.methods] if _overrides_method(request) else line.rules
@@ -328,6 +330,7 @@ def _exchange(request: web.BaseRequest, response: web.StreamResponse, began_s: f
         server=answered.server if answered else None,
         size=answered.size if answered else len(body) if isinstance(body, bytes) else 0,
         began_s=began_s,
+        drill=request.headers.get(DRILL_HEADER),
     )
 
 
