@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.commands.operator_client import OperatorClient
+from gateway.drill.report import digest
 from shared.errors import SettingsError
 
 TOKEN_VARIABLE: Final = "SUNBEON_OPERATOR_TOKEN"
@@ -19,9 +20,10 @@ _TEXTS: Final = {
     "close": "close the room; who is inside may finish",
     "postpone": "move the opening, also after it: places, numbers and passes are kept",
     "message": "tell everyone who waits a line",
+    "arm": "say by a drill's report that the opening may come (docs/drill.md)",
     "reset": "start the line anew: EVERY PLACE AND PASS IS LOST",
 }
-_SHOWN: Final = ("opens_at", "closes_at", "postponed_from", "waiting", "live", "tail", "serving", "draw_size")
+_SHOWN: Final = ("opens_at", "closes_at", "postponed_from", "waiting", "live", "tail", "serving", "draw_size", "armed")
 
 
 def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -42,6 +44,11 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
                 action.add_argument("--ko", help="in Korean")
                 action.add_argument("--en", help="in English")
                 action.add_argument("--clear", action="store_true", help="take the message back")
+            case "arm":
+                action.add_argument("--drill", required=True, type=Path, metavar="FILE", help="the report")
+                action.add_argument(
+                    "--override", action="append", default=[], metavar="ROW:REASON", help="a red row that may be"
+                )
             case "reset":
                 action.add_argument("--yes", action="store_true", help="this is meant")
         action.add_argument("--operator-url", default="http://127.0.0.1:8081", help="default: %(default)s")
@@ -94,6 +101,26 @@ def _message(client: OperatorClient, path: str, arguments: argparse.Namespace) -
     return client.ask("PATCH", path, {"message": texts})
 
 
+def _arm(client: OperatorClient, path: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    try:
+        report = json.loads(arguments.drill.read_bytes())
+        # What was sent and what came back stays here; the hash says which report it was.
+        brief = {name: report[name] for name in ("format", "drill", "room", "epoch", "settings_version", "ended_ms")}
+        brief["rows"] = [{"name": row["name"], "result": row["result"]} for row in report["rows"]]
+        sha256 = digest(report)
+    except OSError as error:
+        raise SettingsError([f"--drill: {arguments.drill}: {error.strerror}"]) from None
+    except (ValueError, TypeError, KeyError):
+        raise SettingsError([f"--drill: {arguments.drill}: is no drill's report"]) from None
+    pairs = [text.partition(":") for text in arguments.override]
+    if wrong := [f"--override {name!r}: write ROW:REASON" for name, _, reason in pairs if not name or not reason]:
+        raise SettingsError(wrong)
+    overrides = {name: reason.strip() for name, _, reason in pairs}
+    told = client.ask("POST", f"{path}/arm", {"report": brief, "sha256": sha256, "overrides": overrides})
+    print(f"armed by drill {brief['drill']} (sha256 {sha256[:16]}...)")
+    return told
+
+
 def _reset(client: OperatorClient, path: str, arguments: argparse.Namespace) -> dict[str, Any]:
     before = client.ask("GET", path)
     if not arguments.yes:
@@ -106,6 +133,7 @@ _CHANGES: Final[Mapping[str, Callable[[OperatorClient, str, argparse.Namespace],
     "postpone": _postpone,
     "message": _message,
     "reset": _reset,
+    "arm": _arm,
 }
 
 

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.console import changing, reading
+from gateway.console import arming, changing, reading
 from gateway.console.answers import Refused, harden, problem
 from gateway.console.auth import authorise, protect
 from gateway.console.context import DRAINING, FACTS, MAX_BODY_BYTES, RECORD, ROOMS, RoomControl
@@ -22,7 +22,7 @@ from gateway.metrics import WorkerFacts
 from gateway.store.base import StoreError, VersionConflict
 from gateway.tokens import Tokens
 
-OPERATIONS: Final[Sequence[Operation]] = (*reading.OPERATIONS, *changing.OPERATIONS)
+OPERATIONS: Final[Sequence[Operation]] = (*reading.OPERATIONS, *changing.OPERATIONS, *arming.OPERATIONS)
 
 
 def create_app(

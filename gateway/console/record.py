@@ -55,6 +55,9 @@ class Record:
     def reset(self, room: Snapshot, by: By) -> None:
         self._write("reset", room, by, epoch=room.epoch)
 
+    def armed(self, room: Snapshot, by: By, **facts: object) -> None:
+        self._write("armed", room, by, **facts)
+
     def _write(self, event: str, room: Snapshot, by: By, **facts: Any) -> None:
         if self._book is None:
             return

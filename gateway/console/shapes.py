@@ -56,6 +56,7 @@ class RoomShown(_Answer):
     credit: int
     server_time_ms: int
     estimates_within: float | None
+    armed: dict[str, Any] | None
     counters: dict[str, int]
 
 

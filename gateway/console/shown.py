@@ -52,5 +52,15 @@ def describe(
         "credit": room.credit,
         "server_time_ms": room.now_ms,
         "estimates_within": share_within(room),
+        "armed": _armed(room),
         "counters": dict(room.counters),
     }
+
+
+def _armed(room: Snapshot) -> dict[str, Any] | None:
+    """By which drill the room was armed. stands: nothing was changed since."""
+    armed = dict(room.limits.armed)
+    if not armed:
+        return None
+    stands = (armed.get("version"), armed.get("epoch")) == (str(room.limits.version), str(room.epoch))
+    return {"stands": stands, **{name: armed.get(name) for name in ("drill", "sha256", "at", "by")}}

@@ -77,6 +77,8 @@ class Limits:
     timetable: changes of outflow and ceiling, in order; `Snapshot.in_force` says what they come to.
     postponed_from_ms, postponed_to_ms: the opening that was announced before, and the one it was moved to. Until then
     the pass clock stands still too.
+    armed: by which drill an operator said that the opening may come, and for which version and epoch; nothing else
+    depends on it.
     """
 
     mode: Mode = Mode.OPEN
@@ -94,6 +96,7 @@ class Limits:
     postponed_from_ms: int | None = None
     postponed_to_ms: int | None = None
     message: Mapping[str, str] = field(default_factory=dict)
+    armed: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
 
     @property

@@ -17,7 +17,7 @@ _LIMITS: Final = tuple(field.name for field in fields(Limits))
 def encode_limits(limits: Limits) -> str:
     """Settings as kept in the file."""
     values = {name: getattr(limits, name) for name in _LIMITS}
-    return orjson.dumps({**values, "message": dict(limits.message)}).decode()
+    return orjson.dumps({**values, "message": dict(limits.message), "armed": dict(limits.armed)}).decode()
 
 
 @lru_cache(maxsize=256)

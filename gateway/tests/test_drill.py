@@ -44,6 +44,9 @@ def test_all_is_green_at_a_gateway_as_it_is_shipped(stand):
     assert (room["waiting"], room["live"]) == (0, 0)
     assert room["counters"]["drill"] > 50
     assert stand.token not in shown + report.read_text()
+    operator = ["--operator-url", stand.operator_url, "--operator-token-file", str(stand.folder / "operator.token")]
+    assert main(["room", "arm", "vaccine", "--drill", str(report), *operator]) == 0
+    assert stand.room()["armed"]["drill"] == told["drill"]
 
 
 def test_a_room_that_lets_everybody_through_is_red(stand, capsys):

@@ -6,6 +6,8 @@ import json
 import pytest
 
 from gateway import cli
+from gateway.drill.report import digest
+from gateway.drill.run import TRICKS
 from gateway.edge.tests.front import TOKEN
 
 EIGHT, TEN = "2100-07-19T20:00:00+09:00", "2100-07-19T22:00:00+09:00"
@@ -117,3 +119,50 @@ async def test_a_wrong_token_or_address_is_told_without_the_token(sunbeon, tmp_p
 async def test_a_change_without_a_name_is_on_record_without_one(site, sunbeon):
     await sunbeon("pause", "north")
     assert (site.audit()[-1]["by"], "by_said" in site.audit()[-1]) == (None, False)
+
+
+def drilled(site, folder, *red):
+    """The file of a drill's report."""
+    rows = [{"name": trick.name, "result": "red" if trick.name in red else "green"} for trick in TRICKS]
+    told = {"format": "sunbeon-drill-report-1", "drill": "abc1", "room": "north", "epoch": 1, "settings_version": 1}
+    path = folder / "drill.json"
+    path.write_text(json.dumps({**told, "ended_ms": site.clock.now_ms, "rows": rows, "requests": 7}))
+    return path
+
+
+async def test_a_room_is_armed_by_a_drills_report_and_which_one_is_on_record_by_its_hash(site, sunbeon, tmp_path):
+    path = drilled(site, tmp_path)
+    code, out, _ = await sunbeon("arm", "north", "--drill", str(path), "--by", "Kim")
+    assert (code, out.splitlines()[-1]) == (0, "north: open (settings version 2)")
+    line = site.audit()[-1]
+    assert (line["event"], line["by"], line["sha256"]) == ("armed", "Kim", digest(json.loads(path.read_bytes())))
+    assert "armed: {'stands': True" in (await sunbeon("show", "north"))[1]
+
+
+async def test_a_red_row_refuses_to_arm_until_it_is_overridden_by_name(site, sunbeon, tmp_path):
+    path = str(drilled(site, tmp_path, "tls"))
+    code, _, err = await sunbeon("arm", "north", "--drill", path)
+    assert code == 1
+    assert "tls is red" in err
+    override = ("--override", "tls: renewed tonight, see the log")
+    assert (await sunbeon("arm", "north", "--drill", path, *override))[0] == 0
+    assert site.audit()[-1]["overrides"] == {"tls": "renewed tonight, see the log"}
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "said"),
+    [
+        (None, (), "No such file"),
+        ("nonsense", (), "no drill's report"),
+        ("[]", (), "no drill's report"),
+        ("{}", (), "no drill's report"),
+        ("real", ("--override", "tls"), "ROW:REASON"),
+    ],
+)
+async def test_what_is_no_report_arms_nothing(site, sunbeon, tmp_path, content, more, said):
+    path = drilled(site, tmp_path) if content == "real" else tmp_path / "report.json"
+    if content not in {None, "real"}:
+        path.write_text(content)
+    code, _, err = await sunbeon("arm", "north", "--drill", str(path), *more)
+    assert code == 2
+    assert said in err

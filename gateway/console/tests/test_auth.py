@@ -24,6 +24,7 @@ ROUTES: dict[tuple[str, str], Role | None] = {
     ("PATCH", "/api/rooms/{room}"): Role.OPERATOR,
     ("POST", "/api/rooms/{room}/postpone"): Role.OPERATOR,
     ("POST", "/api/rooms/{room}/reset"): Role.ADMIN,
+    ("POST", "/api/rooms/{room}/arm"): Role.OPERATOR,
 }
 
 

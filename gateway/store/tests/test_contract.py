@@ -137,7 +137,8 @@ async def test_rooms_do_not_touch_each_other(store):
 async def test_every_setting_survives_being_kept(store):
     limits = Limits(
         Mode.SOLD_OUT, QueueingMethod.REJECT, 1, 2, 3, 4, 5, 6, 7, (Window(8, 9), Window(10)), 11,
-        (Change(12, 13), Change(14, total_active_users=15)), 16, 17, {"ko": "잠시만요", "en": "A moment"}, 1,
+        (Change(12, 13), Change(14, total_active_users=15)), 16, 17, {"ko": "잠시만요", "en": "A moment"},
+        {"drill": "abc"}, 1,
     )  # fmt: skip
     await store.open_room("hall", limits)
     assert (await store.load("hall")).limits == limits
