@@ -229,15 +229,17 @@ class LineMachine(AllAlike):
         # Each by its own clock.
         plans = {store: idle_plan(seen, **changes) for store, seen in found.items()}
         lost = self.losing
-        (done, after), _ = self.ask(which, lambda store: store.commit(ROOM, plans[store], before.tick))
+        (done, after), _ = self.ask(which, lambda store: store.commit(ROOM, plans[store], found[store].tick))
         # Whose answer was lost finds that somebody was faster: it was itself.
         assert done is not lost
         assert after.tick == before.tick + 1
         self.model.commit(plans[self.processes[which][0]])
         self.model.check(after)
         # The other process planned on the same state, and is too late.
-        late = dict(zip(self.processes[1 - which], plans.values(), strict=True))
-        (done, seen), _ = self.ask(1 - which, lambda store: store.commit(ROOM, late[store], before.tick))
+        late = dict(zip(self.processes[1 - which], plans, strict=True))
+        (done, seen), _ = self.ask(
+            1 - which, lambda store: store.commit(ROOM, plans[late[store]], found[late[store]].tick)
+        )
         assert not done
         assert bare(seen) == bare(after)
 
