@@ -42,7 +42,7 @@ def status_facts(
     watch: who is still there and what is left; None where that is not known.
     """
     number, place = _number_and_place(standing, room)
-    draw, draw_size = _lots_of(standing, room)
+    draw, draw_size, wave = _lots_of(standing, room)
     window = eligibility_facts(standing.entitled) if isinstance(standing, InLine | Knocking | Told) else None
     window_ms = own_opening_ms(window, room.state, room.moment.opens_at_ms)
     catching_up = stale or (isinstance(standing, InLine | Knocking) and standing.catching_up)
@@ -61,6 +61,7 @@ def status_facts(
         "ahead": _there_ahead(watch, room, place, ahead),
         "draw": draw,
         "draw_size": draw_size,
+        "wave": wave,
         "eta_ms": eta,
         "poll_after_ms": (
             _jitter.randint(*AWAY_POLL_MS) if catching_up else _poll_after(room, eta, soon=soon, window_ms=window_ms)
@@ -187,15 +188,16 @@ def _draw_page(
     }
 
 
-def _lots_of(standing: Standing | None, room: Snapshot) -> tuple[str | None, int | None]:
-    """Whether lots decide this visitor's place, and among how many: those of the room, or of their wave."""
+def _lots_of(standing: Standing | None, room: Snapshot) -> tuple[str | None, int | None, str | None]:
+    """Whether lots decide this visitor's place, among how many, and of which wave they are, if not the room's own."""
     if isinstance(standing, InLine):
         if standing.ticket.wave:
-            return ("wave_pending" if room.limits.queueing_method is QueueingMethod.DRAW else None), None
-        for block in room.blocks.values():
+            drawing = room.limits.queueing_method is QueueingMethod.DRAW
+            return ("wave_pending", None, standing.ticket.wave) if drawing else (None, None, None)
+        for wave, block in room.blocks.items():
             if block.secret and standing.ticket.number in block:
-                return "wave_drawn", block.size
-    return _draw(room), room.draw_size
+                return "wave_drawn", block.size, wave
+    return _draw(room), room.draw_size, None
 
 
 def _there_ahead(watch: Watch | None, room: Snapshot, place: int | None, ahead: int | None) -> int | None:

@@ -6,6 +6,9 @@ The script says the same by the same rules, in the reader's own zone (`showOpeni
 from collections.abc import Mapping
 from datetime import UTC, datetime, tzinfo
 from typing import Any, Final
+from urllib.parse import quote
+
+from shared.wire import OWN_PATH
 
 # A closing is news only when it is this near.
 CLOSES_SOON_MS: Final = 30 * 60_000
@@ -54,13 +57,24 @@ def postponed_words(status: Mapping[str, Any], zone: tzinfo, t: Mapping[str, str
 
 def draw_words(status: Mapping[str, Any], phase: str, zone: tzinfo, t: Mapping[str, str]) -> str:
     """How lots decide, or have decided, the reader's place; empty where they do not."""
-    opens_ms, size, place = status["opens_at_ms"], status["draw_size"], status["place"]
-    if status["draw"] == "pending" and phase in BEFORE_OPENING and opens_ms is not None:
+    draw, opens_ms, size, place = (status[key] for key in ("draw", "opens_at_ms", "draw_size", "place"))
+    if phase == "window" and draw == "wave_pending":
+        opens_ms = own_opening_ms(status["eligibility"], status["room_state"], opens_ms)
+    elif phase not in BEFORE_OPENING or draw != "pending":
+        opens_ms = None
+    if opens_ms is not None:
         return t["draw_before"].format(time=time_words(opens_ms, status["server_time_ms"], zone))
     # Lots among nobody were none.
-    if status["draw"] == "drawn" and phase in _IN_LINE and size and place is not None:
-        return t["draw_after" if place <= size else "draw_later"].format(n=f"{size:,}", place=f"{place:,}")
-    return ""
+    if draw not in {"drawn", "wave_drawn"} or phase not in _IN_LINE or not size or place is None:
+        return ""
+    early = draw == "wave_drawn" or place <= size
+    return t["draw_after" if early else "draw_later"].format(n=f"{size:,}", place=f"{place:,}")
+
+
+def draw_address(room: str, status: Mapping[str, Any]) -> str:
+    """Where the lots the page speaks of are published."""
+    wave = status["wave"]
+    return f"{OWN_PATH}{room}/draw" + (f"?wave={quote(wave, safe='')}" if wave else "")
 
 
 def stock_words(status: Mapping[str, Any], phase: str, t: Mapping[str, str]) -> str:

@@ -110,12 +110,14 @@
   };
 
   const drawWords = (phase) => {
-    if (status.draw === 'pending' && BEFORE_OPENING.includes(phase) && status.opens_at_ms !== null) {
-      return fill(words.draw_before, { time: timeWords(status.opens_at_ms) });
-    }
-    if (status.draw !== 'drawn' || !IN_LINE.includes(phase) || !status.draw_size || status.place === null) return '';
+    const own = phase === 'window' && status.draw === 'wave_pending' && status.eligibility;
+    const pending = status.draw === 'pending' && BEFORE_OPENING.includes(phase);
+    const opens = own ? own.opens_at_ms : pending ? status.opens_at_ms : null;
+    if (opens !== null) return fill(words.draw_before, { time: timeWords(opens) });
+    const wave = status.draw === 'wave_drawn';
+    if ((status.draw !== 'drawn' && !wave) || !IN_LINE.includes(phase) || !status.draw_size || status.place === null) return '';
     const told = { n: grouped.format(status.draw_size), place: grouped.format(status.place) };
-    return fill(status.place <= status.draw_size ? words.draw_after : words.draw_later, told);
+    return fill(wave || status.place <= status.draw_size ? words.draw_after : words.draw_later, told);
   };
 
   const afterClosingWords = (phase) => {
@@ -356,7 +358,7 @@
     // A gateway of an older version does not say these yet.
     && (a.as_of_ms === undefined || Number.isFinite(a.as_of_ms))
     && [a.postponed_from_ms, a.closes_at_ms, a.finishing_ms, a.draw_size].every((value) => value === undefined || isCount(value))
-    && (a.draw === undefined || isText(a.draw))
+    && isText(a.draw || null)
     && (!a.eligibility || (isText(a.eligibility.verdict) && isCount(a.eligibility.opens_at_ms)))
     && (a.catching_up === undefined || typeof a.catching_up === 'boolean')
     && (a.eta_ms === null || (Array.isArray(a.eta_ms) && a.eta_ms.length === 2 && a.eta_ms.every(Number.isFinite)))

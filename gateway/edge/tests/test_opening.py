@@ -85,6 +85,27 @@ def test_the_sentence_leads_to_the_public_record_without_leaving_the_waiting_pag
     assert {"href": "/_sunbeon/vaccine/draw", "target": "_blank", "rel": "noopener"} in links
 
 
+OWN = {"verdict": "not_yet", "rule": "50-52/1", "opens_at_ms": at("2021-07-19 22:00"), "closes_at_ms": None}
+WAVE = {"draw": "wave_pending", "wave": "50-52", "room_state": "open", "eligibility": OWN, **WAITING_NOWHERE}
+
+
+@pytest.mark.parametrize(("language", "sentence"), [("ko", "추첨하여 정합니다"), ("en", "gets a place by lot")])
+def test_who_lines_up_for_their_own_window_is_told_of_its_lots_and_where_they_are_published(language, sentence):
+    words = said(language, **WAVE)
+    assert sentence in words
+    assert "22:00 KST" in words
+    links = [attrs for tag, attrs in Parsed(PAGES.waiting(view(**WAVE), language).body).tags if tag == "a"]
+    assert "/_sunbeon/vaccine/draw?wave=50-52" in [attrs["href"] for attrs in links]
+
+
+@pytest.mark.parametrize(("language", "sentence"), [("ko", "미리 오신 1,000명"), ("en", "all who were here (1,000)")])
+def test_afterwards_they_are_told_their_place_among_them(language, sentence):
+    drawn = {"draw": "wave_drawn", "wave": "50-52:a b", "draw_size": 1_000, "place": 4_321, "number": 4_000}
+    assert sentence in said(language, **drawn)
+    assert "4,321" in said(language, **drawn)
+    assert b'draw?wave=50-52%3Aa%20b"' in PAGES.waiting(view(**drawn), language).body
+
+
 # ---- an opening that was moved
 
 

@@ -184,6 +184,9 @@ def test_the_page_without_its_script_says_what_the_script_says(gate, visit):
     cases += [status(**opening, ahead=ahead) for ahead in (0, 1, 2, None)]
     cases += [status(**opening, draw="pending", place=None, ahead=None), status(**opening, postponed_from_ms=later - 1)]
     cases += [status(draw="drawn", draw_size=size) for size in (0, 1_234_566, 1_234_567)]
+    own = {"verdict": "not_yet", "rule": "50-52/1", "opens_at_ms": later, "closes_at_ms": None}
+    cases += [status(draw="wave_pending", wave="50-52", eligibility=own, place=None, ahead=None)]
+    cases += [status(draw="wave_drawn", wave="50-52", draw_size=1_234_567)]
     cases += [status(closes_at_ms=status()["server_time_ms"] + minutes * 60_000) for minutes in (20, 40)]
     page = visit()
     for language in ("ko", "en"):

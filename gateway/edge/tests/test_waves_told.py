@@ -55,7 +55,7 @@ async def test_the_draw_of_a_wave_is_published_and_verified_offline_and_a_moved_
     crowd = await line_up(site, 30)
     before = await published(site, wave)
     waiting = await crowd[0].status()
-    assert (waiting["number"], waiting["place"], waiting["draw"]) == (1, None, "wave_pending")
+    assert (waiting["number"], waiting["place"], waiting["draw"], waiting["wave"]) == (1, None, "wave_pending", wave)
     assert (before["room"], before["method"]) == (f"vaccine~{wave}", "draw")
     assert {before[key] for key in ("base", "size", "secret")} == {None}
     await open_window(site, wave)
@@ -66,7 +66,7 @@ async def test_the_draw_of_a_wave_is_published_and_verified_offline_and_a_moved_
     # Whoever is called by asking is inside, and of no place any more.
     told = [(each["number"], each["place"]) for each in stand if each["place"] is not None]
     assert len(told) >= 29
-    assert {each["draw"] for each in stand if each["state"] == "waiting"} == {"wave_drawn"}
+    assert {(each["draw"], each["wave"]) for each in stand if each["state"] == "waiting"} == {("wave_drawn", wave)}
     files = {name: tmp_path / name for name in ("before.json", "after.json", "told.csv", "moved.csv")}
     files["before.json"].write_text(json.dumps(before))
     files["after.json"].write_text(json.dumps(after))
