@@ -157,7 +157,8 @@
     } catch (_) { return false; }
   };
 
-  let journey = null; // { number, first, best }: people ahead when first seen, and the bar's highest mark
+  // { number, first, best }: people ahead when first seen, and the bar's highest mark
+  let journey = null;
   const progress = (number, ahead) => {
     if (!journey || journey.number !== number) {
       const kept = recall('journey');
@@ -173,7 +174,8 @@
   const whyWords = {
     paused: words.eta_why_paused, outflow: words.eta_why_outflow, settings: words.eta_why_settings, pace: words.eta_why_pace,
   };
-  let told = null; // { number, high, outflow, version, message, paused, why }
+  // { number, high, outflow, version, message, paused, why }
+  let told = null;
   const whyLonger = (phase) => {
     if (!told || told.number !== status.number) {
       const kept = recall('told');
@@ -356,11 +358,11 @@
     && [a.number, a.place, a.ahead, a.opens_at_ms].every(isCount)
     && Number.isFinite(a.poll_after_ms) && Number.isFinite(a.server_time_ms)
     // A gateway of an older version does not say these yet.
-    && (a.as_of_ms === undefined || Number.isFinite(a.as_of_ms))
+    && Number.isFinite(a.as_of_ms || 0)
     && [a.postponed_from_ms, a.closes_at_ms, a.finishing_ms, a.draw_size].every((value) => value === undefined || isCount(value))
     && isText(a.draw || null)
     && (!a.eligibility || (isText(a.eligibility.verdict) && isCount(a.eligibility.opens_at_ms)))
-    && (a.catching_up === undefined || typeof a.catching_up === 'boolean')
+    && typeof (a.catching_up || false) === 'boolean'
     && (a.eta_ms === null || (Array.isArray(a.eta_ms) && a.eta_ms.length === 2 && a.eta_ms.every(Number.isFinite)))
     && isStock(a.stock) && isText(a.message) && isText(a.ticket);
 
