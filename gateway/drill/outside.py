@@ -17,6 +17,8 @@ DAY_S: Final = 86_400
 RENEW_DAYS: Final = 14
 TLS_PATIENCE_S: Final = 5.0
 DEFAULT_OPERATOR_PORT: Final = 8081
+# How a server says that it does not speak a version: by an alert, or by hanging up.
+_REFUSED: Final = ("ALERT", "EOF", "ConnectionReset")
 
 
 def is_loopback(host: str) -> bool:
@@ -64,16 +66,25 @@ async def tls(drill: Drill, row: Row) -> None:
             why = "tickets and passes travel where others can read them"
             row.evidence.append(Evidence("visitors come by http", sent, came, Finding.BROKEN, why))
         return
-    context = ssl.create_default_context(cafile=drill.ca_file)
-    certificate, failed = await _handshake(drill, context)
-    if certificate is None:
-        _tell(row, "its certificate", "a handshake", failed, Finding.BROKEN, "browsers would warn")
-    else:
+    context = ssl.create_default_context()
+    if drill.ca_file is not None:
+        context.load_verify_locations(drill.ca_file)
+    certificate, error = await _handshake(drill, context)
+    if certificate is not None:
         days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / DAY_S
         fine = days > RENEW_DAYS
         why = "" if fine else f"it ends in {days:.0f} days"
-        _tell(row, "its certificate", "a handshake", f"valid until {certificate['notAfter']}",
-              Finding.HELD if fine else Finding.UNCLEAR, why)  # fmt: skip
+        _tell(
+            row,
+            "its certificate",
+            f"valid until {certificate['notAfter']}",
+            Finding.HELD if fine else Finding.UNCLEAR,
+            why,
+        )
+    elif isinstance(error, ssl.SSLCertVerificationError):
+        _tell(row, "its certificate", error.verify_message, Finding.BROKEN, "browsers would warn")
+    else:
+        _tell(row, "its certificate", _reason(error), Finding.UNCLEAR, "no TLS came about")
     for version in ("TLSv1", "TLSv1_1"):
         with warnings.catch_warnings():
             # That these versions are old is why they are tried.
@@ -81,12 +92,15 @@ async def tls(drill: Drill, row: Row) -> None:
             old = unverified()
             old.set_ciphers("ALL:@SECLEVEL=0")
             old.minimum_version = old.maximum_version = ssl.TLSVersion[version]
-        spoken, failed = await _handshake(drill, old)
-        finding = Finding.HELD if spoken is None else Finding.BROKEN
-        came = f"refused: {failed}" if spoken is None else "spoken"
-        _tell(
-            row, f"{version.replace('_', '.')}", "a handshake", came, finding, "" if spoken is None else "it is broken"
-        )
+        spoken, error = await _handshake(drill, old)
+        name = version.replace("_", ".")
+        if spoken is not None:
+            _tell(row, name, "spoken", Finding.BROKEN, "it is broken")
+        elif any(word in _reason(error) for word in _REFUSED):
+            _tell(row, name, f"refused: {_reason(error)}", Finding.HELD)
+        else:
+            # Perhaps it is the drill's own library that cannot speak it.
+            _tell(row, name, _reason(error), Finding.UNCLEAR, "it was not the server that refused")
 
 
 def unverified() -> ssl.SSLContext:
@@ -97,7 +111,7 @@ def unverified() -> ssl.SSLContext:
     return context
 
 
-async def _handshake(drill: Drill, context: ssl.SSLContext) -> tuple[dict[str, Any] | None, str]:
+async def _handshake(drill: Drill, context: ssl.SSLContext) -> tuple[dict[str, Any] | None, Exception | None]:
     """The certificate ({} if it was not verified), or why there was no connection."""
     origin = drill.site.wire.origin
     try:
@@ -105,12 +119,14 @@ async def _handshake(drill: Drill, context: ssl.SSLContext) -> tuple[dict[str, A
             _, writer = await asyncio.open_connection(origin.host, origin.port, ssl=context)
             found: dict[str, Any] = writer.get_extra_info("peercert") or {}
             writer.transport.abort()
-            return found, ""
-    except ssl.SSLCertVerificationError as error:
-        return None, error.verify_message
+            return found, None
     except (OSError, TimeoutError) as error:
-        return None, getattr(error, "reason", None) or type(error).__name__
+        return None, error
 
 
-def _tell(row: Row, what: str, sent: str, came: str, finding: Finding, why: str) -> None:
-    row.evidence.append(Evidence(what, sent, came, finding, why))
+def _reason(error: Exception | None) -> str:
+    return str(getattr(error, "reason", None) or type(error).__name__)
+
+
+def _tell(row: Row, what: str, came: str, finding: Finding, why: str = "") -> None:
+    row.evidence.append(Evidence(what, "a handshake", came, finding, why))

@@ -3,10 +3,12 @@
 import json
 import subprocess
 import sys
+from datetime import timedelta
 
 import pytest
 
 from gateway.cli import main
+from gateway.edge.tests.tls.certificates import write
 from gateway.tests.stand import Stand, without_turn
 
 
@@ -63,6 +65,23 @@ def test_a_room_for_part_of_the_site_has_no_red_row(tmp_path, show, capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["red"] == []
     assert {row["name"]: row["result"] for row in told["rows"]}["operator-paths"] == "green"
+
+
+@pytest.mark.parametrize(("trusted", "days", "result"), [(True, 60, "green"), (True, 3, "yellow"), (False, 60, "red")])
+def test_a_certificate_is_judged_as_a_browser_would_and_old_tls_is_tried(tmp_path, show, capsys, trusted, days, result):
+    write(tmp_path, ends=timedelta(days=days))
+    files = {"tls_certificate": str(tmp_path / "cert.pem"), "tls_key": str(tmp_path / "key.pem")}
+    with Stand(tmp_path, gateway=files) as stand:
+        show(stand)
+        stand.patch(state="paused")
+        more = ["--ca-file", str(tmp_path / "cert.pem")] if trusted else []
+        main(command(stand, "--json", *more))
+    rows = {row["name"]: row for row in json.loads(capsys.readouterr().out)["rows"]}
+    assert rows["tls"]["result"] == result
+    assert [each["finding"] for each in rows["tls"]["evidence"][1:]] == ["held", "held"]
+    assert rows["cookies"]["result"] == "green"
+    assert {each["what"] for each in rows["cookies"]["evidence"]} == {"HttpOnly", "SameSite=Lax", "Path=/", "Secure"}
+    assert rows["paths"]["result"] == "green"
 
 
 def test_the_access_log_marks_a_drill_by_its_id(tmp_path, show, capsys):

@@ -1,5 +1,8 @@
 """Each row turns red by the fault it is there to find, and a site without faults is green."""
 
+import asyncio
+import ssl
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,12 +13,13 @@ import pytest
 from gateway import keys
 from gateway.drill import outside
 from gateway.drill.plan import Drill
-from gateway.drill.report import Report, Result, Row, lines_of
+from gateway.drill.report import Finding, Report, Result, Row, Severity, lines_of
 from gateway.drill.run import TRICKS, run
 from gateway.drill.site import Site
 from gateway.drill.tests.fake_site import PAGE, TOKEN, running
 from gateway.drill.tests.fake_site import Site as Fake
 from gateway.drill.wire import Budget, Origin, Wire
+from gateway.edge.tests.tls import certificates
 
 FAST = 100_000.0
 
@@ -131,6 +135,24 @@ async def test_visitors_who_come_without_tls_turn_the_row_red(tmp_path, monkeypa
     monkeypatch.setattr(outside, "is_loopback", lambda _: False)
     async with running(Fake()) as fake:
         assert by_name(await play(fake, tmp_path))["tls"].result is Result.RED
+
+
+async def test_a_server_that_speaks_old_tls_turns_the_row_red(tmp_path):
+    certificates.write(tmp_path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        old.minimum_version = ssl.TLSVersion.TLSv1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    old.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    server = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0, ssl=old)
+    port = server.sockets[0].getsockname()[1]
+    wire = Wire(Origin.of(f"https://127.0.0.1:{port}", "--url"), Budget(9, FAST), "abc", outside.unverified())
+    row = Row("tls", "tls", Severity.HIGH)
+    await outside.tls(Drill(Site(wire, PAGE, "main"), ca_file=str(tmp_path / "cert.pem")), row)
+    server.close()
+    await server.wait_closed()
+    assert [each.finding for each in row.evidence[1:]] == [Finding.BROKEN, Finding.BROKEN]
 
 
 async def test_a_site_that_does_not_answer_is_red_and_nothing_of_it_green(tmp_path):
