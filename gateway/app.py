@@ -136,7 +136,15 @@ async def gateway(
                 people,
             )
 
-        console = create_console(lines, tokens, facts, draining=lambda: streams.stopping, book=audit)
+        console = create_console(
+            lines,
+            tokens,
+            facts,
+            draining=lambda: streams.stopping,
+            book=audit,
+            keys=lambda: keys.current.cookies,
+            two_person_actions=settings.gateway.two_person_actions,
+        )
         yield Worker(server, console, streams, upstreams)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from gateway.room.match import Area, BypassRule, canonical_host, fold_prefix, parse_networks
 from gateway.room.model import Limits, Mode, QueueingMethod
@@ -30,6 +30,7 @@ _ORIGIN: Final = re.compile(
     rf"(?P<scheme>https?)://(?:(?P<host>{_HOST})|\[(?P<v6>[0-9A-Fa-f:.]+)\])(?::(?P<port>[0-9]{{1,5}}))?/?"
 )
 _HOST_HEADER: Final = re.compile(rf"(?:{_HOST}|\[[0-9A-Fa-f:.]+\])(?::[0-9]{{1,5}})?")
+_MOMENT: Final = re.compile(r"\d{4}-\d\d-\d\d[Tt ]")
 LANGUAGES: Final = ("ko", "en")
 # Room for every time zone and every sum with a duration: no time in here overflows later.
 EARLIEST_OPENING: Final = datetime(2000, 1, 1, tzinfo=UTC)
@@ -48,7 +49,8 @@ def _language(text: str) -> str:
     return text
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """Raises `ValueError` for a text that is more than that."""
     # Cc, Cf: a NUL, a line break, a mark that turns the rest of the page's text around.
     if any(unicodedata.category(mark) in {"Cc", "Cf"} for mark in text):
         raise ValueError("holds a control character; write one line of plain text")
@@ -81,8 +83,8 @@ Address = Annotated[str, AfterValidator(_address)]
 Network = Annotated[str, AfterValidator(_network)]
 UrlPath = Annotated[str, AfterValidator(_path)]
 Language = Annotated[str, AfterValidator(_language)]
-OperatorName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
-Texts = dict[Language, Annotated[str, Field(max_length=500), AfterValidator(_one_line)]]
+OperatorName = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(one_line)]
+Texts = dict[Language, Annotated[str, Field(max_length=500), AfterValidator(one_line)]]
 
 
 class _Section(BaseModel):
@@ -122,6 +124,9 @@ class Gateway(_Section):
     )
     operator_tokens_file: Path = Field(
         Path("var/operators.json"), description="More tokens, with names and roles: `sunbeon token create`."
+    )
+    two_person_actions: tuple[Literal["reset", "passthrough"], ...] = Field(
+        (), description="What one admin asks for and another one has to confirm, at the operator API."
     )
     audit_log: Path | None = Field(
         Path("var/audit.log"),
@@ -377,6 +382,13 @@ class Bypass(_Section):
         return BypassRule(self.name, self.paths, parse_networks(self.networks), self.user_agents, self.methods)
 
 
+def _written_out(moment: Any) -> Any:
+    """A number would be taken for seconds since 1970, or for milliseconds, by its size."""
+    if isinstance(moment, int | float) or (isinstance(moment, str) and not _MOMENT.match(moment)):
+        raise ValueError("write it out, as 2021-07-19T20:00:00+09:00")
+    return moment
+
+
 def _moment(moment: datetime) -> datetime:
     if moment.tzinfo is None:
         raise ValueError("needs its UTC offset (2021-07-19T20:00:00+09:00), or the room a `timezone`")
@@ -393,7 +405,7 @@ def _zone(text: str) -> str:
     return text
 
 
-Moment = Annotated[datetime, AfterValidator(_moment)]
+Moment = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_moment)]
 Users = Annotated[int, Field(strict=True, ge=0, le=10_000_000)]
 
 
@@ -422,7 +434,7 @@ class Postponement(_Section):
     """What an operator says to move an opening."""
 
     opens_at: Moment
-    reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+    reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
     by: OperatorName | None = None
 
     @property

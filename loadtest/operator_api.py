@@ -72,7 +72,7 @@ class OperatorApi:
 
     async def reset(self, room: str) -> None:
         """Start the line anew: every place in it is lost."""
-        await self._do("POST", f"/api/rooms/{room}/reset", {}, room)
+        await self._do("POST", f"/api/rooms/{room}/reset", {"confirm": room}, room)
 
     async def _do(self, method: str, path: str, body: Mapping[str, object], room: str) -> None:
         _, etag = await self._get(f"/api/rooms/{room}")

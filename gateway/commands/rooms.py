@@ -125,7 +125,7 @@ def _reset(client: OperatorClient, path: str, arguments: argparse.Namespace) -> 
     before = client.ask("GET", path)
     if not arguments.yes:
         raise SettingsError([f"reset: {before['waiting']} waiting and {before['live']} inside lose it; with --yes"])
-    return client.ask("POST", f"{path}/reset", version=before["settings"]["version"])
+    return client.ask("POST", f"{path}/reset", {"confirm": before["room"]}, version=before["settings"]["version"])
 
 
 _CHANGES: Final[Mapping[str, Callable[[OperatorClient, str, argparse.Namespace], dict[str, Any]]]] = {

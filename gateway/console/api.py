@@ -4,25 +4,37 @@ JSON, bearer tokens (`auth.py`), problem documents (RFC 9457). What each operati
 what is done goes on record (`record.py`). A route is an `Operation`: that gives it its role and its description.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import version
 from typing import Final
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.console import arming, changing, reading
+from gateway.console import actions, allowing, approvals, arming, changing, lookups, reading
 from gateway.console.answers import Refused, harden, problem
 from gateway.console.auth import authorise, protect
+from gateway.console.conflict import what_changed
 from gateway.console.context import DRAINING, FACTS, MAX_BODY_BYTES, RECORD, ROOMS, RoomControl
 from gateway.console.operations import Operation, document, roles
 from gateway.console.record import Book, Record
 from gateway.console.shown import describe
 from gateway.metrics import WorkerFacts
+from gateway.room.ticket import KeyRing
 from gateway.store.base import StoreError, VersionConflict
 from gateway.tokens import Tokens
 
-OPERATIONS: Final[Sequence[Operation]] = (*reading.OPERATIONS, *changing.OPERATIONS, *arming.OPERATIONS)
+OPERATIONS: Final[Sequence[Operation]] = (
+    *reading.OPERATIONS,
+    *changing.OPERATIONS,
+    *arming.OPERATIONS,
+    *actions.OPERATIONS,
+    *lookups.OPERATIONS,
+    *allowing.OPERATIONS,
+    *approvals.OPERATIONS,
+)
+
+_NO_KEYS: Final = KeyRing("", {})
 
 
 def create_app(
@@ -32,17 +44,22 @@ def create_app(
     *,
     draining: Callable[[], bool] = lambda: False,
     book: Book | None = None,
+    keys: Callable[[], KeyRing] | None = None,
+    two_person_actions: Collection[str] = (),
 ) -> web.Application:
     """The operators' application.
 
     tokens: those that count. facts: for the metrics.
     draining: whether this worker is on its way out. book: where changes go on record.
+    keys: by which tickets are verified; None: of nobody. two_person_actions: `reset`, `passthrough`.
     """
     app = web.Application(middlewares=[_problems, authorise], client_max_size=MAX_BODY_BYTES)
     app[ROOMS] = {room.name: room for room in rooms}
     app[FACTS] = facts
     app[RECORD] = Record(book)
     app[DRAINING] = draining
+    app[lookups.KEYS] = keys or (lambda: _NO_KEYS)
+    app[approvals.TWO_PERSONS] = frozenset(two_person_actions)
     app[reading.DOCUMENT] = document(OPERATIONS, rooms=[*app[ROOMS]], version=version("sunbeon"))
     protect(app, tokens, roles(OPERATIONS))
     app.on_response_prepare.append(harden)
@@ -64,6 +81,7 @@ async def _problems(request: web.Request, handler: Handler) -> web.StreamRespons
         headers = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
         return problem(error.status, error.reason, headers=headers)
     except VersionConflict as conflict:
-        return problem(412, "the settings were changed by someone else", current=describe(conflict.snapshot))
+        told = what_changed(request, conflict.snapshot)
+        return problem(412, "the settings were changed by someone else", current=describe(conflict.snapshot), **told)
     except StoreError as error:
         return problem(503, str(error))

@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field
 
 from gateway.console.answers import Refused
+from gateway.console.approvals import TWO_PERSONS, Approvals, Waiting
 from gateway.console.auth import who
 from gateway.console.context import RECORD, RoomControl, checked, find, if_match, read_body, read_json, room_answer
-from gateway.console.operations import IF_MATCH, Operation
+from gateway.console.operations import IF_MATCH, IF_MATCH_NEEDED, Operation
 from gateway.console.record import By, whose
 from gateway.console.shapes import RoomShown
 from gateway.room.model import Mode, Snapshot
@@ -18,9 +20,15 @@ from gateway.settings import Live, Postponement, limits_patch
 from gateway.store.limits_text import patched
 from gateway.tokens import Role
 
-# Settings by which people get in without the line.
-_OPENING_UP: Final = frozenset({Mode.PASSTHROUGH})
 _IMPOSSIBLE: Final = "settings that cannot be"
+
+
+class ResetBody(BaseModel):
+    """confirm: the room's name, typed by who means it."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True, strict=True)
+
+    confirm: str = Field(max_length=100)
 
 
 async def change_settings(request: web.Request) -> web.Response:
@@ -28,8 +36,11 @@ async def change_settings(request: web.Request) -> web.Response:
     wanted = await read_json(request)
     live = checked(wanted, Live, said=_IMPOSSIBLE)
     patch = limits_patch({name: getattr(live, name) for name in live.model_fields_set})
-    if patch.get("mode") in _OPENING_UP and not who(request).role.may(Role.ADMIN):
-        raise Refused(403, f"letting everybody through takes the role {Role.ADMIN}")
+    if patch.get("mode") is Mode.PASSTHROUGH:
+        if not who(request).role.may(Role.ADMIN):
+            raise Refused(403, f"letting everybody through takes the role {Role.ADMIN}")
+        if "passthrough" in request.app[TWO_PERSONS]:
+            raise Refused(403, f"letting everybody through takes two: POST to /api/rooms/{room.name}/passthrough")
     return room_answer(room, await change(request, room, patch, live.model_fields_set))
 
 
@@ -61,11 +72,15 @@ async def postpone(request: web.Request) -> web.Response:
 
 
 async def reset(request: web.Request) -> web.Response:
-    """Start the line anew. Everyone loses their place, so it takes the version just seen: no bare POST does it."""
-    version, by = if_match(request), whose(request)
+    """Start the line anew. Everyone loses their place, so it asks twice: the version just seen, and the room's name."""
+    room, version, by = find(request), if_match(request), whose(request)
     if version is None:
         raise Refused(428, "a reset ends every place and pass: say with If-Match which version of the room you saw")
-    room = find(request)
+    asked = await read_body(request, ResetBody, said="a reset ends every place and pass: `confirm` the room's name")
+    if asked.confirm != room.name:
+        raise Refused(422, "a reset ends every place and pass: `confirm` the room's name")
+    if waiting := await Approvals(request, room).ask("reset"):
+        return waiting
     after = await room.reset(expected_version=version)
     request.app[RECORD].reset(after, by)
     return room_answer(room, after)
@@ -83,6 +98,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/api/rooms/{room}/reset", reset, "Start the line anew: every place and pass is lost.", Role.ADMIN,
-        RoomShown, parameters=({**IF_MATCH, "required": True},), refuses={428: "say which version you saw"},
+        RoomShown, body=ResetBody, parameters=(IF_MATCH_NEEDED,), more={202: Waiting},
+        refuses={409: "too much waits for a second person", 428: "say which version you saw"},
     ),
 )  # fmt: skip

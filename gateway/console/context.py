@@ -1,7 +1,7 @@
 """What the operator API's routes share: the rooms, and how a request is read."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 import orjson
@@ -13,7 +13,9 @@ from gateway.console.explaining import Explains
 from gateway.console.record import Record
 from gateway.console.shown import describe
 from gateway.metrics import WorkerFacts
-from gateway.room.model import Prequeue, Snapshot
+from gateway.room.match import Area
+from gateway.room.model import Limits, PassGrant, Prequeue, Snapshot
+from gateway.store.base import PassRef, Whereabouts
 from shared.settings import problems_of
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -43,6 +45,20 @@ class RoomControl(Protocol):
 
     @property
     def stock_left(self) -> int | None: ...
+
+    @property
+    def area(self) -> Area: ...
+
+    @property
+    def rule_names(self) -> Collection[str]: ...
+
+    def settings_at(self, version: int) -> Limits | None: ...
+
+    async def where(self, places: Sequence[tuple[int, int]]) -> Sequence[Whereabouts | None]: ...
+
+    async def find_pass(self, pass_id: str) -> PassGrant | None: ...
+
+    async def revoke(self, ref: PassRef) -> bool: ...
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
 

@@ -26,6 +26,7 @@ IF_MATCH: Final[Parameter] = {
     "description": "The ETag of the room as you saw it: nothing is changed if somebody else was faster (412).",
     "schema": {"type": "string", "pattern": '^(\\*|"?[0-9]{1,18}"?)$'},
 }
+IF_MATCH_NEEDED: Final[Parameter] = {**IF_MATCH, "required": True}
 
 
 class Problem(BaseModel):
@@ -74,7 +75,7 @@ class Operation:
                 415: "send application/json",
                 422: "the body is not as it must be",
             }
-        if IF_MATCH in self.parameters:
+        if IF_MATCH in self.parameters or IF_MATCH_NEEDED in self.parameters:
             found |= {
                 400: "not JSON, or `If-Match` is no ETag",
                 412: "somebody else was faster; `changed` says in what",

@@ -52,6 +52,10 @@ class Record:
         changes = {name: {"from": old[name], "to": new[name]} for name in sorted(names) if old[name] != new[name]}
         self._write("settings", after, by, changed=changes)
 
+    def did(self, event: str, room: Snapshot, by: By, **facts: Any) -> None:
+        """Any other action, under its own name."""
+        self._write(event, room, by, **facts)
+
     def reset(self, room: Snapshot, by: By) -> None:
         self._write("reset", room, by, epoch=room.epoch)
 

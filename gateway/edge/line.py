@@ -22,13 +22,16 @@ from gateway.edge.eligibility import Eligibility
 from gateway.edge.outage import Outage
 from gateway.edge.pages import KST, Pages
 from gateway.edge.untold import Untold, ref_of
+from gateway.edge.versions import Versions
 from gateway.edge.watch import EXCHANGE_S, Watch
 from gateway.edge.waves import LOOK_MS, Pending, Waves, nothing_pending
 from gateway.metrics import CalendarFacts, StoreFacts
+from gateway.room.allow import in_force, rule_of
 from gateway.room.decide import counted, missed_wave, place_of_ticket
 from gateway.room.entitle import Entitled
 from gateway.room.grading import LOTS, Grades
-from gateway.room.model import Mode, PassGrant, Prequeue, Snapshot
+from gateway.room.match import BypassRule
+from gateway.room.model import Limits, Mode, PassGrant, Prequeue, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.postpone import postponed
 from gateway.room.stay import INSIDE_S, spent_ms
@@ -43,6 +46,7 @@ from gateway.store.base import (
     StoreError,
     StoreUnavailable,
     VersionConflict,
+    Whereabouts,
 )
 from gateway.store.batching import BatchingStore
 from shared.clock import Clock, now_ms
@@ -103,7 +107,8 @@ class Line:
         self.config = config
         self.name = config.name
         self.area = config.area()
-        self.rules = tuple(rule.rule() for rule in config.bypass)
+        self._rules = tuple(rule.rule() for rule in config.bypass)
+        self._versions = Versions()
         self.cookies = CookieNames.of(config.name, secure=secure)
         self.pages = Pages(config.templates)
         # Of the times on pages without a script.
@@ -153,6 +158,17 @@ class Line:
         if self._snapshot is None:
             raise StoreUnavailable("the room has not been opened yet")
         return self._snapshot
+
+    @property
+    def rules(self) -> tuple[BypassRule, ...]:
+        """Who needs no turn: as configured, and as operators have allowed until now."""
+        allow = self._snapshot.limits.allow if self._snapshot is not None else ()
+        return (*self._rules, *map(rule_of, in_force(allow, self.snapshot.now_ms))) if allow else self._rules
+
+    @property
+    def rule_names(self) -> frozenset[str]:
+        """Of the rules as configured."""
+        return frozenset(rule.name for rule in self._rules)
 
     @property
     def fresh(self) -> bool:
@@ -374,7 +390,7 @@ class Line:
         If the store cannot be told now, the pass is none here from now on, and the store is told when it is back.
         """
         if reason == "revoked":
-            self._untold.revoked(visitor_pass)
+            self._untold.revoked(visitor_pass.pass_id)
         try:
             return await self.within(self._store.complete_one(self.name, ref_of(visitor_pass), reason=reason))
         except StoreError as error:
@@ -386,6 +402,24 @@ class Line:
         """Give up the ticket's place. False if it has none yet: then nobody will come for it."""
         place = place_of_ticket(ticket, self.snapshot)
         return place is not None and await self.within(self._store.leave_one(self.name, ticket.epoch, place))
+
+    async def where(self, places: Sequence[tuple[int, int]]) -> Sequence[Whereabouts | None]:
+        """As `QueueStore.where`."""
+        return await self._store.store.where(self.name, places)
+
+    async def find_pass(self, pass_id: str) -> PassGrant | None:
+        """As `QueueStore.find_pass`."""
+        return await self._store.store.find_pass(self.name, pass_id)
+
+    async def revoke(self, ref: PassRef) -> bool:
+        """End a pass everywhere, by an operator's word. False if it did not live. Raises `StoreError`, not having."""
+        (ended,) = await self._store.store.complete(self.name, [ref], reason="revoked")
+        self._untold.revoked(ref.pass_id)
+        return ended
+
+    def settings_at(self, version: int) -> Limits | None:
+        """The live settings as they were at a version, if this process saw them then and remembers."""
+        return self._versions.get(version)
 
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot:
         """Change live settings and let a tick act on them at once. Raises `VersionConflict`."""
@@ -486,6 +520,7 @@ class Line:
         if self._snapshot is None or (snapshot.epoch, snapshot.tick) >= (self._snapshot.epoch, self._snapshot.tick):
             if self._snapshot is None or snapshot.tick != self._snapshot.tick:
                 self.joined_ahead = 0
+                self._versions.note(snapshot.limits)
             self._snapshot = snapshot
             self._untold.count_all(self._grades.grade(snapshot))
             self._seen_s = self._monotonic()

@@ -41,9 +41,9 @@ class Untold:
     def has_ended(self, epoch: int, place: int) -> bool:
         return (epoch, place) in self._ended
 
-    def revoked(self, visitor_pass: Pass) -> None:
+    def revoked(self, pass_id: str) -> None:
         """Remembered whether or not the store is told."""
-        _remember(self._revoked, visitor_pass.pass_id, None)
+        _remember(self._revoked, pass_id, None)
 
     def was_revoked(self, visitor_pass: Pass) -> bool:
         return visitor_pass.pass_id in self._revoked

@@ -19,6 +19,8 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
+from gateway.room.allow import Allowed
+from gateway.room.approval import Approval
 from gateway.room.schedule import Change, Moment, Phase, Window, in_force, look
 from shared.wire import How, RoomState
 
@@ -79,6 +81,8 @@ class Limits:
     the pass clock stands still too.
     armed: by which drill an operator said that the opening may come, and for which version and epoch; nothing else
     depends on it.
+    allow: exemptions, also expired ones. approvals: actions that wait for a second person, also expired ones. Both are
+    changed by actions of their own only.
     """
 
     mode: Mode = Mode.OPEN
@@ -98,6 +102,8 @@ class Limits:
     message: Mapping[str, str] = field(default_factory=dict)
     armed: Mapping[str, str] = field(default_factory=dict)
     version: int = 1
+    allow: tuple[Allowed, ...] = ()
+    approvals: tuple[Approval, ...] = ()
 
     @property
     def windows(self) -> tuple[Window, ...]:

@@ -74,6 +74,20 @@ class Spent:
     """The place has had its turn, or its holder left."""
 
 
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What the store knows of a place, beside the line's counters.
+
+    spent: it has had its turn, or its holder left. at_door: in the lane; seat_kept: and a seat is kept for it.
+    grant: its live pass.
+    """
+
+    spent: bool
+    at_door: bool
+    seat_kept: bool
+    grant: PassGrant | None
+
+
 ClaimAnswer = Admitted | AtDoor | NotCalled | Held | Spent
 
 
@@ -165,6 +179,14 @@ class QueueStore(Protocol):
 
     async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
         """As `renew`, but keeps none of them alive and changes nothing."""
+        ...
+
+    async def where(self, room: str, places: Sequence[tuple[int, int]]) -> Sequence[Whereabouts | None]:
+        """How it is with each (epoch, place); None for one that was never issued. Changes nothing."""
+        ...
+
+    async def find_pass(self, room: str, pass_id: str) -> PassGrant | None:
+        """The live pass of this id, whosever it is. For operators: looks at all inside. Changes nothing."""
         ...
 
     def recall(self, room: str, ref: PassRef) -> PassGrant | None:

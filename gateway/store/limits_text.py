@@ -1,17 +1,27 @@
 """Live settings as stores keep them: JSON, which other versions of the program can read."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from functools import lru_cache
 from typing import Any, Final
 
 import orjson
 
+from gateway.room.allow import read_allowed
+from gateway.room.approval import read_approval
 from gateway.room.model import Limits, Mode, QueueingMethod
 from gateway.room.schedule import Change, Window
 from gateway.store.base import StoreError
 
 _LIMITS: Final = tuple(field.name for field in fields(Limits))
+
+# Settings that are tables: how a row is read.
+_TABLES: Final[Mapping[str, Callable[[Mapping[str, Any]], Any]]] = {
+    "more_windows": lambda kept: Window(**kept),
+    "timetable": lambda kept: Change(**kept),
+    "allow": read_allowed,
+    "approvals": read_approval,
+}
 
 
 def encode_limits(limits: Limits) -> str:
@@ -37,10 +47,10 @@ def patched(limits: Limits, patch: Mapping[str, Any]) -> Limits:
             values["mode"] = Mode(values["mode"])
         if "queueing_method" in values:
             values["queueing_method"] = QueueingMethod(values["queueing_method"])
-        for name, kind in (("more_windows", Window), ("timetable", Change)):
+        for name, read in _TABLES.items():
             if name in values:
-                values[name] = tuple(kind(**each) if isinstance(each, Mapping) else each for each in values[name])
-    except (ValueError, TypeError) as error:
+                values[name] = tuple(read(each) if isinstance(each, Mapping) else each for each in values[name])
+    except (ValueError, TypeError, KeyError) as error:
         raise StoreError(str(error)) from None
     return replace(limits, **values)
 

@@ -38,6 +38,7 @@ from gateway.store.base import (
     StoreUnavailable,
     UnknownRoom,
     VersionConflict,
+    Whereabouts,
 )
 from gateway.store.limits_text import changed_in_file, decode_limits, encode_limits, patched
 from gateway.store.lots import new_secret
@@ -53,6 +54,7 @@ from gateway.store.redis_reply import (
     read_answer,
     read_grant,
     read_observed,
+    read_whereabouts,
 )
 from gateway.store.redis_url import RedisUrl
 from gateway.store.witness import PART, PART_BYTES
@@ -192,6 +194,15 @@ class RedisStore:
 
     async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
         return await self._look(room, passes, keep_alive=False)
+
+    async def where(self, room: str, places: Sequence[tuple[int, int]]) -> Sequence[Whereabouts | None]:
+        asked: list[Argument] = [each for place in places for each in place]
+        _, clock_ms, *answers = await self._call(self._line(room), "where", asked)
+        return [read_whereabouts(place, answer, clock_ms) for (_, place), answer in zip(places, answers, strict=True)]
+
+    async def find_pass(self, room: str, pass_id: str) -> PassGrant | None:
+        _, clock_ms, *found = await self._call(self._line(room), "find", [pass_id])
+        return read_grant(found[0], pass_id, found[1:], clock_ms) if found else None
 
     def recall(self, room: str, ref: PassRef) -> PassGrant | None:
         return self._line(room).witness.inside.recall(ref)

@@ -9,7 +9,7 @@ import orjson
 from gateway.room.model import LOOKAHEAD_PLACES, Append, Block, Call, Curve, PassGrant, Snapshot, TickPlan
 from gateway.room.presence import GAP_MS, INTERVAL_MS, Cell, Sightings
 from gateway.room.stock import Stock
-from gateway.store.base import Admitted, AtDoor, ClaimAnswer, Held, NotCalled, Spent
+from gateway.store.base import Admitted, AtDoor, ClaimAnswer, Held, NotCalled, Spent, Whereabouts
 from gateway.store.limits_text import decode_limits
 from shared.wire import How
 
@@ -81,6 +81,14 @@ def read_grant(place: int, pass_id: str, answer: Any, pass_clock_ms: int) -> Pas
         return None
     how, expires_ms, ends_ms = answer
     return PassGrant(pass_id, place, HOWS[how], expires_ms, ends_ms, expires_ms - pass_clock_ms)
+
+
+def read_whereabouts(place: int, answer: Any, pass_clock_ms: int) -> Whereabouts | None:
+    if answer == 0:
+        return None
+    spent, at_door, seat_kept, *held = answer
+    grant = read_grant(place, held[0].decode(), held[1:], pass_clock_ms) if held else None
+    return Whereabouts(bool(spent), bool(at_door), bool(seat_kept), grant)
 
 
 def plan_arguments(plan: TickPlan) -> list[int | bytes]:

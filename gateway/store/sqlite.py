@@ -30,7 +30,7 @@ from gateway.room.stock import Stock
 from gateway.store import sqlite_observed as observed
 from gateway.store import sqlite_rooms as rooms
 from gateway.store import sqlite_visits as visits
-from gateway.store.base import Admitted, Claim, ClaimAnswer, PassRef, QueueStore, StoreUnavailable
+from gateway.store.base import Admitted, Claim, ClaimAnswer, PassRef, QueueStore, StoreUnavailable, Whereabouts
 from gateway.store.inside import Inside
 from gateway.store.lots import new_secret
 from gateway.store.sqlite_file import StoreFile, Work
@@ -140,6 +140,12 @@ class SqliteStore:
         grants, _ = await self._read(lambda file: visits.find(file, room, passes))
         self._remember(room, passes, grants)
         return grants
+
+    async def where(self, room: str, places: Sequence[tuple[int, int]]) -> Sequence[Whereabouts | None]:
+        return await self._read(lambda file: visits.where(file, room, places))
+
+    async def find_pass(self, room: str, pass_id: str) -> PassGrant | None:
+        return await self._read(lambda file: visits.find_pass(file, room, pass_id))
 
     def recall(self, room: str, ref: PassRef) -> PassGrant | None:
         return self._inside[room].recall(ref)

@@ -8,7 +8,18 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from gateway.room.model import USER_CREDIT, PassGrant, age_bin
-from gateway.store.base import Admitted, AtDoor, Claim, ClaimAnswer, Held, NotCalled, PassRef, Spent, StaleEpoch
+from gateway.store.base import (
+    Admitted,
+    AtDoor,
+    Claim,
+    ClaimAnswer,
+    Held,
+    NotCalled,
+    PassRef,
+    Spent,
+    StaleEpoch,
+    Whereabouts,
+)
 from gateway.store.sqlite_line import Line, read_line, write_line
 from gateway.store.sqlite_marks import Marks
 from shared.wire import How
@@ -80,6 +91,30 @@ def find(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) -
     line = read_line(connection, room)
     grants = [_live_pass(connection, line, ref.epoch, ref.place, ref.pass_id) for ref in passes]
     return grants, any(grant is not None and _renewed_to(line, grant) != grant.expires_ms for grant in grants)
+
+
+def where(connection: sqlite3.Connection, room: str, places: Sequence[tuple[int, int]]) -> list[Whereabouts | None]:
+    """`QueueStore.where`."""
+    line = read_line(connection, room)
+    marks = Marks(connection, line.id)
+    found: list[Whereabouts | None] = []
+    for epoch, place in places:
+        if epoch != line.epoch or not 1 <= place <= line.tail:
+            found.append(None)
+            continue
+        lane = connection.execute(
+            "SELECT granted_at_ms FROM lane WHERE room = ? AND place = ?", (line.id, place)
+        ).fetchone()
+        grant = _live_pass(connection, line, epoch, place, None)
+        found.append(Whereabouts(marks.has(place), lane is not None, lane is not None and lane[0] is not None, grant))
+    return found
+
+
+def find_pass(connection: sqlite3.Connection, room: str, pass_id: str) -> PassGrant | None:
+    """`QueueStore.find_pass`."""
+    line = read_line(connection, room)
+    row = connection.execute("SELECT place FROM passes WHERE room = ? AND pass_id = ?", (line.id, pass_id)).fetchone()
+    return None if row is None else _live_pass(connection, line, line.epoch, row[0], pass_id)
 
 
 def renew(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) -> list[PassGrant | None]:

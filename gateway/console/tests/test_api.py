@@ -234,6 +234,9 @@ async def test_who_was_second_changes_nothing_and_is_told_what_is(site):
     got = await patch(site, {"idle_limit_s": 88}, headers={"If-Match": '"1"'})
     assert got.status == 412
     assert (got.json()["current"]["settings"]["idle_limit_s"], got.json()["current"]["settings"]["version"]) == (77, 2)
+    assert got.json()["changed"] == {"idle_limit_s": {"yours_was": 300, "is": 77}}
+    unknown = await patch(site, {"idle_limit_s": 88}, headers={"If-Match": '"99"'})
+    assert (unknown.status, unknown.json()["changed"]) == (412, None)
     assert (await site.room("north")).limits.idle_limit_ms == 77_000
 
 
@@ -334,13 +337,16 @@ async def test_the_token_stands_in_no_answer_and_no_log(site, caplog):
     assert TOKEN not in caplog.text
 
 
-async def test_a_reset_wants_the_version_that_was_seen_and_starts_the_line_anew(site):
+async def test_a_reset_wants_the_version_that_was_seen_and_the_rooms_name_and_starts_the_line_anew(site):
     visitor = site.visitor(room="north")
     await visitor.get("/n")
-    assert (await ask(site, "POST", "/api/rooms/north/reset")).status == 428
-    assert (await ask(site, "POST", "/api/rooms/north/reset", headers={"If-Match": '"9"'})).status == 412
+    meant = {"confirm": "north"}
+    assert (await ask(site, "POST", "/api/rooms/north/reset", meant)).status == 428
+    assert (await ask(site, "POST", "/api/rooms/north/reset", meant, headers={"If-Match": '"9"'})).status == 412
+    for other in ({}, {"confirm": "south"}, {"confirm": True}, {"confirm": "north", "yes": 1}):
+        assert (await ask(site, "POST", "/api/rooms/north/reset", other, headers={"If-Match": '"1"'})).status == 422
     assert (await visitor.get("/n")).gate is None
-    got = await ask(site, "POST", "/api/rooms/north/reset", headers={"If-Match": '"1"'})
+    got = await ask(site, "POST", "/api/rooms/north/reset", meant, headers={"If-Match": '"1"'})
     assert (got.status, got.json()["epoch"], got.json()["tail"], got.json()["live"]) == (200, 2, 0, 0)
     assert (await visitor.get("/n")).gate == "old_epoch"
 

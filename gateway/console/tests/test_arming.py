@@ -98,7 +98,7 @@ async def test_a_change_of_the_settings_disarms(site, change):
 
 async def test_a_reset_disarms(site):
     version = (await arm(site, await report(site))).json()["settings"]["version"]
-    await ask(site, "POST", "/api/rooms/north/reset", headers={"If-Match": str(version)})
+    await ask(site, "POST", "/api/rooms/north/reset", {"confirm": "north"}, headers={"If-Match": str(version)})
     assert (await armed(site))["stands"] is False
 
 

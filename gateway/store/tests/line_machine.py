@@ -148,6 +148,18 @@ class LineMachine(AllAlike):
             person = self.model.holder(ref)
             assert (grant and grant.expires_ms) == (person and person.expires_ms)
 
+    @rule(which=handles, asked=st.lists(st.tuples(behind, places), min_size=1, max_size=4))
+    def where(self, which: int, asked: list[tuple[int, int]]) -> None:
+        wanted = [(self.model.epoch - late, place) for late, place in asked]
+        found, expected = self.ask(
+            which, lambda store: store.where(ROOM, wanted), lambda: [self.model.where(*one) for one in wanted]
+        )
+        for one, person in zip(found, expected, strict=True):
+            assert (one is None) == (person is None)
+            if one is not None and person is not None:
+                assert (one.spent, one.at_door) == (person.done, person.at_door)
+                assert (one.seat_kept, one.grant is not None) == (person.seat_kept_at_ms is not None, person.inside)
+
     @rule(which=handles, asked=refs)
     def renew(self, which: int, asked: list[tuple[int, int, str]]) -> None:
         self.keep(which, self.named(asked))

@@ -141,6 +141,9 @@ class LineModel:
         self.add(reason)
         return True
 
+    def where(self, epoch: int, place: int) -> Person | None:
+        return self.people.get(place) if epoch == self.epoch else None
+
     def leave(self, epoch: int, place: int) -> bool:
         person = self.people.get(place)
         if epoch != self.epoch or person is None or (person.done and not person.inside):

@@ -5,6 +5,8 @@ from typing import Any
 
 import pytest
 
+from gateway.room.allow import Allowed
+from gateway.room.approval import Approval
 from gateway.room.model import (
     AGE_BINS,
     LOOKAHEAD_PLACES,
@@ -91,6 +93,8 @@ async def test_a_room_that_was_never_opened_is_unknown(store):
         store.claim("other", [Claim(1, 1, "x")]),
         store.renew("other", [ref(1)]),
         store.look("other", [ref(1)]),
+        store.where("other", [(1, 1)]),
+        store.find_pass("other", "x"),
         store.complete("other", [ref(1)], reason="completed"),
         store.leave("other", [(1, 1)]),
         store.count("other", {"x": 1}),
@@ -139,6 +143,7 @@ async def test_every_setting_survives_being_kept(store):
         Mode.SOLD_OUT, QueueingMethod.REJECT, 1, 2, 3, 4, 5, 6, 7, (Window(8, 9), Window(10)), 11,
         (Change(12, 13), Change(14, total_active_users=15)), 16, 17, {"ko": "잠시만요", "en": "A moment"},
         {"drill": "abc"}, 1,
+        (Allowed("vip", "why", 18, ("10.0.0.0/8",), ("/a",), "kim"),), (Approval("id", "reset", "kim", 1, 19),),
     )  # fmt: skip
     await store.open_room("hall", limits)
     assert (await store.load("hall")).limits == limits
@@ -489,6 +494,52 @@ async def test_looking_at_a_pass_keeps_it_alive_no_longer(store):
     assert (grant.expires_ms, grant.lives_ms) == (20_000, 5_000)
     await tick(store, pass_clock_ms=20_000)
     assert list(await store.look("hall", [ref(1)])) == [None]
+
+
+async def test_it_is_told_how_it_is_with_any_place_and_nothing_changes_by_it(store, store_factory):
+    called = await all_called(store, 5, replace(LIMITS, total_active_users=1))
+    await store.join("hall", [None], expires_ms=FAR)
+    await claim(store, 1, 3, 4)
+    await store.leave("hall", [(1, 2), (1, 4)])
+    before = await store.load("hall")
+    places = [(1, place) for place in range(1, 7)] + [(1, 7), (1, 0), (2, 1)]
+    for each in (store, store_factory()):
+        await each.open_room("hall", replace(LIMITS, total_active_users=1))
+        found = list(await each.where("hall", places))
+        states = [one and (one.spent, one.at_door, one.seat_kept, one.grant is not None) for one in found]
+        assert states == [
+            (True, False, False, True),
+            (True, False, False, False),
+            (False, True, False, False),
+            (True, False, False, False),
+            (False, False, False, False),
+            (False, False, False, False),
+            *[None] * 3,
+        ]
+        assert found[0] is not None
+        assert [found[0].grant] == list(await store.look("hall", [ref(1)]))
+    assert (await store.load("hall")).tick == before.tick == called.tick
+    await store.complete("hall", [ref(1)], reason="revoked")
+    await tick(store, grants=1, credit_add=PLENTY)
+    gone, kept = await store.where("hall", [(1, 1), (1, 3)])
+    assert gone is not None
+    assert (gone.spent, gone.grant) == (True, None)
+    assert kept is not None
+    assert (kept.at_door, kept.seat_kept) == (True, True)
+    assert list(await store.where("hall", [])) == []
+
+
+async def test_a_live_pass_is_found_by_its_id_alone(store):
+    await all_called(store, 3)
+    await claim(store, 1, 2, 3)
+    found = await store.find_pass("hall", "pass-2")
+    assert [found] == list(await store.look("hall", [ref(2)]))
+    for other in ("2", "ass-2", "pass-", "pass-4", "l", ":pass-2", "%", "1"):
+        assert await store.find_pass("hall", other) is None
+    await store.complete("hall", [ref(2)], reason="completed")
+    assert await store.find_pass("hall", "pass-2") is None
+    await store.reset("hall", expected_version=None)
+    assert await store.find_pass("hall", "pass-1") is None
 
 
 async def test_a_shorter_idle_limit_shortens_no_pass(store):

@@ -82,8 +82,14 @@ class Front(Stand):
     def reset(self) -> None:
         """What an operator does who wants the line to start anew: every pass ends."""
         version = self.room()["settings"]["version"]
-        headers = {"Authorization": f"Bearer {self.token}", "If-Match": f'"{version}"'}
-        status, _, content = fetch(self.operator_url, "POST", f"/api/rooms/{self.name}/reset", headers=headers)
+        headers = {
+            "Authorization": f"Bearer {self.token}",
+            "If-Match": f'"{version}"',
+            "Content-Type": "application/json",
+        }
+        body = json.dumps({"confirm": self.name}).encode()
+        path = f"/api/rooms/{self.name}/reset"
+        status, _, content = fetch(self.operator_url, "POST", path, body=body, headers=headers)
         told = json.loads(content)
         assert status == 200, told
         until(lambda: self.room()["epoch"] == told["epoch"], "the gateway knows of the reset")

@@ -1,6 +1,7 @@
 """Connections that are held: WebSockets, server-sent events, and those that wait for their next request."""
 
 import asyncio
+import json
 import random
 import time
 from collections.abc import Awaitable, Iterable
@@ -190,7 +191,9 @@ def _reset(gate: Gate) -> None:
     headers = {"Authorization": f"Bearer {gate.token}"}
     _, told_headers, _ = fetch(gate.operator_url, "GET", path, headers=headers)
     seen = dict(told_headers)["ETag"]
-    status, _, content = fetch(gate.operator_url, "POST", f"{path}/reset", headers={**headers, "If-Match": seen})
+    headers |= {"If-Match": seen, "Content-Type": "application/json"}
+    body = json.dumps({"confirm": gate.name}).encode()
+    status, _, content = fetch(gate.operator_url, "POST", f"{path}/reset", body=body, headers=headers)
     assert status == 200, content
 
 
