@@ -52,8 +52,8 @@ def stand_without_store(line: Line, brought: Credentials, *, rule: str | None = 
             return Told(entitled, held_ticket)
         case Wait() | Join():
             # The same knock again: it may have been given its number already, in an answer that got lost.
-            lasting = brought.knock if brought.knock is not None and line.accepts(brought.knock, lasting=True) else None
-            return Knocking(lasting or line.new_knock(brought.cohorts), notice, catching_up=True, entitled=who)
+            again = line.knock_again(knock) if knock is not None else line.new_knock(brought.cohorts)
+            return Knocking(again, notice, catching_up=True, entitled=who)
         case Refuse(why):
             return Refused(why)
         case _ as unreachable:

@@ -67,7 +67,7 @@ KNOCK_LIFETIME_MS: Final = 120_000
 # How long the number is remembered that a ticket got which missed its wave: for as long as a ticket may be brought.
 MISSED_MS: Final = TICKET_MAX_AGE_S * 1000
 
-# Nearer to its end than this, a knock is not handed out again: it would lapse before it is brought back.
+# Nearer to its end than this, a knock is not handed out as it is: it would lapse before it is brought back.
 KNOCK_MARGIN_MS: Final = 30_000
 
 # What was seen this lately need not be looked at again for one newcomer.
@@ -270,7 +270,8 @@ class Line:
         wave: of that pre-queue, as long as its window is still to open. cohorts: for the ticket.
         """
         room = self.snapshot
-        expires_ms = (knock.issued_ms if knock else room.now_ms) + KNOCK_LIFETIME_MS
+        # Longer than this knock lasts: if the answer is late, its holder is given it for longer (`knock_again`).
+        expires_ms = room.now_ms + KNOCK_LIFETIME_MS + int(self._patience_s * 1000)
         knock_id = knock.id if knock else None
         if wave and self.waves.is_pending(wave, room):
             number = await self.waves.join(wave, room, knock_id, expires_ms)
@@ -476,10 +477,15 @@ class Line:
         """What the eligibility calendar says of these cohorts; None without one."""
         return None if self.eligibility is None else self.eligibility.entitle(cohorts, self.snapshot)
 
-    def accepts(self, knock: Knock, *, lasting: bool = False) -> bool:
-        """Whether a knock may still be brought back. lasting: and for a while yet."""
-        margin_ms = KNOCK_MARGIN_MS if lasting else 0
-        return 0 <= self.snapshot.now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS - margin_ms
+    def knock_again(self, knock: Knock) -> Knock:
+        """An accepted knock for as long as a new one. It stays the same: what it was given unheard comes with it."""
+        now_ms = self.snapshot.now_ms
+        lasts = now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS - KNOCK_MARGIN_MS
+        return knock if lasts else replace(knock, issued_ms=now_ms)
+
+    def accepts(self, knock: Knock) -> bool:
+        """Whether a knock may still be brought back."""
+        return 0 <= self.snapshot.now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS
 
     async def flush(self) -> None:
         """Write what was counted; before stopping. A store out of reach is not waited for."""

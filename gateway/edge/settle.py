@@ -59,6 +59,7 @@ class Inside:
     """A live pass. fresh: the visitor does not hold it yet. ticket: set where its cookie is to be set too.
 
     grace: the store could not be asked, and the pass is remembered to live.
+    knockless: the number was issued in this very request, by no knock: nobody can ask for it again.
     """
 
     visitor_pass: Pass
@@ -67,6 +68,7 @@ class Inside:
     first_time: bool
     ticket: Ticket | None
     grace: bool = False
+    knockless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ class InLine:
 
     entitled: by the room's eligibility calendar, where it has one.
     catching_up: the store could not be asked. called: the place is called, and cannot be claimed before it can be.
+    knockless: as in `Inside`.
     """
 
     ticket: Ticket
@@ -91,6 +94,7 @@ class InLine:
     catching_up: bool = False
     called: bool = False
     entitled: Entitled | None = None
+    knockless: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +172,7 @@ async def settle(  # noqa: C901, PLR0912 - a table
     )  # fmt: skip
     cohorts = brought.cohorts
     notice: str | None = None
-    joined_now = looked_again = False
+    joined_now = knockless = looked_again = False
     while True:
         facts = replace(facts, entitled=line.entitle(facts.ticket.cohorts if facts.ticket else cohorts))
         match decide(facts):
@@ -188,14 +192,14 @@ async def settle(  # noqa: C901, PLR0912 - a table
             case Admit(ticket, place):
                 answer = await line.claim(ticket, place, direct=joined_now, held=brought.visitor_pass)
                 if not isinstance(answer, Spent):
-                    return _claimed(answer, ticket, facts, notice=notice)
+                    return _claimed(answer, ticket, facts, notice=notice, knockless=knockless)
                 notice = notice or "used"
                 following = tickets.pop(0) if tickets else None
                 facts = replace(facts, room=line.snapshot, ticket=following, used=following is None)
             case Join(brought_knock, wave):
                 room_for_all = not wave and has_room(facts.room, facts.joined_ahead)
                 ticket = await line.join(brought_knock, wave=wave, cohorts=cohorts)
-                joined_now = True
+                joined_now, knockless = True, brought_knock is None
                 if room_for_all:
                     # Nobody is in front: be called in this very request rather than at the next tick.
                     await line.tick_now()
@@ -203,7 +207,7 @@ async def settle(  # noqa: C901, PLR0912 - a table
             case Wait(ticket=None):
                 return Knocking(line.new_knock(cohorts), notice, entitled=facts.entitled)
             case Wait(ticket=waiting) if waiting is not None:
-                return InLine(waiting, at_door=False, notice=notice, entitled=facts.entitled)
+                return InLine(waiting, at_door=False, notice=notice, entitled=facts.entitled, knockless=knockless)
             case Tell(who, held_ticket):
                 return Told(who, held_ticket)
             case Refuse(why):
@@ -215,15 +219,14 @@ def _is_full_without_line(facts: Facts) -> bool:
 
 
 def _claimed(
-    answer: Admitted | AtDoor | Held | NotCalled, ticket: Ticket, facts: Facts, *, notice: str | None
+    answer: Admitted | AtDoor | Held | NotCalled, ticket: Ticket, facts: Facts, *, notice: str | None, knockless: bool
 ) -> Standing:
     match answer:
         case Admitted(grant, fresh=first_time):
             held = Pass(ticket.epoch, ticket.number, grant.place, grant.pass_id, grant.how.value, facts.room.now_ms)
-            return Inside(held, grant, fresh=True, first_time=first_time, ticket=ticket)
-        case AtDoor():
-            return InLine(ticket, at_door=True, notice=notice, entitled=facts.entitled)
-        case Held() | NotCalled():
-            return InLine(ticket, at_door=False, notice=notice, entitled=facts.entitled)
+            return Inside(held, grant, fresh=True, first_time=first_time, ticket=ticket, knockless=knockless)
+        case AtDoor() | Held() | NotCalled():
+            at_door = isinstance(answer, AtDoor)
+            return InLine(ticket, at_door=at_door, notice=notice, entitled=facts.entitled, knockless=knockless)
         case _ as unreachable:
             assert_never(unreachable)

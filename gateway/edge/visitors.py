@@ -96,8 +96,12 @@ class Visitors:
                 return await line.within(task)
             except StoreError as error:
                 line.outage.failed(error)
-                if isinstance(error, StoreSlow) and brought.empty:
+                if isinstance(error, StoreSlow):
                     self._begin(self._take_back(line, task))
+            except asyncio.CancelledError:
+                # The client hung up: it has no cookie of what comes.
+                self._begin(self._take_back(line, task))
+                raise
         standing = stand_without_store(line, brought, rule=rule)
         self.record(line, standing, brought)
         return standing
@@ -111,11 +115,11 @@ class Visitors:
 
     @staticmethod
     async def _take_back(line: Line, task: asyncio.Task[Standing]) -> None:
-        """Give back the seat or the number of a newcomer who was told to wait before it came, and cannot ask for it."""
+        """Give back a seat or a number that came too late to be told, unless a knock or a ticket can ask for it."""
         with suppress(Exception):
-            match await task:
-                case InLine(ticket=ticket) | Inside(ticket=ticket) if ticket is not None:
-                    await line.leave(ticket)
+            standing = await task
+            if isinstance(standing, InLine | Inside) and standing.knockless and standing.ticket is not None:
+                await line.leave(standing.ticket)
 
     async def _settle_and_record(
         self, line: Line, brought: Credentials, rule: str | None, *, at_once: bool

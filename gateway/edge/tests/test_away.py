@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
@@ -11,7 +11,8 @@ from gateway.edge.facts import AWAY_POLL_MS
 from gateway.edge.line import KNOCK_LIFETIME_MS
 from gateway.edge.strings import EN, KO
 from gateway.edge.tests.backend import answer, until
-from gateway.edge.tests.front import BROWSER, Answer, Front, Visitor, faulty_store, find, front, lose
+from gateway.edge.tests.front import BROWSER, Answer, Connection, Front, Visitor, faulty_store, find, front, lose
+from gateway.room.model import Snapshot
 from shared.wire import COMMAND_HEADER, STATUS_FIELDS, How
 
 ENGLISH = {**BROWSER, "Accept-Language": "en"}
@@ -45,6 +46,15 @@ async def called(site: Front, holder: Visitor) -> Visitor:
     await holder.leave()
     await site.pass_time(200)
     return visitor
+
+
+async def until_room(site: Front, look: Callable[[Snapshot], bool]) -> None:
+    """Look until the room is so."""
+    for _ in range(1000):
+        if look(await site.room()):
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("did not happen")
 
 
 # Who waits
@@ -317,24 +327,74 @@ async def test_a_number_given_too_late_is_told_to_whoever_brings_the_knock_back(
     with silence(site):
         told = await newcomer.status()
         assert (told["number"], told["catching_up"], newcomer.ticket) == (None, True, knock)
-    for _ in range(1000):
-        if (await site.room()).tail == 2:
-            break
-        await asyncio.sleep(0.005)
+    await until_room(site, lambda room: room.tail == 2)
     assert (await newcomer.status())["number"] == 2
     assert (await site.room()).tail == 2
 
 
-async def test_a_seat_granted_too_late_to_somebody_who_could_not_be_told_is_given_back(site, backend):
+async def test_a_number_given_too_late_comes_with_the_knock_that_replaced_the_one_about_to_lapse(site, holder):
+    newcomer, tab = site.visitor(), site.visitor()
+    await newcomer.get()
+    first = newcomer.ticket
+    await site.pass_time(KNOCK_LIFETIME_MS - 20_000)
+    tab.cookies = dict(newcomer.cookies)
+    with silence(site):
+        assert (await newcomer.status())["catching_up"]
+    assert newcomer.ticket != first
+    await until_room(site, lambda room: room.tail == 2)
+    assert (await tab.status())["number"] == 2
+    await site.pass_time(60_000)
+    assert (await newcomer.status())["number"] == 2
+    assert (await site.room()).tail == 2
+
+
+async def test_a_seat_granted_too_late_is_that_of_the_knock_that_replaced_the_one_about_to_lapse(site, holder):
     newcomer = site.visitor()
+    await newcomer.get()
+    await site.pass_time(KNOCK_LIFETIME_MS - 20_000)
+    await holder.leave()
+    await site.line.tick_now()
     with silence(site):
         assert (await newcomer.get()).gate == "waiting"
-    for _ in range(1000):
-        if (await site.room()).counters.get("left"):
-            break
-        await asyncio.sleep(0.005)
+    await until_room(site, lambda room: room.live == 1)
+    assert (await newcomer.get()).gate is None
     room = await site.room()
-    assert (room.live, room.counters["admitted"], room.counters["left"]) == (0, 1, 1)
-    assert backend.requests == []
+    assert (room.tail, room.live, room.counters["admitted"]) == (2, 1, 2)
+
+
+async def test_a_seat_granted_to_a_newcomer_who_hung_up_before_it_came_is_given_back(site):
+    async def ask() -> None:
+        connection = await Connection.open(site.port)
+        await connection.send(b"GET / HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n\r\n")
+        await until(lambda: site.line._asked, "the store is asked")
+        await connection.close()
+
+    answers = faulty_store(site).stall = asyncio.Event()
+    await ask()
+    await asyncio.sleep(0.1)  # for the gateway to notice
+    answers.set()
+    await until_room(site, lambda room: room.counters.get("left") == 1)
+    assert (await site.room()).live == 0
+
+
+@pytest.mark.parametrize("knock", ["none", "lapsed"])
+async def test_a_seat_granted_too_late_to_somebody_who_could_not_be_told_is_given_back(site, backend, knock):
+    newcomer = site.visitor()
+    if knock == "lapsed":
+        holder = site.visitor()
+        await holder.get()
+        await site.line.tick_now()
+        await newcomer.get()
+        assert newcomer.ticket.startswith("knock.")
+        await holder.leave()
+        await site.pass_time(KNOCK_LIFETIME_MS)
+    before = await site.room()
+    with silence(site):
+        assert (await newcomer.get()).gate == "waiting"
+    left = before.counters.get("left", 0)
+    await until_room(site, lambda room: room.counters.get("left", 0) > left)
+    room = await site.room()
+    assert (room.live, room.tail, room.counters["left"]) == (0, before.tail + 1, left + 1)
+    assert room.counters["admitted"] == before.counters.get("admitted", 0) + 1
     await site.line.tick_now()
     assert (await newcomer.get()).gate is None
