@@ -22,6 +22,12 @@ _TRACEPARENT: Final = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a
 _DRILL: Final = re.compile(r"[0-9a-f]{1,32}")
 
 
+def trace_id_of(traceparent: str | None) -> str | None:
+    """The trace of a request, by its header; None if that is missing or none."""
+    found = _TRACEPARENT.fullmatch(traceparent or "")
+    return found[1] if found else None
+
+
 @dataclass(frozen=True, slots=True)
 class Exchange:
     """One request and its answer. gate: the gate's own word; None if the backend answered. server: which of it.
@@ -65,11 +71,10 @@ class AccessLog:
     def note(self, exchange: Exchange) -> None:
         if not self.on or self._draw() >= self._share:
             return
-        traced = _TRACEPARENT.fullmatch(exchange.traceparent or "")
         line = {
             "time_ms": round(self._wall() * 1000),
             "request_id": exchange.request_id,
-            "trace_id": traced[1] if traced else None,
+            "trace_id": trace_id_of(exchange.traceparent),
             "method": exchange.method,
             "path": exchange.target.partition("?")[0].encode("utf-8", "replace").decode(),
             "room": exchange.room,

@@ -456,6 +456,13 @@ class Live(_Section):
     idle_limit_s: int = Field(
         300, strict=True, ge=1, le=86_400, description="A stay ends after this long without a request."
     )
+    unserved_limit_s: int = Field(
+        600,
+        strict=True,
+        ge=0,
+        le=86_400,
+        description="While the backend fails whom it should serve, a stay begins up to this much later; 0: at once.",
+    )
     opens_at: Moment | None = Field(
         None, description="Nobody is admitted before. With its UTC offset, or by the room's `timezone`."
     )
@@ -568,6 +575,7 @@ def live_settings(limits: Limits) -> dict[str, Any]:
         "claim_window_s": limits.claim_window_ms // 1000,
         "session_length_s": limits.session_length_ms // 1000,
         "idle_limit_s": limits.idle_limit_ms // 1000,
+        "unserved_limit_s": limits.unserved_limit_ms // 1000,
         "opens_at": as_iso(limits.opens_at_ms),
         "closes_at": as_iso(limits.closes_at_ms),
         "prequeue_s": None if limits.prequeue_ms is None else limits.prequeue_ms // 1000,

@@ -29,6 +29,7 @@ STATUS: Final[Mapping[str, int]] = {
     "full": 503,
     "unavailable": 503,
     "turn_kept": 503,
+    "unserved": 503,
     "gateway_timeout": 504,
     "left": 200,
 }
@@ -38,6 +39,7 @@ RETRY_AFTER_S: Final[Mapping[str, int]] = {
     "turn_kept": 5,
     "bad_gateway": 5,
     "gateway_timeout": 10,
+    "unserved": 5,
 }
 
 

@@ -17,14 +17,15 @@ import secrets
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from http import HTTPStatus
 from typing import Final, assert_never
 
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
-from gateway.access import AccessLog, Exchange
+from gateway.access import AccessLog, Exchange, trace_id_of
 from gateway.audit import Audit
-from gateway.edge import cookies
+from gateway.edge import answers, cookies
 from gateway.edge.away import TurnUnconfirmed
 from gateway.edge.client import NOWHERE, Client, identify
 from gateway.edge.crowd import Crowd, Crowded
@@ -34,14 +35,23 @@ from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
 from gateway.edge.newcomers import Newcomers
 from gateway.edge.proofs import Proofs
-from gateway.edge.proxy.errors import BackendError, BadFraming, BodyTimeout, BodyTooLarge, PassEnded, TooManyAtOnce
+from gateway.edge.proxy.errors import (
+    BackendError,
+    BadFraming,
+    BodyTimeout,
+    BodyTooLarge,
+    PassEnded,
+    TooManyAtOnce,
+    Unserved,
+)
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.headers import REQUEST_ID, hops_left
 from gateway.edge.proxy.relay import Answered, Errand, Inspect, add_nothing
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, Told
-from gateway.edge.visitors import Visitors
+from gateway.edge.visitors import LOOKING, Visitors
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
 from gateway.room.ticket import Pass
+from gateway.sampling import Sampling
 from gateway.store.base import StoreError
 from shared.wire import COMMAND_HEADER, DRILL_HEADER, GATE_HEADER, OWN_PATH, STOCK_HEADER, Command
 
@@ -111,6 +121,7 @@ class Gate:
         self._forwarder = forwarder
         self._proofs = proofs
         self._audit = audit
+        self._sampling = Sampling()
         self._trusted = trusted
         self._tls = tls
         self._by_forwarded = by_forwarded
@@ -159,7 +170,12 @@ class Gate:
         line: Line | None = request.get(_LINE)
         # On the page and in the log; also spreads the moments at which the pages ask again.
         reference = secrets.token_hex(4)
-        where = {"room": line.name if line else None, "reference": reference}
+        where = {
+            "room": line.name if line else None,
+            "reference": reference,
+            "request_id": request.get(_REQUEST_ID),
+            "trace_id": trace_id_of(request.headers.get("traceparent")),
+        }
         match error:
             case (
                 AmbiguousTarget()
@@ -173,9 +189,12 @@ class Gate:
                 kind, detail = _KINDS[type(error)], str(error)
             case BackendError():
                 kind, detail = error.kind, str(error)
-                _LOG.warning("the backend failed", extra={"kind": kind, "why": detail, **where})
+                self._warn("the backend failed", kind, {"why": detail, **where})
                 if line is not None:
                     line.count(f"backend.{kind}")
+            case Unserved():
+                kind, detail = "unserved", "the backend failed; your turn is kept"
+                self._warn("the backend failed", kind, {"why": str(error), **where})
             case TurnUnconfirmed():
                 kind, detail = "turn_kept", "your turn cannot be confirmed just now; it is kept"
             case StoreError():
@@ -183,12 +202,21 @@ class Gate:
                 _LOG.debug("the store failed a request", extra={"why": error, **where})
             case _:
                 kind, detail = "unavailable", "the gateway failed; every place is kept"
-                _LOG.error("a request failed through a fault of the gateway's", exc_info=error, extra=where)
+                beside = self._sampling.take(type(error).__name__, time.monotonic())
+                if beside is not None:
+                    told = {**where, **beside}
+                    _LOG.error("a request failed through a fault of the gateway's", exc_info=error, extra=told)
         response = self._visitors.notice(request, kind, detail, line=line, cookies=cookies, reference=reference)
         if request.body_exists:
             # The body may be half read: what follows on this connection cannot be told from it.
             response.force_close()
         return response
+
+    def _warn(self, event: str, kind: str, facts: Mapping[str, object]) -> None:
+        """Log what visitors can provoke: in a flood, a line in a second."""
+        beside = self._sampling.take(f"{event} {kind}", time.monotonic())
+        if beside is not None:
+            _LOG.warning(event, extra={"kind": kind, **facts, **beside})
 
     async def _own(self, request: web.BaseRequest, address: Address, client: Client) -> web.StreamResponse:
         """The visitors' endpoints; only in their plain spelling."""
@@ -236,11 +264,14 @@ class Gate:
         proof = self._proofs.make(line.name, room, standing)
         held = standing.visitor_pass if isinstance(standing, Inside) else None
 
-        async def inspect(_status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
+        async def inspect(status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
             """Heed the backend's command, and say which cookies to set."""
             self._take_stock(line, headers.get(STOCK_HEADER))
             words = [word.strip().lower() for word in ",".join(headers.getall(COMMAND_HEADER, ())).split(",")]
             ended = [await self._obey(line, held, word) for word in words if word]
+            failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
+            if _note_served(line, standing, works=not failed) and failed and not any(ended) and _is_opening(request):
+                raise Unserved(f"the backend answered {status} to a pass it has not served yet")
             if any(ended):
                 names = (line.cookies.visitor_pass, line.cookies.ticket)
                 return [cookies.drop_cookie(name, secure=line.cookies.secure) for name in names]
@@ -249,7 +280,9 @@ class Gate:
         try:
             holder = (line, held) if held is not None else None
             return await self._forward(request, address, client, proof=proof, holder=holder, inspect=inspect)
-        except (BackendError, BadFraming, BodyTimeout, BodyTooLarge, PassEnded, TooManyAtOnce) as error:
+        except (BackendError, Unserved, BadFraming, BodyTimeout, BodyTooLarge, PassEnded, TooManyAtOnce) as error:
+            if isinstance(error, BackendError):
+                _note_served(line, standing, works=False)
             if request.writer.output_size:
                 raise
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
@@ -332,6 +365,19 @@ def _exchange(request: web.BaseRequest, response: web.StreamResponse, began_s: f
         began_s=began_s,
         drill=request.headers.get(DRILL_HEADER),
     )
+
+
+def _note_served(line: Line, standing: Inside | Through, *, works: bool) -> bool:
+    """Have it known what the backend made of a pass on trial; False for any other."""
+    if not isinstance(standing, Inside) or not line.is_on_trial(standing.visitor_pass, standing.grant):
+        return False
+    line.note_served(standing.visitor_pass, works=works)
+    return True
+
+
+def _is_opening(request: web.BaseRequest) -> bool:
+    """Whether somebody opens a page: to ask for it again sends nothing twice."""
+    return request.method in LOOKING and answers.wants_page(request)
 
 
 def _overrides_method(request: web.BaseRequest) -> bool:

@@ -21,6 +21,7 @@ from gateway.edge.cookies import TICKET_MAX_AGE_S, CookieNames
 from gateway.edge.eligibility import Eligibility
 from gateway.edge.outage import Outage
 from gateway.edge.pages import KST, Pages
+from gateway.edge.trials import Trials
 from gateway.edge.untold import Untold, ref_of
 from gateway.edge.versions import Versions
 from gateway.edge.watch import EXCHANGE_S, Watch
@@ -36,6 +37,7 @@ from gateway.room.policy import plan_tick
 from gateway.room.postpone import postponed
 from gateway.room.stay import INSIDE_S, spent_ms
 from gateway.room.ticket import Knock, Pass, Ticket
+from gateway.room.trial import on_trial
 from gateway.settings import Room
 from gateway.store.base import (
     Claim,
@@ -131,6 +133,7 @@ class Line:
         self._untold = Untold(config.name)
         self._grades = Grades()
         self._inside_ms = self._unwritten_ticks = 0
+        self._trials = Trials(config.name, store)
         self._asked: set[asyncio.Future[Any]] = set()
         self.outage = Outage(config.name, monotonic)
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
@@ -362,6 +365,16 @@ class Line:
         if self.has_ended(visitor_pass):
             return None
         return await self._store.renew_one(self.name, ref_of(visitor_pass))
+
+    def is_on_trial(self, visitor_pass: Pass, grant: PassGrant) -> bool:
+        """Whether the backend has yet to answer a request by this pass, as far as is known here."""
+        return not self._trials.is_served(visitor_pass) and on_trial(grant, self.known.pass_clock_ms)
+
+    def note_served(self, visitor_pass: Pass, *, works: bool) -> None:
+        """Have the store told that the backend answered (works) or failed a pass on trial; nobody waits for it."""
+        with suppress(StoreUnavailable):  # the next answer will do
+            if not self.out_of_reach:
+                self._trials.note(visitor_pass, works=works)
 
     async def look(self, passes: Sequence[Pass]) -> list[bool]:
         """Which passes live; keeps none of them alive."""

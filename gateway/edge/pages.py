@@ -59,6 +59,7 @@ ROOM_STYLE: Final = "room.css"
 NOTICE_KINDS: Final = (
     "early", "closed", "sold_out", "full", "forged", "old_epoch", "left", "unavailable", "turn_kept", "bad_gateway",
     "gateway_timeout", "bad_request", "too_large", "too_slow", "not_found", "misdirected", "too_many", "completed",
+    "unserved",
 )  # fmt: skip
 WAITING_NOTICES: Final = ("used", "ended", "unsent")
 
@@ -99,6 +100,7 @@ _ASKS_AGAIN: Final[Mapping[str, tuple[int, int]]] = {
     "turn_kept": (8, 15),
     "bad_gateway": (10, 20),
     "gateway_timeout": (20, 40),
+    "unserved": (10, 20),
 }
 
 

@@ -173,6 +173,13 @@ KO: Final[Mapping[str, str]] = {
         "방금 신청이나 변경을 하셨다면, 다시 하시기 전에 처리되었는지 먼저 확인해 주십시오."
     ),
     "gateway_timeout_button": "지금 다시 시도",
+    "unserved_title": "예약 서비스에 다시 연결하고 있습니다",
+    "unserved_reason": "예약 서비스에 일시적인 문제가 있어 화면을 열지 못하였습니다.",
+    "unserved_do": (
+        "입장 순서는 그대로 유지됩니다. 이용 시간은 예약 서비스가 정상적으로 응답한 때부터 계산됩니다. "
+        "이 화면을 그대로 두시면 자동으로 다시 연결합니다."
+    ),
+    "unserved_button": "지금 다시 시도",
     "bad_request_title": "요청을 처리할 수 없습니다",
     "bad_request_reason": "보내신 요청의 형식이 올바르지 않습니다.",
     "bad_request_do": "주소를 확인하신 후 처음부터 다시 시도해 주십시오.",
@@ -360,6 +367,10 @@ EN: Final[Mapping[str, str]] = {
         "before you do it again."
     ),
     "gateway_timeout_button": "Try now",
+    "unserved_title": "Your turn is kept: trying again",
+    "unserved_reason": "The booking service has a problem at the moment and could not open the page.",
+    "unserved_do": "Your time inside begins when it answers. Leave this page open: it tries again by itself.",
+    "unserved_button": "Try now",
     "bad_request_title": "We could not understand that request",
     "bad_request_reason": "What your browser sent is not in a form we can read.",
     "bad_request_do": "Please check the address and start again.",

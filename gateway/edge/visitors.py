@@ -205,7 +205,9 @@ class Visitors:
         if not isinstance(standing, Inside) or not standing.fresh:
             return []
         ring = self._keys.current.cookies
-        seconds = line.snapshot.limits.session_length_ms // 1000
+        limits = line.snapshot.limits
+        # Its life may begin later, and whoever drops the cookie sooner would have to show the ticket again.
+        seconds = (limits.session_length_ms + limits.unserved_limit_ms) // 1000
         result = [self._cookie(line, line.cookies.visitor_pass, sign(standing.visitor_pass, line.name, ring), seconds)]
         if standing.ticket is not None:
             # Kept, so that a pass whose answer was lost can be claimed once more.

@@ -77,6 +77,8 @@ class Limits:
     opens_at_ms, closes_at_ms: the first window. more_windows: those after it, in order.
     prequeue_ms: how long before an opening people may line up; None: any time.
     timetable: changes of outflow and ceiling, in order; `Snapshot.in_force` says what they come to.
+    unserved_limit_ms: how long after its admission the life of a pass may begin, while the backend fails; 0: it begins
+    at once, whatever the backend does.
     postponed_from_ms, postponed_to_ms: the opening that was announced before, and the one it was moved to. Until then
     the pass clock stands still too.
     armed: by which drill an operator said that the opening may come, and for which version and epoch; nothing else
@@ -104,6 +106,7 @@ class Limits:
     version: int = 1
     allow: tuple[Allowed, ...] = ()
     approvals: tuple[Approval, ...] = ()
+    unserved_limit_ms: int = 600_000
 
     @property
     def windows(self) -> tuple[Window, ...]:
@@ -307,12 +310,21 @@ class TickPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """Of a pass that the backend has yet to answer. until_ms: its end, on the pass clock. failed: the backend has."""
+
+    until_ms: int
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class PassGrant:
     """A pass as the store knows it.
 
     how: DIRECT, LINE or LATE_LANE: told alike however often the pass is asked for.
     expires_ms: on the pass clock. ends_ms: the latest it can be renewed to.
     lives_ms: how long it would live from now if it were not renewed.
+    trial: None once the backend has answered one of its requests (`trial.py`).
     """
 
     pass_id: str
@@ -321,3 +333,4 @@ class PassGrant:
     expires_ms: int
     ends_ms: int
     lives_ms: int
+    trial: Trial | None = None

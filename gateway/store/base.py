@@ -113,6 +113,14 @@ class Claim:
     direct: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Served:
+    """What the backend made of a request by a pass. works: it answered; else it failed (5xx, or no answer in time)."""
+
+    ref: PassRef
+    works: bool
+
+
 class QueueStore(Protocol):
     """Where rooms live. One object may be shared by all tasks of one event loop."""
 
@@ -165,7 +173,7 @@ class QueueStore(Protocol):
         or put into the lane. Who comes into the lane or in within the claim window is marked on the curve and taken
         off the call's `remaining`. Who comes with a place <= `watermark` is `late`.
         A seat is free while live + lane_granted < total_active_users. Counts `admitted`, and `admitted_late` of these;
-        `peak_live` is the highest `live` there ever was.
+        `peak_live` is the highest `live` there ever was. A pass granted now is on trial for `unserved_limit_ms`.
         Durable against power loss when it returns.
         """
         ...
@@ -187,6 +195,14 @@ class QueueStore(Protocol):
 
     async def find_pass(self, room: str, pass_id: str) -> PassGrant | None:
         """The live pass of this id, whosever it is. For operators: looks at all inside. Changes nothing."""
+        ...
+
+    async def serve(self, room: str, served: Sequence[Served]) -> Sequence[PassGrant | None]:
+        """What the backend made of passes on trial, as `trial.tried` has it; None for those that do not live.
+
+        Changes nothing of a pass that is not on trial, or not any more. Counts each failure on trial as `unserved`, and
+        as `restarted` the passes whose life began later because of one.
+        """
         ...
 
     def recall(self, room: str, ref: PassRef) -> PassGrant | None:

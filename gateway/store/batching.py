@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from gateway.room.model import PassGrant
-from gateway.store.base import Claim, ClaimAnswer, PassRef, QueueStore, StoreUnavailable
+from gateway.store.base import Claim, ClaimAnswer, PassRef, QueueStore, Served, StoreUnavailable
 
 Q = TypeVar("Q")
 A = TypeVar("A")
@@ -104,6 +104,10 @@ class BatchingStore:
     def renew_one(self, room: str, ref: PassRef) -> asyncio.Future[PassGrant | None]:
         """As `QueueStore.renew`."""
         return self._gatherer(("renew", room), partial(self.store.renew, room)).ask(ref)
+
+    def serve_one(self, room: str, served: Served) -> asyncio.Future[PassGrant | None]:
+        """As `QueueStore.serve`."""
+        return self._gatherer(("serve", room), partial(self.store.serve, room)).ask(served)
 
     def complete_one(self, room: str, ref: PassRef, *, reason: str) -> asyncio.Future[bool]:
         """As `QueueStore.complete`."""

@@ -34,6 +34,7 @@ from gateway.store.base import (
     ClaimAnswer,
     PassRef,
     QueueStore,
+    Served,
     StaleEpoch,
     StoreUnavailable,
     UnknownRoom,
@@ -176,7 +177,8 @@ class RedisStore:
 
     async def claim(self, room: str, claims: Sequence[Claim]) -> Sequence[ClaimAnswer]:
         line = self._line(room)
-        arguments: list[Argument] = [USER_CREDIT]
+        seen = line.witness.snapshot
+        arguments: list[Argument] = [USER_CREDIT, (seen.limits if seen is not None else Limits()).unserved_limit_ms]
         for claim in claims:
             arguments += [claim.epoch, claim.place, claim.pass_id, int(claim.direct)]
         reply = await self._call(line, "claim", arguments, durable=True)
@@ -191,6 +193,14 @@ class RedisStore:
 
     async def renew(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
         return await self._look(room, passes, keep_alive=True)
+
+    async def serve(self, room: str, served: Sequence[Served]) -> Sequence[PassGrant | None]:
+        line = self._line(room)
+        arguments: list[Argument] = []
+        for one in served:
+            arguments += [one.ref.epoch, one.ref.place, one.ref.pass_id, int(one.works)]
+        reply = await self._call(line, "serve", arguments)
+        return self._seen(line, [one.ref for one in served], reply)
 
     async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
         return await self._look(room, passes, keep_alive=False)
@@ -283,7 +293,11 @@ class RedisStore:
         arguments: list[Argument] = [int(keep_alive)]
         for ref in passes:
             arguments += [ref.epoch, ref.place, ref.pass_id]
-        reply = await self._call(line, "renew", arguments)
+        return self._seen(line, passes, await self._call(line, "renew", arguments))
+
+    @staticmethod
+    def _seen(line: RoomLine, passes: Sequence[PassRef], reply: Sequence[Any]) -> list[PassGrant | None]:
+        """What the store says of live passes, remembered."""
         grants = [
             read_grant(ref.place, ref.pass_id, answer, reply[2]) for ref, answer in zip(passes, reply[3:], strict=True)
         ]
@@ -310,10 +324,10 @@ class RedisStore:
         first = 0
         while True:
             _, epoch, tick, *found = await self._call(line, "inside", [first, first + PART - 1])
-            for place, pass_id, how, expires_ms, ends_ms in zip(*(found[i::5] for i in range(5)), strict=True):
-                line.witness.lives(int(epoch), int(tick), line.grant(place, pass_id, how, expires_ms, ends_ms))
+            for place, pass_id, *told in zip(*(found[i::7] for i in range(7)), strict=True):
+                line.witness.lives(int(epoch), int(tick), line.grant(place, pass_id, *told))
             first += PART
-            if len(found) < 5 * PART:
+            if len(found) < 7 * PART:
                 return
 
     async def _open(self, line: RoomLine, arguments: Sequence[Argument]) -> list[Any]:

@@ -17,7 +17,7 @@ from gateway.store.held_clock import HeldClock
 from gateway.store.limits_text import encode_limits
 from gateway.store.lots import new_secret
 from gateway.store.redis_link import Link
-from gateway.store.redis_reply import HOWS, LETTERS, read_snapshot, shift_and_home
+from gateway.store.redis_reply import LETTERS, grant_of, read_snapshot, shift_and_home
 from gateway.store.witness import Ended, Left, Part, Used, Witness
 from shared.clock import Clock
 
@@ -100,10 +100,10 @@ class RoomLine:
         self.witness.look(snapshot)
         return snapshot
 
-    def grant(self, place: int, pass_id: bytes, how: bytes, expires_ms: int, ends_ms: int) -> PassGrant:
-        """A live pass, as of the newest snapshot."""
+    def grant(self, place: int, pass_id: bytes, *told: Any) -> PassGrant:
+        """A live pass, as of the newest snapshot. told: as of `grant_of`."""
         clock_ms = self.witness.snapshot.pass_clock_ms if self.witness.snapshot is not None else 0
-        return PassGrant(pass_id.decode(), place, HOWS[how], expires_ms, ends_ms, expires_ms - clock_ms)
+        return grant_of(pass_id.decode(), place, told, clock_ms)
 
     async def mend(self, link: Link, gateway: str, found_at: str, patience_ms: int) -> None:
         """Testify to a server that is not (or not for us) the line's home, and learn whether it is by now.
@@ -165,7 +165,9 @@ class RoomLine:
         for event in part.events:
             match event:
                 case Used(_, grant):
-                    used.append([grant.place, grant.pass_id, LETTERS[grant.how], grant.expires_ms, grant.ends_ms])
+                    trial = (0, 0) if grant.trial is None else (grant.trial.until_ms, int(grant.trial.failed))
+                    how = LETTERS[grant.how]
+                    used.append([grant.place, grant.pass_id, how, grant.expires_ms, grant.ends_ms, *trial])
                 case Ended(_, place, pass_id, counter):
                     ended.append([place, pass_id, counter])
                 case Left(_, place):

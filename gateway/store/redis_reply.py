@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.room.model import LOOKAHEAD_PLACES, Append, Block, Call, Curve, PassGrant, Snapshot, TickPlan
+from gateway.room.model import LOOKAHEAD_PLACES, Append, Block, Call, Curve, PassGrant, Snapshot, TickPlan, Trial
 from gateway.room.presence import GAP_MS, INTERVAL_MS, Cell, Sightings
 from gateway.room.stock import Stock
 from gateway.store.base import Admitted, AtDoor, ClaimAnswer, Held, NotCalled, Spent, Whereabouts
@@ -71,16 +71,20 @@ def shift_and_home(reply: Sequence[Any]) -> tuple[int, str, int]:
 def read_answer(place: int, answer: Any, pass_clock_ms: int) -> ClaimAnswer:
     if isinstance(answer, bytes):
         return _OTHER_ANSWERS[answer]
-    kind, pass_id, how, expires_ms, ends_ms = answer
-    grant = PassGrant(pass_id.decode(), place, HOWS[how], expires_ms, ends_ms, expires_ms - pass_clock_ms)
+    kind, pass_id, *rest = answer
+    grant = grant_of(pass_id.decode(), place, rest, pass_clock_ms)
     return Admitted(grant, fresh=kind == b"A")
 
 
+def grant_of(pass_id: str, place: int, told: Sequence[Any], pass_clock_ms: int) -> PassGrant:
+    """told: how, expires_ms, ends_ms, trial_until_ms, failed."""
+    how, expires_ms, ends_ms, until_ms, failed = told
+    trial = Trial(until_ms, bool(failed)) if until_ms else None
+    return PassGrant(pass_id, place, HOWS[how], expires_ms, ends_ms, expires_ms - pass_clock_ms, trial)
+
+
 def read_grant(place: int, pass_id: str, answer: Any, pass_clock_ms: int) -> PassGrant | None:
-    if answer == 0:
-        return None
-    how, expires_ms, ends_ms = answer
-    return PassGrant(pass_id, place, HOWS[how], expires_ms, ends_ms, expires_ms - pass_clock_ms)
+    return None if answer == 0 else grant_of(pass_id, place, answer, pass_clock_ms)
 
 
 def read_whereabouts(place: int, answer: Any, pass_clock_ms: int) -> Whereabouts | None:

@@ -30,7 +30,7 @@ from gateway.room.stock import Stock
 from gateway.store import sqlite_observed as observed
 from gateway.store import sqlite_rooms as rooms
 from gateway.store import sqlite_visits as visits
-from gateway.store.base import Admitted, Claim, ClaimAnswer, PassRef, QueueStore, StoreUnavailable, Whereabouts
+from gateway.store.base import Admitted, Claim, ClaimAnswer, PassRef, QueueStore, Served, StoreUnavailable, Whereabouts
 from gateway.store.inside import Inside
 from gateway.store.lots import new_secret
 from gateway.store.sqlite_file import StoreFile, Work
@@ -134,6 +134,11 @@ class SqliteStore:
         if gain:
             grants = await self._write(lambda file: visits.renew(file, room, passes))
         self._remember(room, passes, grants)
+        return grants
+
+    async def serve(self, room: str, served: Sequence[Served]) -> Sequence[PassGrant | None]:
+        grants = await self._write(lambda file: visits.serve(file, room, served))
+        self._remember(room, [one.ref for one in served], grants)
         return grants
 
     async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:

@@ -3,7 +3,7 @@
 from typing import Final
 
 # Grows with every change that older programs would misread.
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 
 # Places per blob of `marks`: 4 KiB, so that one turn rewrites about one page.
 CHUNK_BYTES: Final = 4096
@@ -63,7 +63,8 @@ CREATE TABLE marks (
   PRIMARY KEY (room, chunk)
 ) STRICT;
 
--- Live passes; a row lives, whatever the time, until a transition deletes it.
+-- Live passes; a row lives, whatever the time, until a transition deletes it. trial_ms: until when it is on trial;
+-- 0: it is not any more. failed: the backend has failed it.
 CREATE TABLE passes (
   room INTEGER NOT NULL,
   place INTEGER NOT NULL,
@@ -71,6 +72,8 @@ CREATE TABLE passes (
   how TEXT NOT NULL,
   expires_ms INTEGER NOT NULL,
   ends_ms INTEGER NOT NULL,
+  trial_ms INTEGER NOT NULL DEFAULT 0,
+  failed INTEGER NOT NULL DEFAULT 0,
   PRIMARY KEY (room, place)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX passes_by_expiry ON passes (room, expires_ms);
@@ -119,5 +122,10 @@ UPDATE meta SET schema_version = 2;
     3: """
 ALTER TABLE rooms ADD COLUMN blocks TEXT NOT NULL DEFAULT '{}';
 UPDATE meta SET schema_version = 3;
+""",
+    4: """
+ALTER TABLE passes ADD COLUMN trial_ms INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE passes ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
+UPDATE meta SET schema_version = 4;
 """,
 }

@@ -5,9 +5,11 @@ They run one at a time, inside `StoreFile.read` or `StoreFile.write`; nothing he
 
 import sqlite3
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
-from gateway.room.model import USER_CREDIT, PassGrant, age_bin
+from gateway.room.model import USER_CREDIT, PassGrant, Trial, age_bin
+from gateway.room.trial import on_trial, tried
 from gateway.store.base import (
     Admitted,
     AtDoor,
@@ -16,6 +18,7 @@ from gateway.store.base import (
     Held,
     NotCalled,
     PassRef,
+    Served,
     Spent,
     StaleEpoch,
     Whereabouts,
@@ -127,8 +130,29 @@ def renew(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) 
             connection.execute(
                 "UPDATE passes SET expires_ms = ? WHERE room = ? AND place = ?", (expires_ms, line.id, ref.place)
             )
-            grant = _grant(line, grant.pass_id, grant.place, grant.how, expires_ms, grant.ends_ms)
+            grant = replace(grant, expires_ms=expires_ms, lives_ms=expires_ms - line.pass_clock_ms)
         grants.append(grant)
+    return grants
+
+
+def serve(connection: sqlite3.Connection, room: str, served: Sequence[Served]) -> list[PassGrant | None]:
+    """`QueueStore.serve`."""
+    line = read_line(connection, room)
+    grants: list[PassGrant | None] = []
+    for one in served:
+        before = _live_pass(connection, line, one.ref.epoch, one.ref.place, one.ref.pass_id)
+        after = before and tried(before, line.limits, line.pass_clock_ms, works=one.works)
+        if before is not None and after is not None and after != before:
+            trial = after.trial
+            connection.execute(
+                "UPDATE passes SET expires_ms = ?, ends_ms = ?, trial_ms = ?, failed = ? WHERE room = ? AND place = ?",
+                (after.expires_ms, after.ends_ms, *_columns(trial), line.id, after.place),
+            )
+            line.add("restarted", int(trial is None and before.trial is not None and before.trial.failed))
+        if before is not None and on_trial(before, line.pass_clock_ms):
+            line.add("unserved", int(not one.works))
+        grants.append(after)
+    write_line(connection, line)
     return grants
 
 
@@ -218,16 +242,18 @@ def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, one: Cl
 def _admit(connection: sqlite3.Connection, line: Line, marks: Marks, one: Claim, how: How) -> PassGrant:
     ends_ms = line.pass_clock_ms + line.limits.session_length_ms
     expires_ms = min(ends_ms, line.pass_clock_ms + line.limits.idle_limit_ms)
+    limit_ms = line.limits.unserved_limit_ms
+    trial = Trial(line.pass_clock_ms + limit_ms) if limit_ms else None
     connection.execute(
-        "INSERT INTO passes VALUES (?, ?, ?, ?, ?, ?)",
-        (line.id, one.place, one.pass_id, how.value, expires_ms, ends_ms),
+        "INSERT INTO passes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (line.id, one.place, one.pass_id, how.value, expires_ms, ends_ms, *_columns(trial)),
     )
     marks.add(one.place)
     line.live += 1
     line.add("admitted", 1)
     line.add("admitted_late", int(how is How.LATE_LANE))
     line.counters["peak_live"] = max(line.live, line.counters.get("peak_live", 0))
-    return _grant(line, one.pass_id, one.place, how, expires_ms, ends_ms)
+    return _grant(line, one.pass_id, one.place, how, expires_ms, ends_ms, trial)
 
 
 def _await_no_more(connection: sqlite3.Connection, line: Line, place: int, *, came: bool) -> None:
@@ -281,11 +307,13 @@ def _live_pass(
 ) -> PassGrant | None:
     """The place's live pass, if that is its id (None: whatever its id)."""
     row = connection.execute(
-        "SELECT pass_id, how, expires_ms, ends_ms FROM passes WHERE room = ? AND place = ?", (line.id, place)
+        "SELECT pass_id, how, expires_ms, ends_ms, trial_ms, failed FROM passes WHERE room = ? AND place = ?",
+        (line.id, place),
     ).fetchone()
     if row is None or epoch != line.epoch or pass_id not in {None, row[0]}:
         return None
-    return _grant(line, row[0], place, How(row[1]), row[2], row[3])
+    trial = Trial(row[4], bool(row[5])) if row[4] else None
+    return _grant(line, row[0], place, How(row[1]), row[2], row[3], trial)
 
 
 def _renewed_to(line: Line, grant: PassGrant) -> int:
@@ -295,5 +323,12 @@ def _renewed_to(line: Line, grant: PassGrant) -> int:
     return best if (best - grant.expires_ms) * 10 >= idle_ms else grant.expires_ms
 
 
-def _grant(line: Line, pass_id: str, place: int, how: How, expires_ms: int, ends_ms: int) -> PassGrant:
-    return PassGrant(pass_id, place, how, expires_ms, ends_ms, lives_ms=expires_ms - line.pass_clock_ms)
+def _columns(trial: Trial | None) -> tuple[int, int]:
+    """trial_ms and failed."""
+    return (0, 0) if trial is None else (trial.until_ms, int(trial.failed))
+
+
+def _grant(
+    line: Line, pass_id: str, place: int, how: How, expires_ms: int, ends_ms: int, trial: Trial | None
+) -> PassGrant:
+    return PassGrant(pass_id, place, how, expires_ms, ends_ms, expires_ms - line.pass_clock_ms, trial)

@@ -118,7 +118,9 @@ class Witness:
 
     def lives(self, epoch: int, tick: int, grant: PassGrant) -> None:
         """Seen alive: by a renewal, or told again. Who admitted them may be gone: then only we know."""
-        if not self._is_marked(epoch, grant.place):
+        known = self.inside.get(grant.place) if epoch == self.epoch else None
+        # A pass on trial is given a later end now and then (`trial.py`).
+        if not self._is_marked(epoch, grant.place) or (known is not None and known.ends_ms < grant.ends_ms):
             self._note(epoch, Used(tick, grant))
         self.inside.lives(epoch, grant)
         self._mark(epoch, grant.place)

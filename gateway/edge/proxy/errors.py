@@ -13,6 +13,10 @@ class BackendTimeout(BackendError):
     kind = "gateway_timeout"
 
 
+class Unserved(SunbeonError):
+    """The backend answered with a failure of its own, and the visitor is better served by a page of ours."""
+
+
 class BodyTooLarge(SunbeonError):
     """The request's body is larger than `max_body_bytes`."""
 

@@ -1,6 +1,7 @@
 -- Admits those whose turn it is: QueueStore.claim.
--- ARGV   2 user credit   3.. per claim: epoch, place, pass id, direct (1 or 0)
--- Returns {"ok", tick, pass_clock_ms, answer, ...}; an answer is {"A" admitted | "L" lived already, id, how, expires, ends},
+-- ARGV   2 user credit   3 length of a trial (ms)   4.. per claim: epoch, place, pass id, direct (1 or 0)
+-- Returns {"ok", tick, pass_clock_ms, answer, ...}; an answer is {"A" admitted | "L" lived already, id, how, expires, ends,
+--        trial_until_ms, failed},
 --        "D" at the door, "N" not called, "H" held, "S" spent
 local stop = fence()
 if stop then return stop end
@@ -8,7 +9,7 @@ local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
 local tail, serving, watermark, credit, admitting, ceiling, pass_clock, call_clock, session, idle = unpack(numbers(
   'tail', 'serving', 'watermark', 'credit', 'admitting', 'ceiling', 'pass_clock_ms', 'call_clock_ms',
   'session_length_ms', 'idle_limit_ms'))
-local user_credit = tonumber(ARGV[2])
+local user_credit, trial = tonumber(ARGV[2]), tonumber(ARGV[3])
 local live, kept, waiting = redis.call('ZCARD', PASSES), redis.call('ZCARD', KEPT), redis.call('ZCARD', WAITING)
 local admitted, admitted_late, came, told_again = 0, 0, nil, false
 
@@ -31,12 +32,12 @@ end
 local function admit(place, id, how)
   local ends = pass_clock + session
   local expires = math.min(ends, pass_clock + idle)
-  redis.call('ZADD', PASSES, text(expires), place)
-  redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
+  local until_ms = trial > 0 and pass_clock + trial or 0
+  set_pass(place, id, how, expires, ends, until_ms, 0)
   redis.call('SETBIT', MARKS, place, 1)
   live, admitted = live + 1, admitted + 1
   if how == 't' then admitted_late = admitted_late + 1 end
-  return {'A', id, how, expires, ends}
+  return {'A', id, how, expires, ends, until_ms, 0}
 end
 
 local function answer(of, place, id, direct)
@@ -44,7 +45,7 @@ local function answer(of, place, id, direct)
   if redis.call('GETBIT', MARKS, place) == 1 then
     local found, how, expires, ends = pass_of(place)
     told_again = told_again or found ~= nil
-    return found and {'L', found, how, expires, ends} or 'S'
+    return found and {'L', found, how, expires, ends, trial_of(place)} or 'S'
   end
   if place > serving then return 'N' end
   if admitting == 0 then return 'H' end
@@ -70,7 +71,7 @@ local function answer(of, place, id, direct)
 end
 
 local reply = {'ok', tick, pass_clock}
-for i = 3, #ARGV, 4 do
+for i = 4, #ARGV, 4 do
   reply[#reply + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
 end
 if came then redis.call('HSET', LINE, 'came', cjson.encode(came)) end

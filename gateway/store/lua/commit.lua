@@ -27,6 +27,8 @@ for i = 1, #expired, 1000 do
   local last = math.min(i + 999, #expired)
   redis.call('ZREM', PASSES, unpack(expired, i, last))
   redis.call('HDEL', GRANTS, unpack(expired, i, last))
+  for j = i, last do expired[j] = 't' .. expired[j] end
+  redis.call('HDEL', GRANTS, unpack(expired, i, last))
 end
 count('expired', #expired)
 

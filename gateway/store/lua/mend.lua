@@ -10,7 +10,7 @@
 --          draw_secret, draw_size ("": not drawn), blocks {wave: [base, size, secret]}, tick, last_tick_ms, pass_clock_ms, call_clock_ms, shift_ms, tail,
 --          serving, watermark, pace_milli, curve, calls [[first, last, called_at_ms]], peak_live, margin (of numbers),
 --          zeros (a curve) and fresh_secret for a line to begin anew, and homes: how many servers the line has had, as far as the gateway knows
---        5 used (JSON): passes that live, [[place, pass id, how, expires_ms, ends_ms]]
+--        5 used (JSON): passes that live, [[place, pass id, how, expires_ms, ends_ms, trial_until_ms, failed]]
 --        6 ended (JSON): passes that ended, [[place, pass id or null, counter]]   7 left (JSON): places given up
 --        8 offset and 9 bytes of the marks of all places used, or "" for none
 -- Returns {"unknown"}   {"whole", home, homes}   {"mending", tick}: tell what was seen since the line was at that tick
@@ -98,7 +98,7 @@ local function mark(place)
   return true
 end
 
-local function use(place, id, how, expires, ends)
+local function use(place, id, how, expires, ends, until_ms, failed)
   local fresh = mark(place)
   if fresh then
     count('admitted', 1)
@@ -107,8 +107,12 @@ local function use(place, id, how, expires, ends)
   -- Of a line that was lost whole, another gateway may have known only that the place was used.
   local unsure = fresh or redis.call('HEXISTS', LINE, 'rebuilt') == 1
   if unsure and not pass_of(place) and redis.call('SISMEMBER', KEYS[13], place) == 0 then
-    redis.call('ZADD', PASSES, text(expires), place)
-    redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
+    return set_pass(place, id, how, expires, ends, until_ms, failed)
+  end
+  -- A pass on trial whose end was put forward since.
+  local found, _, old_expires, old_ends = pass_of(place)
+  if found == id and ends > old_ends then
+    set_pass(place, id, how, math.max(expires, old_expires), ends, until_ms, failed)
   end
 end
 

@@ -1,6 +1,7 @@
 -- The passes that live.
 -- ARGV   2 1 to keep them alive, 0 to look only   3.. per pass: epoch, place, pass id
--- Returns {"ok", tick, pass_clock_ms, answer, ...}; an answer is {how, expires_ms, ends_ms}, or 0 for a pass that does not live
+-- Returns {"ok", tick, pass_clock_ms, answer, ...}; an answer is {how, expires_ms, ends_ms, trial_until_ms, failed},
+--        or 0 for a pass that does not live
 local stop = fence()
 if stop then return stop end
 local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
@@ -17,7 +18,7 @@ for i = 3, #ARGV, 3 do
       redis.call('ZADD', PASSES, text(best), place)
       expires = best
     end
-    reply[#reply + 1] = {how, expires, ends}
+    reply[#reply + 1] = {how, expires, ends, trial_of(place)}
   end
 end
 return reply

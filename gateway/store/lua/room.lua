@@ -1,7 +1,7 @@
 -- Stands before every script: the keys of one room, and whether this server may be worked on.
 --
 -- KEYS   1 line (hash: counters, settings, curve)   2 counters (hash)        3 marks (bitmap: bit = place)
---        4 passes (sorted set: place by expiry)     5 grants (hash: place -> pass)
+--        4 passes (sorted set: place by expiry)     5 grants (hash: place -> pass, t + place -> its trial)
 --        6 calls (sorted set: "first:last:called_at_ms" by first)             7 awaited (hash: first -> remaining)
 --        8 waiting in the lane (sorted set: place)  9 kept seats (sorted set: place by call clock)
 --       10 late (set: places in the lane that came late)                     11 gateways (hash: id -> last heard, ms)
@@ -89,8 +89,28 @@ local function end_pass(place, id)
   local found = pass_of(place)
   if not found or (id and id ~= found) then return false end
   redis.call('ZREM', PASSES, place)
-  redis.call('HDEL', GRANTS, place)
+  redis.call('HDEL', GRANTS, place, 't' .. place)
   return true
+end
+
+-- Until when a live pass is on trial (0: it is not), and whether the backend has failed it (1 or 0). Beside the pass, so
+-- that an older program still reads that.
+local function trial_of(place)
+  local found = redis.call('HGET', GRANTS, 't' .. place)
+  if not found then return 0, 0 end
+  local until_ms, failed = string.match(found, '^(%d+):(%d)$')
+  return tonumber(until_ms), tonumber(failed)
+end
+
+-- A live pass of a place, new or changed.
+local function set_pass(place, id, how, expires, ends, until_ms, failed)
+  redis.call('ZADD', PASSES, text(expires), place)
+  redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
+  if until_ms > 0 then
+    redis.call('HSET', GRANTS, 't' .. place, text(until_ms) .. ':' .. failed)
+  else
+    redis.call('HDEL', GRANTS, 't' .. place)
+  end
 end
 
 local function snapshot(status)

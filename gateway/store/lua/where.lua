@@ -1,7 +1,7 @@
 -- How it is with places: QueueStore.where.
 -- ARGV   2.. per place: epoch, place
 -- Returns {"ok", pass_clock_ms, answer, ...}; an answer is {spent, at door, seat kept} with 1 for yes, then of a live pass
---        id, how, expires_ms, ends_ms; or 0 for a place that was never issued
+--        id, how, expires_ms, ends_ms, trial_until_ms, failed; or 0 for a place that was never issued
 local stop = fence()
 if stop then return stop end
 local epoch = redis.call('HGET', LINE, 'epoch')
@@ -20,7 +20,7 @@ for i = 2, #ARGV, 2 do
     local kept = is_in(KEPT, place)
     local answer = {redis.call('GETBIT', MARKS, place), math.max(kept, is_in(WAITING, place)), kept}
     local id, how, expires, ends = pass_of(place)
-    for _, value in ipairs(id and {id, how, expires, ends} or {}) do answer[#answer + 1] = value end
+    for _, value in ipairs(id and {id, how, expires, ends, trial_of(place)} or {}) do answer[#answer + 1] = value end
     reply[#reply + 1] = answer
   end
 end

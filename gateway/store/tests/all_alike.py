@@ -91,9 +91,13 @@ class AllAlike(RuleBasedStateMachine):
         # A renewal is written down from a tenth of it on.
         idle_ms=st.integers(1, 5).map(lambda tenth: 10 * tenth) | st.integers(1, 50),
         session_ms=st.integers(1, 200),
+        unserved_ms=st.integers(0, 100),
     )
-    def begin(self, ceiling: int, idle_ms: int, session_ms: int) -> None:
-        self.limits = Limits(total_active_users=ceiling, idle_limit_ms=idle_ms, session_length_ms=session_ms)
+    def begin(self, ceiling: int, idle_ms: int, session_ms: int, unserved_ms: int) -> None:
+        self.limits = Limits(
+            total_active_users=ceiling, idle_limit_ms=idle_ms, session_length_ms=session_ms,
+            unserved_limit_ms=unserved_ms,
+        )  # fmt: skip
         self.model = LineModel(self.limits)
         self.passes_of: dict[tuple[int, int], str] = {}
         self.numbers: set[tuple[int, int]] = set()

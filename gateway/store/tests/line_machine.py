@@ -10,8 +10,8 @@ from typing import Any, Final
 from hypothesis import strategies as st
 from hypothesis.stateful import rule
 
-from gateway.room.model import AGE_BINS, USER_CREDIT, Append, Mode
-from gateway.store.base import Admitted, Claim, PassRef, QueueStore, StaleEpoch
+from gateway.room.model import AGE_BINS, USER_CREDIT, Append, Mode, Trial
+from gateway.store.base import Admitted, Claim, PassRef, QueueStore, Served, StaleEpoch
 from gateway.store.tests.all_alike import AllAlike, bare
 from gateway.store.tests.plans import idle_plan
 from gateway.store.tests.sides import ROOM
@@ -159,6 +159,25 @@ class LineMachine(AllAlike):
             if one is not None and person is not None:
                 assert (one.spent, one.at_door) == (person.done, person.at_door)
                 assert (one.seat_kept, one.grant is not None) == (person.seat_kept_at_ms is not None, person.inside)
+
+    @rule(which=handles, asked=refs, data=st.data())
+    def serve(self, which: int, asked: list[tuple[int, int, str]], data: st.DataObject) -> None:
+        """Mostly passes that live, some of them more than once, answered and failed."""
+        inside = [(person.place, person.pass_id or "") for person in self.model.inside()]
+        living = data.draw(st.lists(st.sampled_from(inside), max_size=6)) if inside else []
+        passes = [*self.named(asked), *(PassRef(self.model.epoch, *each) for each in living)]
+        served = [Served(ref, data.draw(st.booleans())) for ref in passes]
+
+        def told(one: Served) -> tuple[int, int, int, bool] | None:
+            person = self.model.serve(one.ref, works=one.works)
+            if person is None:
+                return None
+            return person.expires_ms, person.ends_ms, person.trial_until_ms, person.failed
+
+        answers, wanted = self.ask(which, lambda store: store.serve(ROOM, served), lambda: [*map(told, served)])
+        for grant, expected in zip(answers, wanted, strict=True):
+            trial = (grant and grant.trial) or Trial(0)
+            assert (grant and (grant.expires_ms, grant.ends_ms, trial.until_ms, trial.failed)) == expected
 
     @rule(which=handles, asked=refs)
     def renew(self, which: int, asked: list[tuple[int, int, str]]) -> None:

@@ -25,6 +25,8 @@ class Person:
     expires_ms: int = 0
     ends_ms: int = 0
     awaited: bool = False  # counts in its call's `remaining`
+    trial_until_ms: int = 0  # 0: the backend has answered
+    failed: bool = False
 
     @property
     def inside(self) -> bool:
@@ -113,6 +115,8 @@ class LineModel:
         person.at_door, person.seat_kept_at_ms, person.done, person.pass_id = False, None, True, pass_id
         person.ends_ms = self.pass_clock_ms + self.limits.session_length_ms
         person.expires_ms = min(person.ends_ms, self.pass_clock_ms + self.limits.idle_limit_ms)
+        limit_ms = self.limits.unserved_limit_ms
+        person.trial_until_ms, person.failed = (self.pass_clock_ms + limit_ms if limit_ms else 0), False
         self.add("admitted")
         if person.came_late:
             self.add("admitted_late")
@@ -132,6 +136,22 @@ class LineModel:
         best = max(person.expires_ms, min(person.ends_ms, self.pass_clock_ms + self.limits.idle_limit_ms))
         small = (best - person.expires_ms) * 10 < self.limits.idle_limit_ms
         return {best, person.expires_ms} if small else {best}
+
+    def serve(self, ref: PassRef, *, works: bool) -> Person | None:
+        person = self.holder(ref)
+        if person is None or self.pass_clock_ms >= person.trial_until_ms:
+            return person
+        if not works or person.failed:
+            person.ends_ms = max(person.ends_ms, self.pass_clock_ms + self.limits.session_length_ms)
+            lives_to_ms = min(person.ends_ms, self.pass_clock_ms + self.limits.idle_limit_ms)
+            person.expires_ms = max(person.expires_ms, lives_to_ms)
+        if not works:
+            self.add("unserved")
+            person.failed = True
+        else:
+            self.add("restarted", int(person.failed))
+            person.trial_until_ms, person.failed = 0, False
+        return person
 
     def complete(self, ref: PassRef, reason: str) -> bool:
         person = self.holder(ref)

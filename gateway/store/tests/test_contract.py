@@ -16,8 +16,10 @@ from gateway.room.model import (
     Call,
     Limits,
     Mode,
+    PassGrant,
     QueueingMethod,
     Snapshot,
+    Trial,
 )
 from gateway.room.presence import GAP_MS, INTERVAL_MS, MOST_SAMPLED, Cell, Sightings, merged
 from gateway.room.schedule import Change, Window
@@ -31,6 +33,7 @@ from gateway.store.base import (
     NotCalled,
     PassRef,
     QueueStore,
+    Served,
     Spent,
     StaleEpoch,
     StoreError,
@@ -95,6 +98,7 @@ async def test_a_room_that_was_never_opened_is_unknown(store):
         store.look("other", [ref(1)]),
         store.where("other", [(1, 1)]),
         store.find_pass("other", "x"),
+        store.serve("other", [Served(ref(1), works=True)]),
         store.complete("other", [ref(1)], reason="completed"),
         store.leave("other", [(1, 1)]),
         store.count("other", {"x": 1}),
@@ -143,7 +147,7 @@ async def test_every_setting_survives_being_kept(store):
         Mode.SOLD_OUT, QueueingMethod.REJECT, 1, 2, 3, 4, 5, 6, 7, (Window(8, 9), Window(10)), 11,
         (Change(12, 13), Change(14, total_active_users=15)), 16, 17, {"ko": "잠시만요", "en": "A moment"},
         {"drill": "abc"}, 1,
-        (Allowed("vip", "why", 18, ("10.0.0.0/8",), ("/a",), "kim"),), (Approval("id", "reset", "kim", 1, 19),),
+        (Allowed("vip", "why", 18, ("10.0.0.0/8",), ("/a",), "kim"),), (Approval("id", "reset", "kim", 1, 19),), 20,
     )  # fmt: skip
     await store.open_room("hall", limits)
     assert (await store.load("hall")).limits == limits
@@ -549,6 +553,90 @@ async def test_a_shorter_idle_limit_shortens_no_pass(store):
     (grant,) = await store.renew("hall", [ref(1)])
     assert grant is not None
     assert grant.expires_ms == 20_000
+
+
+# --- serve
+
+
+async def granted(store: QueueStore) -> PassGrant:
+    (answer,) = await claim(store, 1)
+    assert isinstance(answer, Admitted)
+    return answer.grant
+
+
+async def serve(store: QueueStore, place: int, *, works: bool) -> PassGrant:
+    (grant,) = await store.serve("hall", [Served(ref(place), works)])
+    assert grant is not None
+    return grant
+
+
+async def test_the_life_of_a_pass_begins_when_the_backend_first_answers(store):
+    after = await all_called(store, 1)
+    start_ms = after.pass_clock_ms
+    first = await granted(store)
+    assert first.trial == Trial(start_ms + 600_000)
+    await tick(store, pass_clock_ms=start_ms + 15_000)
+    failed = await serve(store, 1, works=False)
+    assert (failed.ends_ms, failed.expires_ms) == (start_ms + 115_000, start_ms + 35_000)
+    await tick(store, pass_clock_ms=start_ms + 30_000)
+    works = await serve(store, 1, works=True)
+    assert (works.ends_ms, works.expires_ms, works.trial) == (start_ms + 130_000, start_ms + 50_000, None)
+    # From now on it is a pass like any other.
+    await tick(store, pass_clock_ms=start_ms + 40_000)
+    assert (await serve(store, 1, works=False)).ends_ms == works.ends_ms
+    room = await tick(store, pass_clock_ms=start_ms + 50_000)
+    assert (room.live, room.counters["unserved"], room.counters["restarted"], room.counters["expired"]) == (0, 1, 1, 1)
+
+
+async def test_a_pass_that_works_at_once_is_put_forward_by_nothing(store):
+    after = await all_called(store, 1)
+    first = await granted(store)
+    await tick(store, pass_clock_ms=after.pass_clock_ms + 5_000)
+    works = await serve(store, 1, works=True)
+    assert (works.ends_ms, works.expires_ms, works.trial) == (first.ends_ms, first.expires_ms, None)
+    assert (await serve(store, 1, works=False)).ends_ms == first.ends_ms
+    assert "unserved" not in (await store.load("hall")).counters
+
+
+async def test_a_backend_that_never_answers_puts_a_pass_forward_up_to_a_bound(store):
+    limits = replace(LIMITS, unserved_limit_ms=50_000)
+    start_ms = (await all_called(store, 1, limits)).pass_clock_ms
+    await claim(store, 1)
+    for after_ms in range(10_000, 120_000, 10_000):
+        await tick(store, pass_clock_ms=start_ms + after_ms)
+        await serve(store, 1, works=False)
+        await store.renew("hall", [ref(1)])
+    assert (await serve(store, 1, works=True)).ends_ms == start_ms + 40_000 + 100_000
+    room = await tick(store, pass_clock_ms=start_ms + 140_000)
+    assert (room.live, room.counters["unserved"], room.counters.get("restarted")) == (0, 4, None)
+
+
+async def test_without_a_limit_for_it_no_pass_is_on_trial(store):
+    await all_called(store, 1, replace(LIMITS, unserved_limit_ms=0))
+    first = await granted(store)
+    assert first.trial is None
+    assert await serve(store, 1, works=False) == first
+
+
+async def test_a_trial_is_told_alike_by_every_process_and_ends_for_all(store, store_factory):
+    await all_called(store, 1)
+    await claim(store, 1)
+    failed = await serve(store, 1, works=False)
+    other = store_factory()
+    assert (await other.renew("hall", [ref(1)]))[0] == failed
+    assert (await claim(other, 1))[0] == Admitted(failed, fresh=False)
+    works = await serve(other, 1, works=True)
+    assert (await store.look("hall", [ref(1)]))[0] == works
+    assert store.recall("hall", ref(1)) == works
+
+
+async def test_what_the_backend_made_of_a_pass_that_does_not_live_is_nobodys(store):
+    await all_called(store, 2)
+    await claim(store, 1, 2)
+    await store.complete("hall", [ref(1)], reason="completed")
+    asked = [Served(ref(1), works=False), Served(PassRef(1, 2, "forged"), works=False), Served(ref(2, 2), works=False)]
+    assert list(await store.serve("hall", asked)) == [None, None, None]
+    assert "unserved" not in (await store.load("hall")).counters
 
 
 @pytest.mark.parametrize("reason", ["completed", "revoked", "left"])
