@@ -7,14 +7,14 @@ import stat
 import threading
 import time
 from contextlib import closing as closing_now
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from gateway.room.model import Append, Block, Limits
-from gateway.store.base import Claim, StoreError, StoreUnavailable
+from gateway.store.base import Admitted, Claim, PassRef, Served, StoreError, StoreUnavailable
 from gateway.store.handoff import Turn
 from gateway.store.sqlite import SqliteStore
 from gateway.store.tests.plans import idle_plan, opening_plan
@@ -119,6 +119,28 @@ async def test_a_file_of_a_newer_version_is_refused(closing, machine, path):
     assert not isinstance(refusal.value, StoreUnavailable)
 
 
+def forget_trials(connection: sqlite3.Connection) -> None:
+    for column in ("trial_ms", "failed"):
+        connection.execute(f"ALTER TABLE passes DROP COLUMN {column}")
+
+
+async def test_a_pass_of_a_file_from_before_there_were_trials_lives_on_and_is_on_none(closing, machine, path):
+    first = machine.store(path)
+    await first.open_room("hall", Limits())
+    await first.join("hall", [None], expires_ms=FAR)
+    seen = await first.load("hall")
+    await first.commit("hall", opening_plan(seen), seen.tick)
+    (answer,) = await first.claim("hall", [Claim(seen.epoch, 1, "p1")])
+    await first.close()
+    with closing_now(sqlite3.connect(path)) as connection, connection:
+        forget_trials(connection)
+        connection.execute("UPDATE meta SET schema_version = 3")
+    store = closing(machine.store(path))
+    (grant,) = await store.serve("hall", [Served(PassRef(seen.epoch, 1, "p1"), works=False)])
+    assert isinstance(answer, Admitted)
+    assert grant == replace(answer.grant, trial=None)
+
+
 async def test_a_file_from_before_there_were_waves_is_upgraded_and_its_line_goes_on(closing, machine, path):
     first = machine.store(path)
     before = await first.open_room("hall", Limits())
@@ -126,6 +148,7 @@ async def test_a_file_from_before_there_were_waves_is_upgraded_and_its_line_goes
     await first.close()
     with closing_now(sqlite3.connect(path)) as connection, connection:
         connection.execute("ALTER TABLE rooms DROP COLUMN blocks")
+        forget_trials(connection)
         connection.execute("UPDATE meta SET schema_version = 2")
     store = closing(machine.store(path))
     seen = await store.load("hall")
