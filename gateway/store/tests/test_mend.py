@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from gateway.room.model import Append, Limits, Snapshot
-from gateway.store.base import Admitted, Claim, PassRef, Spent, StoreUnavailable
+from gateway.store.base import Admitted, Claim, PassRef, Served, Spent, StoreUnavailable
 from gateway.store.redis import RedisStore
 from gateway.store.redis_nodes import Access
 from gateway.store.redis_url import parse_redis_url
@@ -153,6 +153,30 @@ async def test_places_used_before_stay_used_and_passes_told_before_live_on(hall)
     assert alive == [True, True, False, True, False]
     answers = await one.claim("hall", [Claim(1, place, "second") for place in (3, 5, 6)])
     assert answers == [Spent(), Spent(), Spent()]
+
+
+@pytest.mark.parametrize("forgotten", ["the admission", "the failure"])
+@pytest.mark.parametrize("works", [False, True])
+async def test_the_time_that_a_failing_backend_cost_is_not_forgotten_with_the_server(hall, forgotten, works):
+    await hall.open(gateways=2)
+    one, other = hall.gateways
+    await one.join("hall", [None] * 2, expires_ms=FAR)
+    await hall.call_all(one)
+    copy = hall.copy()
+    ref = PassRef(1, 1, (await hall.admit(one, 1))[1])
+    if forgotten == "the failure":
+        copy = hall.copy()
+    clock_ms = (await one.load("hall")).pass_clock_ms
+    for answered in (False, works):
+        clock_ms += 1_000
+        await hall.tick(one, pass_clock_ms=clock_ms)
+        (before,) = await one.serve("hall", [Served(ref, answered)])
+    assert before is not None
+    assert (before.trial is None) is works
+    hall.forget(copy)
+    await hall.settle()
+    (after,) = await other.look("hall", [ref])
+    assert after == before
 
 
 async def test_calls_forgotten_by_the_server_are_called_still(hall):
