@@ -17,7 +17,6 @@ from loadtest.flow import (
     turns_inside,
 )
 from loadtest.ledger import (
-    check_false_tokens,
     check_issued,
     check_nothing_lost,
     check_one_pass,
@@ -54,7 +53,6 @@ def check_all(evidence: Evidence, logs: Logs | None = None) -> tuple[Finding, ..
         check_repeats(evidence),
         check_no_way_round(evidence),
         check_tricks(evidence),
-        check_false_tokens(evidence),
         check_unique(evidence),
         check_issued(evidence),
         check_nothing_lost(evidence),

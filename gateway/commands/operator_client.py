@@ -13,7 +13,7 @@ TIMEOUT_S: Final = 15.0
 ANSWER_BYTES: Final = 4 * 1024 * 1024
 # These say that what was asked cannot be; asking the same again will not help.
 WRONG: Final = frozenset({400, 401, 404, 405, 415, 422, 428})
-OK: Final = 200
+OK: Final = frozenset({200, 201, 202})
 UNAUTHORISED: Final = 401
 
 
@@ -61,7 +61,7 @@ class OperatorClient:
             raise CannotBeDone(f"{self._url}: did not answer as an operator API does")
         if status == UNAUTHORISED:
             raise SettingsError(["the operator token is not the gateway's"])
-        if status != OK:
+        if status not in OK:
             lines = [str(told.get("title", status)), *map(str, told.get("problems") or ())]
             raise SettingsError(lines) if status in WRONG else CannotBeDone("; ".join(lines))
         return told

@@ -6,22 +6,25 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from gateway.commands import people
 from gateway.commands.operator_client import OperatorClient
 from gateway.drill.report import digest
 from shared.errors import SettingsError
 
 TOKEN_VARIABLE: Final = "SUNBEON_OPERATOR_TOKEN"
-STATES: Final = {"pause": "paused", "resume": "open", "close": "closed"}
 _TEXTS: Final = {
     "show": "how the room is, and how it is set",
     "set": "change live settings: NAME=VALUE ... (docs/settings.md)",
     "pause": "stop admitting; everyone keeps their place",
     "resume": "admit again",
+    "open": "the same: admit, as the schedule says",
     "close": "close the room; who is inside may finish",
+    "passthrough": "switch the room off: EVERYONE GOES THROUGH",
     "postpone": "move the opening, also after it: places, numbers and passes are kept",
     "message": "tell everyone who waits a line",
     "arm": "say by a drill's report that the opening may come (docs/drill.md)",
     "reset": "start the line anew: EVERY PLACE AND PASS IS LOST",
+    **people.TEXTS,
 }
 _SHOWN: Final = ("opens_at", "closes_at", "postponed_from", "waiting", "live", "tail", "serving", "draw_size", "armed")
 
@@ -49,8 +52,10 @@ def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]")
                 action.add_argument(
                     "--override", action="append", default=[], metavar="ROW:REASON", help="a red row that may be"
                 )
-            case "reset":
+            case "reset" | "passthrough":
                 action.add_argument("--yes", action="store_true", help="this is meant")
+            case _:
+                people.add_arguments(name, action)
         action.add_argument("--operator-url", default="http://127.0.0.1:8081", help="default: %(default)s")
         action.add_argument(
             "--operator-token-file",
@@ -72,14 +77,21 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         told = client.ask("GET", path)
         print(json.dumps(told, indent=2, ensure_ascii=False) if arguments.json else "\n".join(_lines(told)))
         return 0
-    told = _CHANGES.get(arguments.action, _set_state)(client, path, arguments)
+    if arguments.action in people.TEXTS:
+        return people.run(client, path, arguments)
+    told = _CHANGES.get(arguments.action, _act)(client, path, arguments)
+    if "approval" in told:
+        print(f"nothing is done yet: another admin has to `sunbeon room approve {told['room']} {told['approval']}`")
+        return 0
     opens = f", opens {told['opens_at']}" if told["state"] == "prequeue" else ""
     print(f"{told['room']}: {told['state']}{opens} (settings version {told['settings']['version']})")
     return 0
 
 
-def _set_state(client: OperatorClient, path: str, arguments: argparse.Namespace) -> dict[str, Any]:
-    return client.ask("PATCH", path, {"state": STATES[arguments.action]})
+def _act(client: OperatorClient, path: str, arguments: argparse.Namespace) -> dict[str, Any]:
+    if not getattr(arguments, "yes", True):
+        raise SettingsError([f"{arguments.action}: say --yes if this is meant"])
+    return client.ask("POST", f"{path}/{arguments.action}")
 
 
 def _set(client: OperatorClient, path: str, arguments: argparse.Namespace) -> dict[str, Any]:
@@ -98,7 +110,7 @@ def _message(client: OperatorClient, path: str, arguments: argparse.Namespace) -
     texts = {language: text for language in ("ko", "en") if (text := getattr(arguments, language))}
     if bool(texts) == arguments.clear:
         raise SettingsError(["message: say it with --ko and --en, or take it back with --clear"])
-    return client.ask("PATCH", path, {"message": texts})
+    return client.ask("POST", f"{path}/message", {"message": texts})
 
 
 def _arm(client: OperatorClient, path: str, arguments: argparse.Namespace) -> dict[str, Any]:

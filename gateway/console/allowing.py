@@ -26,6 +26,7 @@ LONGEST_S: Final = 30 * 86_400
 # A wider network is nearly everybody: that is passthrough.
 _WIDEST: Final = {4: 8, 6: 19}
 _TRIES: Final = 8
+_NAME: Final = "^[a-z0-9][a-z0-9_-]{0,31}$"
 
 
 class AllowBody(BaseModel):
@@ -33,7 +34,7 @@ class AllowBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
-    name: Name = Field(description="How it is counted and logged.")
+    name: Name = Field(description="How it is counted and logged.", json_schema_extra={"pattern": _NAME})
     reason: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
     expires_at: Moment = Field(description="At most 30 days ahead.")
     networks: tuple[Network, ...] = Field((), max_length=20, description="Client networks, as `10.1.2.0/24`.")
@@ -161,7 +162,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "DELETE", f"{_PATH}/{{name}}", disallow, "Take an entry back.", Role.ADMIN, AllowList,
-        parameters=(in_path("name", "Its name.", pattern="^[a-z0-9][a-z0-9_-]{0,31}$"), IF_MATCH),
+        parameters=(in_path("name", "Its name.", pattern=_NAME), IF_MATCH),
         refuses={404: "no such entry", 409: "try again"},
     ),
 )  # fmt: skip

@@ -166,3 +166,39 @@ async def test_what_is_no_report_arms_nothing(site, sunbeon, tmp_path, content, 
     code, _, err = await sunbeon("arm", "north", "--drill", str(path), *more)
     assert code == 2
     assert said in err
+
+
+async def test_a_number_and_a_ticket_are_found_and_a_pass_is_revoked(site, sunbeon, tmp_path):
+    visitor = site.visitor(room="north")
+    await visitor.get("/n")
+    await site.lines["north"].tick_now()
+    code, out, _ = await sunbeon("where", "north", "1")
+    assert (code, "where: inside" in out.splitlines(), "pass place: 1" in out.splitlines()) == (0, True, True)
+    file = tmp_path / "ticket"
+    file.write_text(visitor.cookies["sunbeon_ticket_north"] + "\n")
+    assert "kind: ticket" in (await sunbeon("where", "north", "--ticket-file", str(file)))[1].splitlines()
+    assert (await sunbeon("where", "north"))[0] == 2
+    code, out, _ = await sunbeon("revoke", "north", "1", "--reason", "a robot", "--by", "Kim")
+    assert (code, out) == (0, "north: the pass of place 1 has ended\n")
+    assert (site.audit()[-1]["event"], site.audit()[-1]["by"]) == ("pass_revoked", "Kim")
+    assert (await sunbeon("revoke", "north", "1", "--reason", "again"))[0] == 2
+
+
+async def test_the_allow_list_is_added_to_listed_and_taken_from(site, sunbeon):
+    until = "2021-07-20T00:00:00+09:00"
+    add = ("allow", "north", "--add", "clinic", "--network", "10.1.0.0/16", "--until", until, "--reason", "by phone")
+    code, out, _ = await sunbeon(*add)
+    assert (code, out) == (
+        0,
+        "clinic: 10.1.0.0/16 until 2021-07-19T15:00:00+00:00, by nobody named: by phone\n",
+    )
+    assert (await sunbeon("allow", "north"))[1] == out
+    assert (await sunbeon("allow", "north", "--add", "x", "--network", "10.0.0.0/8"))[0] == 2
+    assert (await sunbeon("allow", "north", "--remove", "clinic"))[1] == "nobody\n"
+
+
+async def test_passthrough_has_to_be_meant(site, sunbeon):
+    assert (await sunbeon("passthrough", "north"))[0] == 2
+    assert (await site.room("north")).state.value == "open"
+    assert (await sunbeon("passthrough", "north", "--yes"))[1] == "north: passthrough (settings version 2)\n"
+    assert (await sunbeon("open", "north"))[1] == "north: open (settings version 3)\n"
