@@ -38,10 +38,11 @@ FAKE_JWT: Final = ".".join(
     )
 )
 
+FALSE_TICKET: Final = _b64(bytes(range(64)))
 FALSE_HEADERS: Final = (
     {PASS_HEADER: FAKE_JWT},
     {PASS_HEADER: _b64(bytes(range(64)))},
-    {TICKET_HEADER: _b64(bytes(range(64)))},
+    {TICKET_HEADER: FALSE_TICKET},
     {"Sunbeon-Gate": "inside", "Sunbeon-Command": "complete", "Sunbeon-How": "exempt"},
     {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1", "Forwarded": "for=127.0.0.1"},
     {"X-Original-URL": "/_sunbeon/jwks.json", "X-Rewrite-URL": "/_sunbeon/jwks.json"},
@@ -124,7 +125,7 @@ async def after_visit(visitor: Visitor) -> None:
     ended = visitor.last_pass
     finished = visitor.journey.current
     old = Jar().with_cookie(visitor.site.ticket, ticket)
-    swapped = Jar().with_cookie(visitor.site.ticket, ended)
+    swapped = Jar() if ended is None else _false(visitor, Jar(), visitor.site.ticket, ended)
     jars = (old, old.with_cookie(visitor.site.pass_, ended), Jar().with_cookie(visitor.site.pass_, ended), swapped)
     for jar in jars:
         what, has_pass = "the used ticket or pass", jar.get(visitor.site.pass_) is not None
@@ -136,7 +137,7 @@ async def after_visit(visitor: Visitor) -> None:
 
 async def _forged_ticket(visitor: Visitor, trick: Trick) -> None:
     for size in (16, 48, 200):
-        jar = Jar().with_cookie(visitor.site.ticket, _b64(visitor.rng.randbytes(size)))
+        jar = _false(visitor, Jar(), visitor.site.ticket, _b64(visitor.rng.randbytes(size)))
         await attempt(visitor, trick, "a forged ticket", visitor.site.page, jar=jar)
         await not_known(visitor, trick, "a forged ticket", jar)
 
@@ -146,35 +147,40 @@ async def _altered_ticket(visitor: Visitor, trick: Trick) -> None:
     for _ in range(REPLAYS):
         index = visitor.rng.randrange(len(ticket))
         other = visitor.rng.choice([letter for letter in "ABCxyz0189-_" if letter != ticket[index]])
-        jar = visitor.jar.with_cookie(visitor.site.ticket, ticket[:index] + other + ticket[index + 1 :])
+        jar = _false(visitor, visitor.jar, visitor.site.ticket, ticket[:index] + other + ticket[index + 1 :])
         await attempt(visitor, trick, "an altered ticket", visitor.site.page, jar=jar, false=True)
         await not_known(visitor, trick, "an altered ticket", jar)
 
 
 async def _forged_pass(visitor: Visitor, trick: Trick) -> None:
     for size in (16, 48, 200):
-        forged = _b64(visitor.rng.randbytes(size))
-        with_pass = visitor.jar.with_cookie(visitor.site.pass_, forged)
+        with_pass = _false(visitor, visitor.jar, visitor.site.pass_, _b64(visitor.rng.randbytes(size)))
         await attempt(visitor, trick, "a forged pass", visitor.site.page, jar=with_pass)
-    jar = Jar().with_cookie(visitor.site.pass_, FAKE_JWT)
+    jar = _false(visitor, Jar(), visitor.site.pass_, FAKE_JWT)
     await attempt(visitor, trick, "a fake JWT as a pass", visitor.site.page, jar=jar)
 
 
 async def _ticket_as_pass(visitor: Visitor, trick: Trick) -> None:
-    ticket = visitor.jar.get(visitor.site.ticket)
+    ticket = visitor.jar.get(visitor.site.ticket) or ""
     page = visitor.site.page
     jars = (
-        visitor.jar.with_cookie(visitor.site.pass_, ticket),
-        Jar().with_cookie(visitor.site.pass_, ticket),
-        Jar({PASS_COOKIE: ticket or "", TICKET_COOKIE: ticket or ""}),
-        Jar({f"{PASS_COOKIE}_another": ticket or "", f"{TICKET_COOKIE}_another": ticket or ""}),
+        _false(visitor, visitor.jar, visitor.site.pass_, ticket),
+        _false(visitor, Jar(), visitor.site.pass_, ticket),
+        Jar({PASS_COOKIE: ticket, TICKET_COOKIE: ticket}),
+        Jar({f"{PASS_COOKIE}_another": ticket, f"{TICKET_COOKIE}_another": ticket}),
     )
     for jar in jars:
         await attempt(visitor, trick, "a ticket as a pass", page, jar=jar)
-    await attempt(visitor, trick, "a ticket as a proof", page, headers={PASS_HEADER: ticket or ""})
+    await attempt(visitor, trick, "a ticket as a proof", page, headers={PASS_HEADER: ticket})
+
+
+def _false(visitor: Visitor, jar: Jar, name: str, value: str) -> Jar:
+    """The jar with a cookie that is none of the gate's; the gate has to count it each time."""
+    return jar.with_cookie(name, visitor.client.forge(name, value))
 
 
 async def _headers(visitor: Visitor, trick: Trick) -> None:
+    visitor.client.forge(TICKET_HEADER, FALSE_TICKET)
     for turn, headers in _shuffled(visitor, FALSE_HEADERS):
         what = f"header {next(iter(headers))}"
         await attempt(visitor, trick, what, visitor.site.page, headers=headers, jar=_fresh(visitor, turn))

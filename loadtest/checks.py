@@ -17,6 +17,7 @@ from loadtest.flow import (
     turns_inside,
 )
 from loadtest.ledger import (
+    check_false_tokens,
     check_issued,
     check_nothing_lost,
     check_one_pass,
@@ -53,6 +54,7 @@ def check_all(evidence: Evidence, logs: Logs | None = None) -> tuple[Finding, ..
         check_repeats(evidence),
         check_no_way_round(evidence),
         check_tricks(evidence),
+        check_false_tokens(evidence),
         check_unique(evidence),
         check_issued(evidence),
         check_nothing_lost(evidence),

@@ -20,7 +20,7 @@ import orjson
 from yarl import URL
 
 from loadtest.gates import Gates
-from shared.wire import GATE_HEADER, SECURE_PREFIX
+from shared.wire import GATE_HEADER, SECURE_PREFIX, TICKET_HEADER
 
 HTML: Final = "text/html,application/xhtml+xml;q=0.9"
 JSON: Final = "application/json"
@@ -101,6 +101,8 @@ class Tally:
     asked_ms: when each request was wanted, whether or not there was a socket for it.
     catching_up: status answers that said that the line could not be asked. away_ms: when these, or errors for the same
         reason, were seen.
+    false_answered, false_lost: requests that brought a token known to be false, and were answered, or may have been
+        read without that an answer came.
     """
 
     asked: int = 0
@@ -111,6 +113,8 @@ class Tally:
     requests: int = 0
     reconnects: int = 0
     orphans: int = 0
+    false_answered: int = 0
+    false_lost: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     lags_ms: "array[int]" = field(default_factory=lambda: array("L"))
     asked_ms: "array[int]" = field(default_factory=lambda: array("L"))
@@ -151,6 +155,12 @@ class Client:
         self._slots = asyncio.Semaphore(sockets)
         self.watch = Watch()
         self.tally = Tally()
+        self._false: set[str] = set()
+
+    def forge(self, name: str, value: str) -> str:
+        """A cookie or header that is none of the gate's: it is counted whenever it is sent. Returns the value."""
+        self._false |= {f"{name}={value}", f"{SECURE_PREFIX}{name}={value}"}
+        return value
 
     async def ask(
         self,
@@ -248,6 +258,8 @@ class Client:
     async def once(self, method: str, url: URL, headers: Mapping[str, str], data: bytes | None = None) -> Answer:
         """One try. Raises what aiohttp raises, and `TimeoutError`."""
         asked_ms = self.watch.floor_ms()
+        false = bool(self._false) and self._is_false(headers)
+        self.tally.false_lost += false
         async with self._slots:
             sent_ms = self.watch.floor_ms()
             self.note_lag(sent_ms - asked_ms)
@@ -255,6 +267,8 @@ class Client:
             self.tally.asked_ms.append(asked_ms)
             async with self._session.request(method, url, headers=headers, data=data, allow_redirects=False) as reply:
                 body = await reply.read()
+                self.tally.false_lost -= false
+                self.tally.false_answered += false
                 return Answer(
                     status=reply.status,
                     gate=reply.headers.get(GATE_HEADER),
@@ -264,6 +278,11 @@ class Client:
                     sent_ms=sent_ms,
                     got_ms=self.watch.ceil_ms(),
                 )
+
+    def _is_false(self, headers: Mapping[str, str]) -> bool:
+        brought = headers.get("Cookie", "").split("; ")
+        ticket = headers.get(TICKET_HEADER)
+        return not self._false.isdisjoint((*brought, f"{TICKET_HEADER}={ticket}"))
 
 
 def _seconds(text: str | None) -> float:

@@ -193,6 +193,7 @@ class Evidence:
         no operator API.
     reconnects: connections that failed and were made again.
     troubles: requests that saw an error. away_ms: when an answer said that the line could not be asked, oldest first.
+    false_answered, false_lost: requests that brought a forged or misplaced token, with an answer and without.
     orphans: requests without a ticket whose answer was lost, so that a number or a pass may be nobody's.
     alone: nobody else used the room meanwhile.
     opening: None if the run brought about none.
@@ -206,6 +207,8 @@ class Evidence:
     troubles: int = 0
     away_ms: Sequence[int] = ()
     opening: Opening | None = None
+    false_answered: int = 0
+    false_lost: int = 0
 
     @property
     def disturbed(self) -> bool:

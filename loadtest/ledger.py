@@ -99,6 +99,23 @@ def check_still_waiting(evidence: Evidence) -> Finding:
     return judge(6, name, wrong, f"{len(asked)} asked once more when the run was over")
 
 
+def check_false_tokens(evidence: Evidence) -> Finding:
+    """What was forged, altered or put in the wrong place is in the room's counter `damaged`, each time it was sent."""
+    name = "every false token is counted"
+    sent, lost = evidence.false_answered, evidence.false_lost
+    if not sent:
+        return Finding(5, name, Verdict.UNCHECKED, "none was sent", required=False)
+    grown = _grown(evidence, "damaged")
+    if grown is None:
+        return Finding(5, name, Verdict.UNCHECKED, _why_no_counts(evidence), required=False)
+    if not evidence.alone:
+        return Finding(5, name, Verdict.UNCHECKED, "others used the room too", required=False)
+    # Who waits for a store that is slow is answered, and counted, once without it and once when it answers.
+    most = sent + lost + len(evidence.away_ms)
+    wrong = [] if sent <= grown <= most else [f"{sent} sent, {grown} counted"]
+    return judge(5, name, wrong, f"{sent} sent{f', {lost} without an answer' if lost else ''}, {grown} counted")
+
+
 def _numbers(evidence: Evidence) -> tuple[list[int], int]:
     """All numbers told, and how many turns had one that was not."""
     turns = [turn for journey in evidence.journeys for turn in journey.turns]

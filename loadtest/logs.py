@@ -14,6 +14,7 @@ import orjson
 
 from loadtest.evidence import Evidence, Finding, Verdict, judge
 from loadtest.flow import turns_inside
+from loadtest.scenario import Cheat
 from shared.wire import How
 
 BY_LINE: Final = frozenset({How.DIRECT, How.LINE, How.LATE_LANE})
@@ -33,11 +34,13 @@ class Grant:
 class Logs:
     """grants: of the room, of all time. served: pass id and `how` of what the backend let through meanwhile.
 
+    refused: how many requests it refused meanwhile, for want of a pass that counts.
     audits, backends: how many files of each were there to read.
     """
 
     grants: frozenset[Grant]
     served: Sequence[tuple[str | None, str | None]]
+    refused: int
     audits: int
     backends: int
 
@@ -59,20 +62,22 @@ class LogFiles:
             for line in _lines(path)
             if line.get("event") == "admitted" and line.get("room") == room
         )
-        served = [
-            (line.get("pass_id"), line.get("how"))
-            for path, begun in self._backends.items()
-            for line in _lines(path, begun)
-            if line.get("verdict") == "ok"
-        ]
+        asked = [line for path, begun in self._backends.items() for line in _lines(path, begun) if "verdict" in line]
+        served = [(line.get("pass_id"), line.get("how")) for line in asked if line["verdict"] == "ok"]
         there = [[path.exists() for path in paths] for paths in (self._audits, self._backends)]
-        return Logs(grants, served, *map(sum, there))
+        return Logs(grants, served, len(asked) - len(served), *map(sum, there))
 
 
 def check_logs(evidence: Evidence, logs: Logs | None) -> tuple[Finding, ...]:
     if logs is None:
         return ()
-    return _check_one_pass(logs), _check_written(evidence, logs), _check_numbers(logs), _check_backend(logs)
+    return (
+        _check_one_pass(logs),
+        _check_written(evidence, logs),
+        _check_numbers(logs),
+        _check_backend(logs),
+        _check_refused(evidence, logs),
+    )
 
 
 def _check_one_pass(logs: Logs) -> Finding:
@@ -122,6 +127,19 @@ def _check_backend(logs: Logs) -> Finding:
     if without:
         wrong.append(f"{without} requests without the line (fail_open)")
     return judge(5, name, wrong, f"{len(logs.served)} requests let through")
+
+
+def _check_refused(evidence: Evidence, logs: Logs) -> Finding:
+    """Whoever went past the gate to the backend is in its log as refused, each time."""
+    name = "the backend counted who went past the gate"
+    tricks = [journey.trick for journey in evidence.journeys if journey.trick is not None]
+    past = sum(trick.tried for trick in tricks if trick.cheat is Cheat.BACKEND_DIRECT)
+    if not past or not logs.backends:
+        return Finding(5, name, Verdict.UNCHECKED, "nobody did, or no log of the backend's", required=False)
+    # Spellings of addresses outside every room go on without a pass, and fail there too.
+    most = past + sum(trick.reached for trick in tricks)
+    wrong = [] if past <= logs.refused <= most or evidence.disturbed else [f"{past} sent, {logs.refused} refused"]
+    return judge(5, name, wrong, f"{past} sent, {logs.refused} refused")
 
 
 def _unread(invariant: int, name: str, audits: int) -> Finding:

@@ -111,6 +111,8 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
             troubles=tally.hit,
             away_ms=sorted(tally.away_ms),
             opening=the_run.opening(),
+            false_answered=tally.false_answered,
+            false_lost=tally.false_lost,
         )
         logs = await asyncio.to_thread(files.read, site.room)
         return Outcome(

@@ -278,6 +278,8 @@ class Visitors:
     async def _status(self, request: web.BaseRequest, line: Line, language: str) -> web.Response:
         brought = self.read(request, line)
         if brought.empty:
+            if brought.damaged:
+                line.count("damaged")
             facts = _facts(line, None, language)
             facts["state"] = VisitorState.REFUSED if brought.damaged else VisitorState.OUTSIDE
             return answers.json(facts, "status")

@@ -2,14 +2,17 @@
 
 from dataclasses import replace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from loadtest import checks, flow, ledger
+from loadtest.client import Client
 from loadtest.evidence import Evidence, Finding, Journey, Sample, Trick, Turn, Verdict
 from loadtest.scenario import Cheat, Kind, VisitorPlan
+from shared.wire import TICKET_HEADER
 
 
 def journey(index: int, *turns: Turn) -> Journey:
@@ -220,3 +223,30 @@ def test_who_still_waits_at_the_end_must_have_been_told_the_same_number() -> Non
     second.called_out = False
     finding = ledger.check_still_waiting(evidence)
     assert (finding.verdict, finding.required) == (Verdict.UNCHECKED, True)
+
+
+def test_a_gate_that_does_not_count_each_false_token_is_found() -> None:
+    def found(sent: int, lost: int, counted: int, **changes: Any) -> Verdict:
+        samples = (sample(0, counters={"damaged": 5}), sample(900, counters={"damaged": 5 + counted}))
+        return verdict(
+            ledger.check_false_tokens(visitors(samples=samples, false_answered=sent, false_lost=lost, **changes))
+        )
+
+    assert found(7, 0, 7) is Verdict.OK
+    assert found(7, 2, 8) is Verdict.OK
+    assert found(7, 0, 6) is found(7, 0, 8) is found(7, 2, 10) is Verdict.BROKEN
+    assert found(7, 0, 8, alone=False) is found(0, 0, 0) is Verdict.UNCHECKED
+
+
+async def test_a_false_cookie_or_header_is_known_whenever_it_is_sent() -> None:
+    client = Client(Mock(), Mock(), sockets=1)
+    client.forge("sunbeon_ticket_a", "x")
+    client.forge(TICKET_HEADER, "y")
+    for headers in (
+        {"Cookie": "a=b; sunbeon_ticket_a=x"},
+        {"Cookie": "__Host-sunbeon_ticket_a=x"},
+        {TICKET_HEADER: "y"},
+    ):
+        assert client._is_false(headers)
+    for headers in ({"Cookie": "sunbeon_pass_a=x"}, {"Cookie": "sunbeon_ticket_a=xx"}, {TICKET_HEADER: "x"}, {}):
+        assert not client._is_false(headers)

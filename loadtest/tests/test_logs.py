@@ -4,9 +4,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from loadtest.evidence import Evidence, Finding, Verdict
+from loadtest.evidence import Evidence, Finding, Trick, Verdict
 from loadtest.logs import LogFiles, check_logs
-from loadtest.tests.test_checks import entered, sample, visitors
+from loadtest.scenario import Cheat
+from loadtest.tests.test_checks import entered, journey, sample, visitors
 
 ROOM = "main"
 ONE_PASS = "a place yields one pass, by all audit logs"
@@ -75,6 +76,16 @@ def test_a_request_the_backend_served_without_a_granted_pass_is_found(tmp_path: 
     ):
         backend = write(tmp_path / "backend", line)
         assert verdicts([log], [backend], visitors())[SERVED] is expected, line
+
+
+def test_a_backend_that_does_not_count_who_went_past_the_gate_is_found(tmp_path: Path) -> None:
+    name = "the backend counted who went past the gate"
+    log = write(tmp_path / "a", admitted(1, "x"))
+    backend = write(tmp_path / "b", *[served(None, verdict="missing")] * 3, served("x"))
+    for tried, expected in ((3, Verdict.OK), (4, Verdict.BROKEN), (2, Verdict.BROKEN), (0, Verdict.UNCHECKED)):
+        cheat = journey(0, entered(1, 0, 1))
+        cheat.trick = Trick(Cheat.BACKEND_DIRECT, tried=tried)
+        assert verdicts([log], [backend], Evidence([cheat], (sample(0),)))[name] is expected
 
 
 def test_what_the_backend_served_before_the_run_is_not_this_runs(tmp_path: Path) -> None:
