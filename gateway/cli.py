@@ -29,6 +29,10 @@ DONE: Final = 0
 FAILED: Final = 1
 WRONG: Final = 2
 
+# Enough to copy a new key file to every machine. A key that signs later costs nothing; one that signs before every
+# gateway knows it has visitors refused as forgers.
+SIGN_AFTER_S: Final = 300
+
 # Programs of their own: called with the rest of the command line, never imported (the packages stay apart).
 PROGRAMS: Final = ("booking", "loadtest")
 
@@ -86,6 +90,13 @@ def _parser() -> argparse.ArgumentParser:
             action.add_argument(
                 "--algorithm", choices=ALGORITHMS, help="for Sunbeon-Pass (default: HS256, or as before)"
             )
+        if name == "rotate":
+            action.add_argument(
+                "--sign-after-s",
+                type=_seconds,
+                default=SIGN_AFTER_S,
+                help="known at once, sign this much later; 0: at once (default: %(default)s)",
+            )
         if name == "retire":
             action.add_argument("kid", help="the key's id, as `list` shows it")
         action.set_defaults(run=_keys, action=name)
@@ -99,6 +110,13 @@ def _parser() -> argparse.ArgumentParser:
     for program, text in (("booking", "the booking site alone"), ("loadtest", "replay an opening against a gateway")):
         commands.add_parser(program, help=text)
     return parser
+
+
+def _seconds(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 30 * 86_400:
+        raise argparse.ArgumentTypeError("0 to 2592000 seconds")
+    return value
 
 
 def _add_config(parser: argparse.ArgumentParser, default: Path | None = None) -> None:
@@ -213,14 +231,16 @@ def _keys(arguments: argparse.Namespace, _environ: Mapping[str, str]) -> int:
             keys.create(path, algorithm=arguments.algorithm or "HS256")
             print(f"{path} (secret, for gateways) and {path.parent / keys.BACKEND_FILE} (for the backend) written")
         case "rotate":
-            keys.rotate(path, algorithm=arguments.algorithm)
-            print(f"{path}: new keys sign from now on; earlier ones stay valid until retired")
+            from_when = keys.rotate(path, algorithm=arguments.algorithm, sign_after_s=arguments.sign_after_s)
+            signs = "sign from now on" if from_when is None else f"are known now and sign from {from_when}"
+            print(f"{path}: new keys {signs}; earlier ones stay valid until retired")
         case "retire":
             keys.retire(path, arguments.kid)
             print(f"{path}: key {arguments.kid} removed")
         case _:
             for info in keys.describe(path):
-                state = "signs" if info.signs else "valid"
+                later = "valid" if info.signs_from is None else f"signs from {info.signs_from}"
+                state = "signs" if info.signs else later
                 print(f"{info.kid}  {info.use:<8} {info.algorithm:<8} {info.created}  {state}")
     return DONE
 

@@ -1,17 +1,23 @@
 """The key file: the secrets that sign tickets and passes, and those that sign `Sunbeon-Pass` for backends.
 
 One JSON file, mode 0600. Several keys are valid at once and the newest signs, so a rotation drops nobody from the line:
-old tickets verify until their key is retired by name. Keys for backends are apart from keys for cookies: a backend
-that holds an HS256 secret can forge its own proofs, but no place in line. What backends need is written beside it as a
-JWK Set (`backend-keys.json`); with EdDSA that holds public keys only.
+old tickets verify until their key is retired by name. A key may be known first and sign later (`signs_from`, by the
+wall clock), so that every machine has it before anything is signed with it.
 
-Workers read the file again when it changes, and at once when they meet a key they do not know.
+Keys for backends are apart from keys for cookies: a backend that holds an HS256 secret can forge its own proofs, but no
+place in line. What backends need is written beside it as a JWK Set (`backend-keys.json`); with EdDSA that holds public
+keys only.
+
+Workers read the file again when it changes, when a key's time to sign has come, and at once when they meet a key they
+do not know.
 """
 
 import logging
+import math
 import secrets
+import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +54,7 @@ class KeyInfo:
     algorithm: str
     created: str
     signs: bool
+    signs_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,8 @@ class Keys:
     cookies: KeyRing
     backend: PassKey
     public_jwks: Sequence[Mapping[str, str]]
+    # Seconds since the epoch: when another key will sign; None: these do until the file changes.
+    until_s: float | None = None
 
     def __repr__(self) -> str:
         return f"Keys(cookies={self.cookies!r}, backend={self.backend.kid!r})"
@@ -69,72 +78,89 @@ def create(path: Path, *, algorithm: str = "HS256") -> None:
     _write(path, [_new_cookie_key(), _new_backend_key(algorithm)])
 
 
-def rotate(path: Path, *, algorithm: str | None = None) -> None:
-    """Add a new key of each use; from now on these sign, and all earlier ones still verify."""
+def rotate(
+    path: Path, *, algorithm: str | None = None, sign_after_s: int = 0, wall: Callable[[], float] = time.time
+) -> str | None:
+    """Add a new key of each use: valid at once, signing after `sign_after_s`. All earlier ones still verify.
+
+    The moment from which they sign, as ISO 8601 has it; None for now.
+    """
     keys = _read(path)
     used = next(key["alg"] for key in reversed(keys) if key["use"] == "backend")
-    _write(path, [*keys, _new_cookie_key(), _new_backend_key(algorithm or used)])
+    from_s = datetime.fromtimestamp(math.ceil(wall() + sign_after_s), UTC).isoformat() if sign_after_s else None
+    later = {} if from_s is None else {"signs_from": from_s}
+    _write(path, [*keys, _new_cookie_key() | later, _new_backend_key(algorithm or used) | later])
+    return from_s
 
 
-def retire(path: Path, kid: str) -> None:
+def retire(path: Path, kid: str, *, wall: Callable[[], float] = time.time) -> None:
     """Remove a key: what it signed is refused from now on. The signing keys cannot be removed."""
     keys = _read(path)
     if kid not in {key["kid"] for key in keys}:
         raise KeyFileProblem(f"{path}: has no key {kid}")
-    if any(info.kid == kid and info.signs for info in describe(path)):
-        raise KeyFileProblem(f"{path}: key {kid} signs at present; rotate first")
+    if any(info.kid == kid and info.signs for info in describe(path, wall=wall)):
+        raise KeyFileProblem(f"{path}: key {kid} signs at present; rotate first, and wait until the new one signs")
     _write(path, [key for key in keys if key["kid"] != kid])
 
 
-def describe(path: Path) -> list[KeyInfo]:
-    """The keys in the file, oldest first."""
-    keys = _read(path)
-    signing = {key["use"]: key["kid"] for key in keys}
+def describe(path: Path, *, wall: Callable[[], float] = time.time) -> list[KeyInfo]:
+    """The keys in the file, oldest first. signs_from: of those that will sign, and do not yet."""
+    keys, now_s = _read(path), wall()
+    signing = {
+        _signing([key for key in keys if key["use"] == use], now_s)["kid"] for use in {key["use"] for key in keys}
+    }
     return [
-        KeyInfo(key["kid"], key["use"], key["alg"], key["created"], signing[key["use"]] == key["kid"]) for key in keys
-    ]
+        KeyInfo(
+            key["kid"], key["use"], key["alg"], key["created"], key["kid"] in signing,
+            key["signs_from"] if _signs_from_s(key) > now_s else None,
+        )
+        for key in keys
+    ]  # fmt: skip
 
 
-def load(path: Path) -> Keys:
-    """The keys, ready for use. Raises `KeyFileProblem`."""
-    keys = _read(path)
+def load(path: Path, *, wall: Callable[[], float] = time.time) -> Keys:
+    """The keys, ready for use at this moment. Raises `KeyFileProblem`."""
+    keys, now_s = _read(path), wall()
     cookie_keys = [key for key in keys if key["use"] == "cookies"]
     backend_keys = [key for key in keys if key["use"] == "backend"]
     if not cookie_keys or not backend_keys:
         raise KeyFileProblem(f"{path}: needs a key for cookies and a key for backends")
-    ring = KeyRing(cookie_keys[-1]["kid"], {key["kid"]: _secret(path, key) for key in cookie_keys})
+    ring = KeyRing(_signing(cookie_keys, now_s)["kid"], {key["kid"]: _secret(path, key) for key in cookie_keys})
     public = [_public(key) for key in backend_keys if key["alg"] == "EdDSA"]
-    signs = backend_keys[-1]
+    signs = _signing(backend_keys, now_s)
+    until_s = min((from_s for key in keys if (from_s := _signs_from_s(key)) > now_s), default=None)
     if signs["alg"] == "HS256":
         _secret(path, signs)
     try:
-        return Keys(ring, PassKey.from_jwk(signs), public)
+        return Keys(ring, PassKey.from_jwk(signs), public, until_s)
     except KeyFileError as error:
         raise KeyFileProblem(f"{path}: {error}") from None
 
 
 class KeyStore:
-    """The keys of a file, read again when it changes.
+    """The keys of a file, read again when it changes, and when another key of it signs.
 
     A file that is gone or cannot be read leaves the old keys in use; each such state of it is logged once, however
     often it is looked at.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, wall: Callable[[], float] = time.time) -> None:
         """Raises `KeyFileProblem`."""
         self._path = path
-        self.current = load(path)
+        self._wall = wall
+        self.current = load(path, wall=wall)
         self._stamp = self._seen = stamp_of(path)
 
     def refresh(self) -> bool:
         """Read the file again if it has changed; keep the old keys if it cannot be read. True if they are new."""
         stamp = stamp_of(self._path)
         news, self._seen = stamp != self._seen, stamp
-        if stamp == self._stamp:
+        until_s = self.current.until_s
+        if stamp == self._stamp and (until_s is None or self._wall() < until_s):
             return False
         try:
             # Also without news: a change of mode, the usual remedy, does not show in the stamp.
-            self.current = load(self._path)
+            self.current = load(self._path, wall=self._wall)
         except SunbeonError as error:
             # Anybody can send a key we do not know, and so have us look: told once, not once a request.
             if news:
@@ -142,6 +168,16 @@ class KeyStore:
             return False
         self._stamp = stamp
         return True
+
+
+def _signing(keys: Sequence[Mapping[str, Any]], now_s: float) -> Mapping[str, Any]:
+    """The newest whose time has come; if there is none, the oldest."""
+    return next((key for key in reversed(keys) if _signs_from_s(key) <= now_s), keys[0])
+
+
+def _signs_from_s(key: Mapping[str, Any]) -> float:
+    moment = key.get("signs_from")
+    return 0.0 if moment is None else datetime.fromisoformat(moment).timestamp()
 
 
 def _new_cookie_key() -> dict[str, str]:
@@ -185,6 +221,13 @@ def _read(path: Path) -> list[dict[str, Any]]:
             isinstance(key.get(name), str) for name in ("kid", "use", "alg", "kty", "created")
         ):
             raise KeyFileProblem(f"{path}: holds something that is not a key")
+        try:
+            moment = key.get("signs_from")
+            aware = moment is None or datetime.fromisoformat(moment).tzinfo is not None
+        except (ValueError, TypeError):
+            aware = False
+        if not aware:
+            raise KeyFileProblem(f"{path}: key {key['kid']} is damaged: signs_from is no moment with its UTC offset")
     return list(data["keys"])
 
 

@@ -170,7 +170,7 @@ def test_a_command_line_that_is_none_ends_with_2(words):
 def test_keys_are_made_rotated_listed_and_retired(tmp_path, capsys):
     path = str(tmp_path / "keys.json")
     assert run("keys", "create", "--file", path, "--algorithm", "EdDSA") == 0
-    assert run("keys", "rotate", "--file", path) == 0
+    assert run("keys", "rotate", "--file", path, "--sign-after-s", "0") == 0
     capsys.readouterr()
     assert run("keys", "list", "--file", path) == 0
     listed = [line.split() for line in capsys.readouterr().out.splitlines()]
@@ -181,6 +181,18 @@ def test_keys_are_made_rotated_listed_and_retired(tmp_path, capsys):
     capsys.readouterr()
     run("keys", "list", "--file", path)
     assert len(capsys.readouterr().out.splitlines()) == 3
+
+
+def test_a_rotation_gives_time_to_copy_the_keys_before_they_sign(tmp_path, capsys):
+    path = str(tmp_path / "keys.json")
+    run("keys", "create", "--file", path)
+    assert run("keys", "rotate", "--file", path) == 0
+    assert "known now and sign from 20" in capsys.readouterr().out
+    run("keys", "list", "--file", path)
+    listed = [line.split(maxsplit=4)[4].split(" 20")[0] for line in capsys.readouterr().out.splitlines()]
+    assert listed == ["signs", "signs", "signs from", "signs from"]
+    with pytest.raises(SystemExit):
+        run("keys", "rotate", "--file", path, "--sign-after-s", "-1")
 
 
 def test_a_list_of_keys_shows_no_secret(tmp_path, capsys):

@@ -75,6 +75,45 @@ def test_a_rotation_signs_anew_and_honours_what_was_signed_before(path):
     assert verify_pass(proof, read_keys(path.parent / BACKEND_FILE), now_s=1_010) == CLAIMS
 
 
+def test_a_new_key_is_known_at_once_and_signs_when_its_time_has_come(path):
+    now = [1_000_000.0]
+    here = KeyStore(path, wall=lambda: now[0])
+    before = here.current
+    keys.rotate(path, sign_after_s=300, wall=lambda: now[0])
+    assert here.refresh()
+    assert (here.current.cookies.current, here.current.backend.kid) == (before.cookies.current, before.backend.kid)
+    pending = {info.kid: info.signs_from for info in keys.describe(path, wall=lambda: now[0]) if info.signs_from}
+    assert set(pending.values()) == {"1970-01-12T13:51:40+00:00"}
+    # A machine whose clock is ahead signs with it first, and is understood.
+    there = keys.load(path, wall=lambda: now[0] + 300)
+    assert {there.cookies.current, there.backend.kid} == set(pending)
+    assert verify(sign(Ticket(1, 7, 0), "vaccine", there.cookies), "vaccine", here.current.cookies) == Ticket(1, 7, 0)
+    now[0] += 299.9
+    assert not here.refresh()
+    now[0] += 0.1
+    assert here.refresh()
+    assert {here.current.cookies.current, here.current.backend.kid} == set(pending)
+    assert not here.refresh()
+    assert not any(info.signs_from for info in keys.describe(path, wall=lambda: now[0]))
+
+
+def test_the_key_that_signs_until_another_does_cannot_be_retired_and_the_other_can(path):
+    old = keys.load(path).cookies.current
+    keys.rotate(path, sign_after_s=300)
+    new = next(info.kid for info in keys.describe(path) if info.signs_from and info.use == "cookies")
+    with pytest.raises(KeyFileProblem, match="signs at present"):
+        keys.retire(path, old)
+    keys.retire(path, new)
+    assert keys.load(path).cookies.current == old
+
+
+@pytest.mark.parametrize("moment", ["soon", "2026-01-01T00:00:00", 5])
+def test_a_key_whose_time_to_sign_cannot_be_read_is_told(path, moment):
+    rewrite(path, lambda data: data["keys"][-1].update(signs_from=moment))
+    with pytest.raises(KeyFileProblem, match="signs_from"):
+        keys.load(path)
+
+
 def test_backends_know_a_new_key_before_anything_is_signed_with_it(path, monkeypatch):
     seen: list[str] = []
     monkeypatch.setattr(keys, "replace_privately", lambda target, _content: seen.append(target.name))
