@@ -105,11 +105,13 @@ def check_false_tokens(evidence: Evidence) -> Finding:
     sent, lost = evidence.false_answered, evidence.false_lost
     if not sent:
         return Finding(5, name, Verdict.UNCHECKED, "none was sent", required=False)
-    grown = _grown(evidence, "damaged")
-    if grown is None:
+    if len(evidence.samples) < 2 or _reset(evidence):  # noqa: PLR2004 - a before and an after
         return Finding(5, name, Verdict.UNCHECKED, _why_no_counts(evidence), required=False)
     if not evidence.alone:
         return Finding(5, name, Verdict.UNCHECKED, "others used the room too", required=False)
+    # A counter that is not there has counted nothing.
+    before, after = (sample.counters.get("damaged", 0) for sample in (evidence.samples[0], evidence.samples[-1]))
+    grown = after - before
     # Who waits for a store that is slow is answered, and counted, once without it and once when it answers.
     most = sent + lost + len(evidence.away_ms)
     wrong = [] if sent <= grown <= most else [f"{sent} sent, {grown} counted"]

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from loadtest.tests.fake_line import Fault, Line
-from shared.wire import GATE_HEADER, PASS_HEADER, STATUS_FIELDS
+from shared.wire import GATE_HEADER, PASS_HEADER, STATUS_FIELDS, TICKET_HEADER
 
 ROOM = "main"
 TICKET, PASS = f"sunbeon_ticket_{ROOM}", f"sunbeon_pass_{ROOM}"
@@ -85,6 +85,7 @@ class Gate:
             self._fake.resets -= 1
             assert request.transport is not None
             request.transport.abort()
+        self._count_false(request)
         match request.raw_path:
             case "/_sunbeon/main/status":
                 return self._status(request)
@@ -93,6 +94,15 @@ class Gate:
             case "/_sunbeon/main/leave":
                 return self._leave(request)
         return self._page(request)
+
+    def _count_false(self, request: web.Request) -> None:
+        """Count what is none of ours, or in the place of another, once a request."""
+        ticket, held = request.cookies.get(TICKET), request.cookies.get(PASS)
+        sent = request.headers.get(TICKET_HEADER)
+        good = {token for token in (ticket, sent) for kind in "tk" if self._line.open_seal(kind, token) is not None}
+        bad = any(token and token not in good for token in (ticket, sent))
+        if (bad or (held and self._line.open_seal("p", held) is None)) and not self._line.has(Fault.COUNTS_NO_FALSE):
+            self._line.counters["damaged"] += 1
 
     def _number(self, request: web.Request) -> int | None:
         """Of the ticket, if it has one and is ours."""

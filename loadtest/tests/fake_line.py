@@ -27,6 +27,7 @@ class Fault(Enum):
     REFUSES_REPEATS = auto()
     NO_PASS = auto()
     BEFORE_OPENING = auto()
+    COUNTS_NO_FALSE = auto()
     # Each lets one kind of trick through.
     FORGED_TICKET = auto()
     ALTERED_TICKET = auto()

@@ -117,6 +117,12 @@ async def test_each_trick_that_gets_through_is_found() -> None:
     assert through == list(Cheat)
 
 
+async def test_a_gate_that_counts_no_false_token_is_found() -> None:
+    async with running(busy(Fault.COUNTS_NO_FALSE)) as fake:
+        outcome = await go(fake, shares=Shares(0.0, 0.0, 0.15, 0.0), cheats=(Cheat.FORGED_TICKET,))
+    assert broken(outcome) == {"every false token is counted"}
+
+
 async def test_admission_before_opening_is_found() -> None:
     async def find(*faults: Fault) -> Outcome:
         async with running(busy(*faults, opens_in_s=0.5)) as fake:
