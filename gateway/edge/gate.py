@@ -288,14 +288,13 @@ class Gate:
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
             return self._failed(request, error, cookies=self._visitors.admission_cookies(line, standing))
 
-    @staticmethod
-    def _take_stock(line: Line, sent: str | None) -> None:
+    def _take_stock(self, line: Line, sent: str | None) -> None:
         if sent is None:
             return
         if sent.isascii() and sent.isdigit() and len(sent) <= _STOCK_DIGITS:
             line.watch.report(line.snapshot, int(sent))
         else:
-            _LOG.warning("the backend sent a Sunbeon-Stock that is no number", extra={"room": line.name})
+            self._warn("the backend sent a Sunbeon-Stock that is no number", "stock", {"room": line.name})
 
     async def _obey(self, line: Line, held: Pass | None, word: str) -> bool:
         """Carry out one command of the backend's; True if it ended the pass. An unknown one is logged and ignored."""
@@ -312,10 +311,10 @@ class Gate:
                 case _ as unreachable:
                     assert_never(unreachable)
         except ValueError:
-            _LOG.warning("the backend sent an unknown Sunbeon-Command", extra={"room": line.name})
+            self._warn("the backend sent an unknown Sunbeon-Command", "command", {"room": line.name})
         except StoreError as error:
             # The backend's answer must still reach its visitor. The line tells the store when that is back.
-            _LOG.warning("a command of the backend's waits for the store", extra={"command": word, "why": error})
+            self._warn("a command of the backend's waits for the store", word, {"command": word, "why": error})
         return False
 
     async def _forward(

@@ -23,6 +23,7 @@ from gateway.edge.proxy.relay import Errand, Relay
 from gateway.edge.proxy.servers import Lease, Upstreams
 from gateway.edge.proxy.visitor import Upload
 from gateway.edge.streams import Streams
+from gateway.sampling import Sampling
 from gateway.settings import Settings
 
 # RFC 9110, 9.2.2, as far as it is known of a method.
@@ -42,6 +43,7 @@ class Forwarder:
         self._streams = streams
         self._settings = settings.upstream
         self._limits = settings.gateway
+        self._broken_off = Sampling()
 
     async def forward(self, errand: Errand) -> web.StreamResponse:
         """Send the request on and stream the answer. Raises what `errors.py` has, before an answer began."""
@@ -91,7 +93,7 @@ class Forwarder:
         connection.last = upload is not None and request.method in BODY_MEANS_NOTHING
         connection.allow_silence(None if upload and not upload.expects else self._settings.response_timeout_s)
         sending = asyncio.create_task(upload.send(connection, self._settings)) if upload else None
-        relay = Relay(errand, lease, upload, self._streams, self._limits, self._settings)
+        relay = Relay(errand, lease, upload, self._streams, self._limits, self._settings, self._broken_off)
         try:
             return await relay.run(websocket=websocket)
         finally:

@@ -1,6 +1,7 @@
 """An answer on its way from the backend to the visitor: interim heads, a head, a body, or a switch to WebSocket."""
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -11,6 +12,7 @@ from aiohttp.http_parser import RawResponseMessage
 from aiohttp.streams import StreamReader
 from multidict import CIMultiDictProxy
 
+from gateway.access import trace_id_of
 from gateway.edge.client import Client
 from gateway.edge.line import Line
 from gateway.edge.proxy.answer import MAX_INTERIM, check, is_bodiless, is_event_stream, is_switch
@@ -21,6 +23,7 @@ from gateway.edge.proxy.tunnel import Tunnel
 from gateway.edge.proxy.visitor import Outlet, Upload
 from gateway.edge.streams import Streams, Why
 from gateway.room.ticket import Pass
+from gateway.sampling import Sampling
 from gateway.settings import Gateway, Upstream
 from shared.errors import SunbeonError
 
@@ -88,7 +91,9 @@ class Relay:
         streams: Streams,
         limits: Gateway,
         settings: Upstream,
+        sampling: Sampling,
     ) -> None:
+        self._sampling = sampling
         self._errand = errand
         self._request = errand.request
         self._modern = errand.request.version >= HttpVersion11
@@ -160,8 +165,7 @@ class Relay:
             self._outlet.cut(unsized=unsized)
             if not isinstance(error, PassEnded):
                 self._lease.failed()
-                why = {"server": self._lease.server.name, "why": str(error)}
-                _LOG.warning("the backend's answer broke off", extra=why)
+                self._warn(error)
         if self._request.body_exists and not self._request.content.is_eof():
             answered.force_close()  # where the next request begins, nobody knows
         return answered
@@ -186,6 +190,14 @@ class Relay:
         self._streams.turn_endless(self._stream, tunnel.end)
         await tunnel.run(self._stream)
         return Answered(message.code, self._lease.server.name, keep_alive=False)
+
+    def _warn(self, error: Exception) -> None:
+        name = self._lease.server.name
+        beside = self._sampling.take(name, time.monotonic())
+        if beside is not None:
+            traced = trace_id_of(self._request.headers.get("traceparent"))
+            why = {"server": name, "why": str(error), "request_id": self._errand.request_id, "trace_id": traced}
+            _LOG.warning("the backend's answer broke off", extra={**why, **beside})
 
     def _end(self, why: Why) -> None:
         """Break off: an event stream has an end wherever it is, anything else is cut off."""
