@@ -83,6 +83,8 @@ class Evidence:
         self._passages: dict[tuple[str, str, str | None], list[tuple[int, str]]] = {}
         # Of a room: when its settings were changed, and by whom.
         self._switches: dict[str, list[tuple[int, str]]] = {}
+        # Of a room and an entry of its allow-list: when it was made, and by whom.
+        self._allowed: dict[tuple[str, str], list[tuple[int, str]]] = {}
 
     def read(self, where: str, facts: Mapping[str, Any]) -> None:
         """The next line of the log; one of no use here is passed over."""
@@ -97,9 +99,12 @@ class Evidence:
         elif event == "settings" and facts.get("by"):
             self._switches.setdefault(room, []).append((time_ms, str(facts["by"])))
 
+        elif event == "allowed" and facts.get("by"):
+            self._allowed.setdefault((room, str(facts.get("name"))), []).append((time_ms, str(facts["by"])))
+
     def done(self) -> None:
         """All lines were read: those of several logs are put in the order of time."""
-        for moments in (*self._passages.values(), *self._switches.values()):
+        for moments in (*self._passages.values(), *self._switches.values(), *self._allowed.values()):
             moments.sort()
 
     def admitted(self, pass_id: str) -> Sequence[Line]:
@@ -114,6 +119,12 @@ class Evidence:
     def switched_by(self, booking: Booking) -> str | None:
         """Who changed the room's settings last before a booking."""
         latest = _latest(self._switches.get(booking.room, []), booking.created_ms)
+        return None if latest is None else latest[1]
+
+    def allowed_by(self, booking: Booking) -> str | None:
+        """Who made the entry of the allow-list by which they went through, if it was one."""
+        made = self._allowed.get((booking.room, booking.rule), []) if booking.rule else []
+        latest = _latest(made, booking.created_ms + SKEW_MS)
         return None if latest is None else latest[1]
 
 
@@ -164,7 +175,7 @@ def _judge_exempt(booking: Booking, evidence: Evidence) -> Judged:
     rule = f" {booking.rule}" if booking.rule else ""
     if where is None:
         return Judged(booking, Class.UNPROVEN, f"no line of the log lets anybody in by {booking.how}{rule} before it")
-    by = booking.rule or evidence.switched_by(booking)
+    by = evidence.allowed_by(booking) or booking.rule or evidence.switched_by(booking)
     return Judged(booking, Class.EXEMPT, f"{booking.how}{rule}", where, by)
 
 

@@ -126,6 +126,14 @@ def test_who_was_let_in_without_the_line_is_exempt_by_whom(evening, capsys):
     assert "exempt: passthrough, by kim: 1" in told
 
 
+def test_who_came_by_the_allow_list_is_told_with_whoever_allowed_it(evening, capsys):
+    evening.audit.operated("allowed", "hall", EIGHT - 1, name="clinic", by="kim")
+    evening.audit.note("exempt", "hall", EIGHT, how="exempt", rule="clinic")
+    evening.book(1, how="exempt", rule="clinic", pass_id="x-1", number="", place="")
+    assert evening.run() == 0
+    assert "exempt: exempt clinic, by kim: 1" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     "other",
     [

@@ -89,12 +89,13 @@ class Member:
         """As its operator API shows it."""
         return self.operate("GET")
 
-    def operate(self, method: str, patch: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def operate(self, method: str, patch: Mapping[str, Any] | None = None, *, of: str = "") -> dict[str, Any]:
+        """Ask its operator API about the room. of: more of the path."""
         headers = {"Authorization": f"Bearer {self._fleet.token}", "Content-Type": "application/json"}
         body = None if patch is None else json.dumps(patch).encode()
-        path = f"/api/rooms/{self._fleet.room['name']}"
+        path = f"/api/rooms/{self._fleet.room['name']}{of}"
         status, _, content = fetch(self.operator_url, method, path, body=body, headers=headers)
-        if status != 200:
+        if status not in {200, 201}:
             raise DidNotHappen(f"{self.name} answered {status}: {content.decode(errors='replace')}")
         told: dict[str, Any] = json.loads(content)
         return told

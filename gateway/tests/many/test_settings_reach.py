@@ -3,6 +3,7 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 from itertools import repeat
 
 import pytest
@@ -66,3 +67,20 @@ def test_a_room_paused_through_one_gateway_admits_nobody_through_another(fleet):
     second.operate("PATCH", {"state": "open"})
     visitor.url = first.url
     visitor.enter()
+
+
+def test_a_pass_revoked_and_an_entry_allowed_through_one_gateway_count_at_every_other(fleet):
+    first, second, third = fleet.members
+    first.operate("PATCH", {"total_active_users": 1_000})
+    visitor = Visitor(second.url)
+    visitor.enter()
+    place = int(visitor.status()["place"])
+    first.operate("DELETE", {"reason": "a test"}, of=f"/passes/{place}")
+    visitor.ask("GET", "/")
+    assert visitor.status()["place"] != place
+    first.operate("PATCH", {"state": "closed"})
+    until(lambda: Visitor(third.url).ask("GET", "/").gate == "closed", "the third knows")
+    until_when = datetime.now(UTC) + timedelta(hours=1)
+    entry = {"name": "desk", "reason": "a test", "networks": ["127.0.0.0/8"], "expires_at": until_when.isoformat()}
+    second.operate("POST", entry, of="/allow")
+    until(lambda: Visitor(third.url).ask("GET", "/").gate is None, "the third lets the desk through")
