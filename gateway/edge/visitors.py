@@ -22,7 +22,7 @@ from gateway.edge.desk import Desk
 from gateway.edge.eligibility_page import window_words
 from gateway.edge.facts import board_facts, draw_facts, status_facts, wave_draw_facts
 from gateway.edge.language import pick_language
-from gateway.edge.line import KNOCK_LIFETIME_MS, Line, StoreSlow
+from gateway.edge.line import KNOCK_LIFETIME_MS, Line
 from gateway.edge.manner import is_same_origin
 from gateway.edge.opening import finishing_words
 from gateway.edge.pages import Pages, WaitView, early_words
@@ -38,6 +38,7 @@ from gateway.edge.settle import (
     read_credentials,
     settle,
 )
+from gateway.edge.sight import StoreSlow
 from gateway.edge.strings import STRINGS
 from gateway.keys import KeyStore
 from gateway.room.entitle import Way

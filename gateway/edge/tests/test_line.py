@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from gateway.edge import untold
-from gateway.edge.line import STALE_S, TICK_S, TICK_SPACING_MS, Line
+from gateway.edge.line import Line
 from gateway.edge.settle import Credentials, Inside, settle
+from gateway.edge.sight import STALE_S, TICK_S, TICK_SPACING_MS
 from gateway.edge.tests.backend import until
 from gateway.edge.tests.front import ROOM, Faulty, Hands
 from gateway.room.model import MAX_STEP_MS, USER_CREDIT, Mode

@@ -2,8 +2,8 @@
 
 import pytest
 
-from gateway.edge.line import StoreSlow
 from gateway.edge.outage import CALM_S, TELL_S, Outage, kind_of
+from gateway.edge.sight import StoreSlow
 from gateway.store.base import StoreError, StoreMisconfigured, StoreUnavailable
 
 AWAY = StoreUnavailable("away")
