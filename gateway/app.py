@@ -8,11 +8,12 @@ import logging
 import os
 import socket
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Final, NamedTuple
 
 from aiohttp import web
+from prometheus_client import Metric
 
 from gateway.access import AccessLog
 from gateway.audit import Audit
@@ -30,12 +31,13 @@ from gateway.edge.server import AppRunner, Server
 from gateway.edge.streams import Streams
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
-from gateway.metrics import WorkerFacts
+from gateway.metrics import Meters, Pool, Seat, WorkerFacts, room_metrics, worker_metrics
 from gateway.room.match import parse_networks
 from gateway.settings import Gateway, Room, Settings
 from gateway.store.base import QueueStore, StoreMisconfigured, StoreUnavailable
 from gateway.store.batching import BatchingStore
 from gateway.store.open import open_configured
+from gateway.store.timed import timed
 from gateway.tokens import Tokens
 from shared.clock import Clock, now_ms
 from shared.errors import SettingsError
@@ -70,11 +72,13 @@ async def gateway(
     operator_token: str,
     clock: Clock = now_ms,
     store: QueueStore | None = None,
+    seat: Seat | None = None,
 ) -> AsyncIterator[Worker]:
     """A worker, working until the context ends.
 
-    store: in place of the one the settings name. Raises `SettingsError` for a store that cannot be used as it is set,
-    and `SunbeonError` or `OSError` for what cannot be opened now.
+    store: in place of the one the settings name. seat: where its metrics meet those of other workers. Raises
+    `SettingsError` for a store that cannot be used as it is set, and `SunbeonError` or `OSError` for what cannot be
+    opened now.
     """
     async with AsyncExitStack() as stack:
         tokens = Tokens(settings.gateway.operator_tokens_file, operator_token)
@@ -83,9 +87,11 @@ async def gateway(
         access = AccessLog(settings.gateway.access_log, settings.gateway.access_log_share)
         stack.callback(access.close)
         keys = KeyStore(settings.gateway.keys_file)
-        batching = BatchingStore(store or open_configured(settings.gateway, os.environ))
+        meters = Meters()
+        chosen = store or open_configured(settings.gateway, os.environ)
+        batching = BatchingStore(timed(chosen, meters.store_called))
         stack.push_async_callback(batching.close)
-        lines = [_line(room, batching, settings.gateway, clock) for room in settings.room]
+        lines = [_line(room, batching, settings.gateway, clock, meters) for room in settings.room]
         await asyncio.gather(*map(_start, lines))
         stack.push_async_callback(_flush, lines)
         upstreams = Upstreams(settings.upstream)
@@ -105,6 +111,7 @@ async def gateway(
             access,
             Newcomers(settings.gateway.direct_entries_per_network_per_minute, monotonic=time.monotonic),
             Crowd(settings.upstream.max_requests_per_network or -(-settings.upstream.max_connections // 4)),
+            meters,
             trusted=trusted,
             open_hosts=settings.gateway.open_hosts,
             tls=settings.gateway.https,
@@ -134,12 +141,17 @@ async def gateway(
                 stores,
                 calendars,
                 people,
+                audit.facts,
             )
+
+        pool = Pool(lambda: _measured(lines, facts(), meters), seat)
+        await stack.enter_async_context(_task(pool.run(), "metrics"))
+        await stack.enter_async_context(_task(meters.watch_loop(), "event loop"))
 
         console = create_console(
             lines,
             tokens,
-            facts,
+            pool.scrape,
             draining=lambda: streams.stopping,
             book=audit,
             keys=lambda: keys.current.cookies,
@@ -156,13 +168,14 @@ async def serve(
     operator_token: str,
     ready: Callable[[], None],
     stop: asyncio.Event,
+    seat: Seat | None = None,
 ) -> None:
     """Serve on the given sockets until `stop`; for `drain_delay_s` as one who leaves; then finish what is under way.
 
     The operators' listener stays to the end: until then it can be asked whether this worker is ready.
     """
     certificate = Certificate.of(settings.gateway)
-    async with gateway(settings, operator_token=operator_token) as worker, AsyncExitStack() as stack:
+    async with gateway(settings, operator_token=operator_token, seat=seat) as worker, AsyncExitStack() as stack:
         if certificate is not None:
             await stack.enter_async_context(_task(certificate.watch(), "certificate"))
         drain_s = settings.gateway.drain_s
@@ -185,7 +198,13 @@ async def serve(
                 await runner.cleanup()
 
 
-def _line(room: Room, store: BatchingStore, gateway: Gateway, clock: Clock) -> Line:
+def _measured(lines: Sequence[Line], facts: WorkerFacts, meters: Meters) -> Iterable[Metric]:
+    yield from room_metrics([line.snapshot for line in lines], {line.name: line.prequeues for line in lines})
+    yield from worker_metrics(facts)
+    yield from meters.collect()
+
+
+def _line(room: Room, store: BatchingStore, gateway: Gateway, clock: Clock, meters: Meters) -> Line:
     """Raises `SettingsError` for an eligibility calendar that cannot be used."""
     try:
         return Line(
@@ -195,6 +214,7 @@ def _line(room: Room, store: BatchingStore, gateway: Gateway, clock: Clock) -> L
             wall=clock,
             patience_s=gateway.store_timeout_s,
             grace_s=gateway.pass_grace_s,
+            meters=meters,
         )
     except BadCalendar as error:
         raise SettingsError([f"room.{room.name}.calendar: {problem}" for problem in error.problems]) from error

@@ -12,6 +12,7 @@ from typing import Final
 
 from gateway.chain import Head
 from gateway.ledger import Ledger
+from gateway.metrics import AuditFacts
 
 LINES_PER_SECOND: Final = 200
 
@@ -28,7 +29,7 @@ class Audit:
         self._clock = clock
         self._second = self._looked = 0
         self._written = 0
-        self._dropped = 0
+        self._dropped = self._left_out = 0
 
     def admitted(self, room: str, now_ms: int, **facts: object) -> None:
         """An admission: written before it is answered, and once more (`again`) whenever its pass is told again."""
@@ -50,6 +51,7 @@ class Audit:
         self._written += 1
         if self._written > LINES_PER_SECOND:
             self._dropped += 1
+            self._left_out += 1
             return
         if self._dropped:
             facts["lines_not_written"], self._dropped = self._dropped, 0
@@ -62,6 +64,12 @@ class Audit:
             self._looked = second
             self._ledger.newest()
         return self._ledger.heads.get(room)
+
+    @property
+    def facts(self) -> AuditFacts:
+        """For the metrics."""
+        ledger = self._ledger
+        return AuditFacts(ledger.chained, ledger.unchained, ledger.failed, self._left_out)
 
     def close(self) -> None:
         self._ledger.close()

@@ -47,6 +47,8 @@ class Ledger:
         self._log = self._heads = -1
         self._longest = 0
         self.heads: dict[str, Head] = {}
+        # Lines since the start: written as they should be, written without a link, not written.
+        self.chained = self.unchained = self.failed = 0
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._heads = _open(path.with_name(path.name + ".heads"), os.O_RDWR)
@@ -62,11 +64,14 @@ class Ledger:
             with self._locked() as locked:
                 if locked:
                     self._append(self._path, room, facts)
+                    self.chained += 1
                 else:
                     # Better without a link than not at all: `verify` says so.
                     _write(self._log, b"\n" + orjson.dumps({**facts, "seq": None}) + b"\n")
+                    self.unchained += 1
                     _LOG.error("the audit log is locked by a process that does not go on")
         except OSError as error:
+            self.failed += 1
             if not self._failing:
                 _LOG.error("the audit log cannot be written", extra={"why": error.strerror})
             self._failing = True

@@ -11,17 +11,21 @@ import multiprocessing
 import os
 import secrets
 import select
+import shutil
 import signal
 import socket
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Final
 
 from gateway.app import serve
+from gateway.metrics import Seat
 from gateway.settings import Settings
 from shared import logs
 from shared.errors import SettingsError, SunbeonError
@@ -40,6 +44,8 @@ LONGEST_PAUSE_S: Final = 5.0
 HEALTHY_S: Final = 10.0
 # Beyond delay and drain: how long a worker may take to go before it is killed.
 GRACE_S: Final = 5.0
+# Where the workers' metrics meet: memory, which cannot be full when a disk is. Else wherever files of an hour go.
+MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the folder in it is ours alone
 
 
 class CannotStart(SunbeonError):
@@ -126,7 +132,8 @@ class Supervisor:
         Raises `CannotStart`, or `SettingsError` if a worker finds settings that cannot be. Both before the first start
         only: later, a worker that cannot begin is said and started again.
         """
-        with reserve(self._settings.gateway.listen) as visitors, reserve(self._settings.gateway.operator_listen) as ops:
+        gateway = self._settings.gateway
+        with reserve(gateway.listen) as visitors, reserve(gateway.operator_listen) as ops, _folder() as self._folder:
             self._addresses = (visitors.getsockname()[:2], ops.getsockname()[:2])
             wake_read, wake_write = os.pipe()
             os.set_blocking(wake_write, False)
@@ -134,7 +141,7 @@ class Supervisor:
                 signal.signal(number, self._on_signal)
             signal.set_wakeup_fd(wake_write)
             try:
-                for index in range(self._settings.gateway.workers):
+                for index in range(gateway.workers):
                     self._start(index, FIRST_PAUSE_S)
                 self._await_all_ready(wake_read)
                 if not self._stopping:
@@ -152,8 +159,11 @@ class Supervisor:
 
     def _start(self, index: int, pause_s: float) -> None:
         ours, theirs = self._context.Pipe()
+        seat = Seat(Path(self._folder), index)
         process = self._context.Process(
-            target=worker_main, args=(self._settings, self._token, *self._addresses, theirs), name=f"worker-{index}"
+            target=worker_main,
+            args=(self._settings, self._token, *self._addresses, theirs, seat),
+            name=f"worker-{index}",
         )
         process.start()
         theirs.close()
@@ -227,8 +237,16 @@ class Supervisor:
                 worker.process.join()
 
 
+def _folder() -> tempfile.TemporaryDirectory[str]:
+    """A folder that nobody else can read, until the context ends."""
+    usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
+    return tempfile.TemporaryDirectory(
+        prefix=f"sunbeon-pid-{os.getpid()}-", dir=MEMORY if usable else None, ignore_cleanup_errors=True
+    )
+
+
 def worker_main(
-    settings: Settings, token: str, visitors: tuple[str, int], operators: tuple[str, int], pipe: Connection
+    settings: Settings, token: str, visitors: tuple[str, int], operators: tuple[str, int], pipe: Connection, seat: Seat
 ) -> None:
     """A worker process, from beginning to end."""
     import uvloop
@@ -238,14 +256,19 @@ def worker_main(
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(_work(settings, token, visitors, operators, pipe))
+            runner.run(_work(settings, token, visitors, operators, pipe, seat))
     except (SunbeonError, OSError) as error:
         _say(pipe, Obstacle(str(error), error.problems if isinstance(error, SettingsError) else ()))
         raise SystemExit(1) from None
+    finally:
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            # Killed, it could not take the folder along.
+            shutil.rmtree(seat.folder, ignore_errors=True)
 
 
 async def _work(
-    settings: Settings, token: str, visitors: tuple[str, int], operators: tuple[str, int], pipe: Connection
+    settings: Settings, token: str, visitors: tuple[str, int], operators: tuple[str, int], pipe: Connection, seat: Seat
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -259,7 +282,8 @@ async def _work(
         sock.setblocking(False)
         sockets.append(sock)
     try:
-        await serve(settings, sockets[0], sockets[1], operator_token=token, ready=lambda: _say(pipe, READY), stop=stop)
+        tell_ready = partial(_say, pipe, READY)
+        await serve(settings, *sockets, operator_token=token, ready=tell_ready, stop=stop, seat=seat)
     finally:
         heartbeat.cancel()
         loop.remove_reader(pipe.fileno())

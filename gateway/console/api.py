@@ -15,11 +15,10 @@ from gateway.console import actions, allowing, approvals, arming, changing, look
 from gateway.console.answers import Refused, harden, problem
 from gateway.console.auth import authorise, protect
 from gateway.console.conflict import what_changed
-from gateway.console.context import DRAINING, FACTS, MAX_BODY_BYTES, RECORD, ROOMS, RoomControl
+from gateway.console.context import DRAINING, MAX_BODY_BYTES, RECORD, ROOMS, SCRAPE, RoomControl
 from gateway.console.operations import Operation, document, roles
 from gateway.console.record import Book, Record
 from gateway.console.shown import describe
-from gateway.metrics import WorkerFacts
 from gateway.room.ticket import KeyRing
 from gateway.store.base import StoreError, VersionConflict
 from gateway.tokens import Tokens
@@ -40,7 +39,7 @@ _NO_KEYS: Final = KeyRing("", {})
 def create_app(
     rooms: Sequence[RoomControl],
     tokens: Tokens,
-    facts: Callable[[], WorkerFacts] | None = None,
+    scrape: Callable[[], bytes] = bytes,
     *,
     draining: Callable[[], bool] = lambda: False,
     book: Book | None = None,
@@ -49,13 +48,13 @@ def create_app(
 ) -> web.Application:
     """The operators' application.
 
-    tokens: those that count. facts: for the metrics.
+    tokens: those that count. scrape: the metrics.
     draining: whether this worker is on its way out. book: where changes go on record.
     keys: by which tickets are verified; None: of nobody. two_person_actions: `reset`, `passthrough`.
     """
     app = web.Application(middlewares=[_problems, authorise], client_max_size=MAX_BODY_BYTES)
     app[ROOMS] = {room.name: room for room in rooms}
-    app[FACTS] = facts
+    app[SCRAPE] = scrape
     app[RECORD] = Record(book)
     app[DRAINING] = draining
     app[lookups.KEYS] = keys or (lambda: _NO_KEYS)

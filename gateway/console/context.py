@@ -12,7 +12,6 @@ from gateway.console.answers import Refused, json
 from gateway.console.explaining import Explains
 from gateway.console.record import Record
 from gateway.console.shown import describe
-from gateway.metrics import WorkerFacts
 from gateway.room.match import Area
 from gateway.room.model import Limits, PassGrant, Prequeue, Snapshot
 from gateway.store.base import PassRef, Whereabouts
@@ -70,7 +69,8 @@ class RoomControl(Protocol):
 
 
 ROOMS: Final = web.AppKey("rooms", Mapping[str, RoomControl])
-FACTS: Final[web.AppKey[Callable[[], WorkerFacts] | None]] = web.AppKey("facts")
+# The metrics of all workers, for Prometheus.
+SCRAPE: Final[web.AppKey[Callable[[], bytes]]] = web.AppKey("scrape")
 DRAINING: Final[web.AppKey[Callable[[], bool]]] = web.AppKey("draining")
 RECORD: Final = web.AppKey("record", Record)
 

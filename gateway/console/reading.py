@@ -1,13 +1,12 @@
 """What can be asked without changing anything: health, metrics, the rooms, and this API's own description."""
 
-import os
 from typing import Any, Final
 
 from aiohttp import web
 
 from gateway import metrics
 from gateway.console.answers import Refused, json
-from gateway.console.context import DRAINING, FACTS, ROOMS, described, etag, find
+from gateway.console.context import DRAINING, ROOMS, SCRAPE, described, etag, find
 from gateway.console.explaining import explain
 from gateway.console.operations import Operation, in_query
 from gateway.console.shapes import Anything, Health, RoomList, RoomShown
@@ -37,14 +36,7 @@ async def ready(request: web.Request) -> web.Response:
 
 
 async def show_metrics(request: web.Request) -> web.Response:
-    rooms = request.app[ROOMS].values()
-    body = metrics.render(
-        lambda: [room.snapshot for room in rooms],
-        request.app[FACTS],
-        str(os.getpid()),
-        lambda: {room.name: room.prequeues for room in rooms},
-    )
-    return web.Response(body=body, headers={"Content-Type": metrics.CONTENT_TYPE})
+    return web.Response(body=request.app[SCRAPE](), headers={"Content-Type": metrics.CONTENT_TYPE})
 
 
 async def list_rooms(request: web.Request) -> web.Response:

@@ -37,6 +37,7 @@ from gateway.edge.newcomers import Newcomers
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.errors import (
     BackendError,
+    BackendTimeout,
     BadFraming,
     BodyTimeout,
     BodyTooLarge,
@@ -49,6 +50,7 @@ from gateway.edge.proxy.headers import REQUEST_ID, hops_left
 from gateway.edge.proxy.relay import Answered, Errand, Inspect, add_nothing
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, Told
 from gateway.edge.visitors import LOOKING, Visitors
+from gateway.metrics import FORWARDED, STREAMED, Meters, kind_of
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
 from gateway.room.ticket import Pass
 from gateway.sampling import Sampling
@@ -106,6 +108,7 @@ class Gate:
         access: AccessLog,
         newcomers: Newcomers,
         at_backend: Crowd,
+        meters: Meters,
         *,
         trusted: Sequence[Network],
         open_hosts: Sequence[str],
@@ -115,6 +118,7 @@ class Gate:
         self._access = access
         self._newcomers = newcomers
         self._at_backend = at_backend
+        self._meters = meters
         self._lines = {line.name: line for line in lines}
         self._areas = [line.area for line in lines]
         self._visitors = visitors
@@ -146,6 +150,7 @@ class Gate:
                 raise ConnectionResetError("the answer had begun") from error
             # Whatever it is, nobody gets through by it.
             response = self._failed(request, error)
+        self._meters.answered(_kind(response), time.monotonic() - began_s)
         if self._access.on:
             self._access.note(_exchange(request, response, began_s))
         return response
@@ -327,13 +332,22 @@ class Gate:
         holder: tuple[Line, Pass] | None = None,
         inspect: Inspect = add_nothing,
     ) -> web.StreamResponse:
-        errand = Errand(request, address.raw, address.host, client, request[_REQUEST_ID], proof, holder, inspect)
+        began_s = time.monotonic()
+
+        async def measure(status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
+            self._meters.backend_answered(status, time.monotonic() - began_s)
+            return await inspect(status, headers)
+
+        errand = Errand(request, address.raw, address.host, client, request[_REQUEST_ID], proof, holder, measure)
         try:
             network = self._at_backend.enter(None if client.address == NOWHERE else str(client.address))
         except Crowded:
             raise TooManyAtOnce("too many requests of one network are under way") from None
         try:
             return await self._forwarder.forward(errand)
+        except BackendError as error:
+            self._meters.backend_failed(_how(error))
+            raise
         finally:
             self._at_backend.leave(network)
 
@@ -377,6 +391,20 @@ def _note_served(line: Line, standing: Inside | Through, *, works: bool) -> bool
 def _is_opening(request: web.BaseRequest) -> bool:
     """Whether somebody opens a page: to ask for it again sends nothing twice."""
     return request.method in LOOKING and answers.wants_page(request)
+
+
+def _kind(response: web.StreamResponse) -> str:
+    """Of an answer, for the metrics."""
+    if isinstance(response, Answered):
+        return STREAMED if response.endless else FORWARDED
+    return kind_of(response.headers.get(GATE_HEADER, ""))
+
+
+def _how(error: BackendError) -> str:
+    """Why there was no answer of the backend's, for the metrics."""
+    if isinstance(error, BackendTimeout):
+        return "timeout"
+    return "unreachable" if isinstance(error.__cause__, OSError) else "broken"
 
 
 def _overrides_method(request: web.BaseRequest) -> bool:

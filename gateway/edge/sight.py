@@ -24,7 +24,7 @@ from gateway.edge.untold import Untold
 from gateway.edge.versions import Versions
 from gateway.edge.watch import EXCHANGE_S, Watch
 from gateway.edge.waves import LOOK_MS, Pending, Waves, nothing_pending
-from gateway.metrics import CalendarFacts, StoreFacts
+from gateway.metrics import CalendarFacts, Meters, StoreFacts
 from gateway.room.allow import in_force, rule_of
 from gateway.room.entitle import Entitled
 from gateway.room.grading import LOTS, Grades
@@ -82,6 +82,7 @@ class Sight:
         wall: Clock = now_ms,
         patience_s: float = 1.0,
         grace_s: float = 60.0,
+        meters: Meters | None = None,
         pending: Pending | None = None,
     ) -> None:
         self.config = config
@@ -103,6 +104,7 @@ class Sight:
         self._wall = wall
         self._patience_s = patience_s
         self._grace_s = grace_s
+        self._meters = meters or Meters()
         self._snapshot: Snapshot | None = None
         self._seen_s = 0.0
         self._skew_ms = 0
@@ -196,10 +198,12 @@ class Sight:
     async def run(self) -> None:
         """Tick until cancelled. A store that fails is tried again, and said so once."""
         while True:
-            await asyncio.sleep(TICK_S * (0.9 + secrets.randbelow(200) / 1000))
+            pause_s = TICK_S * (0.9 + secrets.randbelow(200) / 1000)
+            due_s = self._monotonic() + pause_s
+            await asyncio.sleep(pause_s)
             try:
                 async with self._tick_lock:
-                    await self._tick(spacing_ms=TICK_SPACING_MS)
+                    await self._measured_tick(due_s)
                 await self._chores()
             except StoreError as error:
                 self.outage.tick_failed(error, heard_s=self._seen_s)
@@ -285,6 +289,13 @@ class Sight:
             self._untold.count_all(self._grades.grade(snapshot))
             self._seen_s = self._monotonic()
             self._skew_ms = self._wall() - snapshot.now_ms
+
+    async def _measured_tick(self, due_s: float) -> None:
+        begun_s = self._monotonic()
+        try:
+            await self._tick(spacing_ms=TICK_SPACING_MS)
+        finally:
+            self._meters.ticked(late_s=max(0.0, begun_s - due_s), took_s=self._monotonic() - begun_s)
 
     async def _tick(self, *, spacing_ms: int) -> None:
         self._ticks_begun += 1

@@ -64,7 +64,7 @@ class Errand:
 class Answered(web.StreamResponse):
     """An answer that has gone out already: aiohttp is left nothing to do but to keep or to close the connection.
 
-    server: who gave it. size: bytes sent, heads included.
+    server: who gave it. size: bytes sent, heads included. endless: a stream that ends with its pass.
     """
 
     def __init__(self, status: int, server: str, *, keep_alive: bool) -> None:
@@ -72,6 +72,7 @@ class Answered(web.StreamResponse):
         self._keep_alive = keep_alive
         self.server = server
         self.size = 0
+        self.endless = False
 
     async def prepare(self, request: web.BaseRequest) -> None:  # noqa: ARG002
         return None
@@ -117,6 +118,7 @@ class Relay:
             else:
                 answered = await self._answer(message, body)
         answered.size = self._outlet.size
+        answered.endless = self._stream.endless
         return answered
 
     async def _final_head(self) -> tuple[RawResponseMessage, StreamReader]:
