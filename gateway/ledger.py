@@ -29,6 +29,7 @@ _LOG: Final = logging.getLogger(__name__)
 # A worker that holds the lock has it for microseconds. One that was stopped by a signal meanwhile must not stop all.
 LOCK_PATIENCE_S: Final = 0.1
 LOCK_PAUSE_S: Final = 0.0005
+LOCK_AGAIN_S: Final = 1.0
 
 # A room takes some 150 bytes.
 MOST_HEADS_BYTES: Final = 1 << 20
@@ -43,7 +44,9 @@ class Ledger:
         """max_bytes: where the log is moved aside; 0 for never. Raises OSError if a file cannot be opened."""
         self._path = path
         self._max_bytes = max_bytes
-        self._failing = False
+        self._failing = self._grows = False
+        # Until then the lock is not waited for: it was waited for in vain.
+        self._no_wait_until_s = 0.0
         self._log = self._heads = -1
         self._longest = 0
         self.heads: dict[str, Head] = {}
@@ -99,9 +102,7 @@ class Ledger:
     def _append(self, path: Path, room: str, facts: dict[str, Any]) -> None:
         known = self._known()
         if self._max_bytes and known["size"] >= self._max_bytes:
-            known["files"] += 1
-            path.rename(path.with_name(f"{path.name}.{known['files']}"))
-            known |= self._follow(path, known)
+            known |= self._move_aside(path, known)
         data = b"" if known["whole"] else b"\n"
         head = Head(**known["rooms"][room]) if room in known["rooms"] else Head(secrets.token_hex(8), 0, GENESIS)
         if room not in known["opened"]:
@@ -120,6 +121,22 @@ class Ledger:
         self._longest = len(text)
         os.pwrite(self._heads, text, 0)
         self.heads = _heads(known)
+
+    def _move_aside(self, path: Path, known: Known) -> Known:
+        """Begin a new file, if the old one can be moved; else the log grows on."""
+        number = known["files"] + 1
+        # Nothing is written over, whatever the heads know of earlier files.
+        while any(path.with_name(f"{path.name}.{number}{packed}").exists() for packed in ("", ".gz")):
+            number += 1
+        try:
+            path.rename(path.with_name(f"{path.name}.{number}"))
+        except OSError as error:
+            if not self._grows:
+                _LOG.error("the audit log cannot be moved aside and grows on", extra={"why": error.strerror})
+            self._grows = True
+            return {}
+        self._grows = False
+        return {"files": number, **self._follow(path, known)}
 
     def _known(self) -> Known:
         """What the heads say, brought up to what the log holds. Call with the lock."""
@@ -148,8 +165,10 @@ class Ledger:
 
     def _follow(self, path: Path, known: Known) -> Known:
         """The file that is at `path` now."""
+        # Opened first: a number that was closed may be somebody's socket before the next line is written.
+        fresh = _open(path, os.O_RDWR | os.O_APPEND)
         os.close(self._log)
-        self._log = _open(path, os.O_RDWR | os.O_APPEND)
+        self._log = fresh
         inode = os.fstat(self._log).st_ino
         same = inode == known["inode"]
         return {
@@ -162,13 +181,15 @@ class Ledger:
     @contextmanager
     def _locked(self) -> Iterator[bool]:
         """False if somebody else does not let go of it."""
-        until_s = time.monotonic() + LOCK_PATIENCE_S
+        now_s = time.monotonic()
+        until_s = now_s if now_s < self._no_wait_until_s else now_s + LOCK_PATIENCE_S
         while True:
             try:
                 fcntl.flock(self._heads, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except BlockingIOError:
-                if time.monotonic() > until_s:
+                if time.monotonic() >= until_s:
+                    self._no_wait_until_s = time.monotonic() + LOCK_AGAIN_S
                     yield False
                     return
                 time.sleep(LOCK_PAUSE_S)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from operator import itemgetter
 from typing import Any, Final
 
+from gateway.room.model import Mode
 from shared.wire import How
 
 # The gateway's and the booking site's clocks may differ by this much.
@@ -19,6 +20,11 @@ SKEW_MS: Final = 60_000
 # A visitor without a pass is let in with each request, of which not all are in the log in a flood: one of the same kind
 # within this time before the booking is taken for its evidence.
 EXEMPT_WITHIN_MS: Final = 3_600_000
+
+MINUTE_MS: Final = 60_000
+
+# Room, how, and rule.
+Way = tuple[str, str, str | None]
 
 _PASSAGES: Final = frozenset({"exempt", "failed_open"})
 _EXEMPT: Final = frozenset({How.EXEMPT, How.PASSTHROUGH, How.FAIL_OPEN})
@@ -74,14 +80,19 @@ class Line:
 
 
 class Evidence:
-    """What logs say of certain bookings. Feed it every line, then ask; memory grows with bookings and exemptions."""
+    """What logs say of certain bookings. Feed it every line, then ask.
+
+    Memory grows with the bookings, and with the minutes in which somebody was let in without the line.
+    """
 
     def __init__(self, bookings: Iterable[Booking]) -> None:
         self._wanted = {booking.pass_id for booking in bookings}
         self._admitted: dict[str, list[Line]] = {}
         # Of room, way and rule: when somebody was let in without the line, and where the log says so.
-        self._passages: dict[tuple[str, str, str | None], list[tuple[int, str]]] = {}
-        # Of a room: when its settings were changed, and by whom.
+        self._moments: dict[Way, list[tuple[int, str]]] = {}
+        self.passages: Counter[Way] = Counter()
+        self.left_out = 0
+        # Of a room: when everybody was let through, and by whom; "" where no name is on record.
         self._switches: dict[str, list[tuple[int, str]]] = {}
         # Of a room and an entry of its allow-list: when it was made, and by whom.
         self._allowed: dict[tuple[str, str], list[tuple[int, str]]] = {}
@@ -89,22 +100,30 @@ class Evidence:
     def read(self, where: str, facts: Mapping[str, Any]) -> None:
         """The next line of the log; one of no use here is passed over."""
         event, room, time_ms = facts.get("event"), facts.get("room"), facts.get("time_ms")
+        left_out = facts.get("lines_not_written")
+        self.left_out += left_out if type(left_out) is int else 0
         if not isinstance(room, str) or type(time_ms) is not int:
             return
         if event == "admitted" and facts.get("pass_id") in self._wanted:
             self._admitted.setdefault(facts["pass_id"], []).append(Line(where, facts))
         elif event in _PASSAGES:
-            key = (room, str(facts.get("how", How.FAIL_OPEN)), facts.get("rule"))
-            self._passages.setdefault(key, []).append((time_ms, Line(where, facts).named))
-        elif event == "settings" and facts.get("by"):
-            self._switches.setdefault(room, []).append((time_ms, str(facts["by"])))
-
+            self._pass(Line(where, facts), room, time_ms)
+        elif event == "settings" and _opens_up(facts.get("changed")):
+            self._switches.setdefault(room, []).append((time_ms, str(facts.get("by") or "")))
         elif event == "allowed" and facts.get("by"):
             self._allowed.setdefault((room, str(facts.get("name"))), []).append((time_ms, str(facts["by"])))
 
+    def _pass(self, line: Line, room: str, time_ms: int) -> None:
+        way = (room, str(line.facts.get("how", How.FAIL_OPEN)), line.facts.get("rule"))
+        self.passages[way] += 1
+        moments = self._moments.setdefault(way, [])
+        if moments and moments[-1][0] // MINUTE_MS == time_ms // MINUTE_MS:
+            moments.pop()
+        moments.append((time_ms, line.named))
+
     def done(self) -> None:
         """All lines were read: those of several logs are put in the order of time."""
-        for moments in (*self._passages.values(), *self._switches.values(), *self._allowed.values()):
+        for moments in (*self._moments.values(), *self._switches.values(), *self._allowed.values()):
             moments.sort()
 
     def admitted(self, pass_id: str) -> Sequence[Line]:
@@ -112,14 +131,16 @@ class Evidence:
 
     def passage(self, booking: Booking) -> str | None:
         """Where the log says that somebody was let in like this not long before."""
-        found = self._passages.get((booking.room, booking.how, booking.rule), [])
+        found = self._moments.get((booking.room, booking.how, booking.rule), [])
         latest = _latest(found, booking.created_ms + SKEW_MS)
         return None if latest is None or latest[0] < booking.created_ms - EXEMPT_WITHIN_MS else latest[1]
 
     def switched_by(self, booking: Booking) -> str | None:
-        """Who changed the room's settings last before a booking."""
+        """Who had everybody let through last before a booking; None where that is not known, or not what happened."""
+        if booking.how != How.PASSTHROUGH:
+            return None
         latest = _latest(self._switches.get(booking.room, []), booking.created_ms)
-        return None if latest is None else latest[1]
+        return (latest[1] or None) if latest is not None else None
 
     def allowed_by(self, booking: Booking) -> str | None:
         """Who made the entry of the allow-list by which they went through, if it was one."""
@@ -142,6 +163,12 @@ def counts(judged: Iterable[Judged]) -> dict[Class, int]:
     """How many of each class, all classes named."""
     found = Counter(each.judged for each in judged)
     return {each: found[each] for each in Class}
+
+
+def _opens_up(changed: object) -> bool:
+    """Whether a change of settings is that everybody is let through from then on."""
+    state = changed.get("state") if isinstance(changed, Mapping) else None
+    return isinstance(state, Mapping) and state.get("to") == Mode.PASSTHROUGH
 
 
 def _latest(moments: Sequence[tuple[int, str]], at_ms: int) -> tuple[int, str] | None:

@@ -3,6 +3,7 @@
 import csv
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ import orjson
 
 from gateway import audit_files
 from gateway.chain import Report, Verifier, split
-from gateway.reconcile import Booking, Class, Evidence, Judged, counts, reconcile
+from gateway.reconcile import Booking, Class, Evidence, Judged, Way, counts, reconcile
 from shared.errors import SunbeonError
 
 NEEDED: Final = ("ref", "created_at", "room", "epoch", "number", "place", "how", "rule", "pass_id")
@@ -28,10 +29,16 @@ class BadBookings(SunbeonError):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """logs: what verifying each log found, with its name."""
+    """logs: what verifying each log found, with its name.
+
+    passages: of room, way and rule: how often the logs tell of somebody let in like that without the line.
+    left_out: lines that were not written in floods.
+    """
 
     judged: Sequence[Judged]
     logs: Sequence[tuple[str, Report]]
+    passages: Counter[Way]
+    left_out: int
 
     @property
     def sound(self) -> bool:
@@ -74,7 +81,7 @@ def compare(bookings: Sequence[Booking], logs: Sequence[Path]) -> Outcome:
     evidence = Evidence(bookings)
     reports = []
     for log in logs:
-        verifier = Verifier()
+        verifier = Verifier(audit_files.heads_beside([log]))
         for where, line in audit_files.lines(audit_files.files([log])):
             before = verifier.report.faults
             verifier.read(where, line)
@@ -84,7 +91,7 @@ def compare(bookings: Sequence[Booking], logs: Sequence[Path]) -> Outcome:
                 evidence.read(where, parts[0])
         reports.append((str(log), verifier.end()))
     evidence.done()
-    return Outcome(reconcile(bookings, evidence), reports)
+    return Outcome(reconcile(bookings, evidence), reports, evidence.passages, evidence.left_out)
 
 
 def summary(outcome: Outcome) -> Iterator[str]:
@@ -93,13 +100,17 @@ def summary(outcome: Outcome) -> Iterator[str]:
     yield f"{total:,} bookings"
     for name, number in counts(outcome.judged).items():
         yield f"  {name:<16} {number:>10,}  {number / total:7.2%}" if total else f"  {name:<16} {number:>10,}"
-    exempt: dict[str, int] = {}
+    exempt: dict[str, list[Booking]] = {}
     for each in outcome.judged:
         if each.judged is Class.EXEMPT:
             said = each.why + (f", by {each.by}" if each.by and each.by not in each.why else "")
-            exempt[said] = exempt.get(said, 0) + 1
-    for said, number in sorted(exempt.items(), key=lambda item: -item[1]):
-        yield f"  exempt: {said}: {number:,}"
+            exempt.setdefault(said, []).append(each.booking)
+    for said, bookings in sorted(exempt.items(), key=lambda item: -len(item[1])):
+        # More bookings than passages is a sign: the log tells of each, but for what it says it left out in a flood.
+        on_record = sum(outcome.passages[way] for way in {(each.room, each.how, each.rule) for each in bookings})
+        yield f"  exempt: {said}: {len(bookings):,} ({on_record:,} passages on record)"
+    if outcome.left_out:
+        yield f"  in floods {outcome.left_out:,} lines were not written"
     suspects = [each for each in outcome.judged if each.judged in _SUSPECT]
     for each in suspects[:SHOWN]:
         said = f" [{each.evidence}]" if each.evidence else ""

@@ -57,7 +57,13 @@ def read_moment(text: str, calendar: Calendar) -> int:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError("a moment is written like 2021-07-19T22:30:00, with or without its UTC offset") from None
-    return instant_ms(moment) if moment.tzinfo else to_ms(moment, find_zone(calendar.zone))
+    try:
+        at_ms = instant_ms(moment) if moment.tzinfo else to_ms(moment, find_zone(calendar.zone))
+        # Must be one that can be told again, in the calendar's zone.
+        to_local(at_ms, find_zone(calendar.zone))
+    except OverflowError:
+        raise ValueError("that moment lies outside the years that can be told") from None
+    return at_ms
 
 
 def _way(entitled: Entitled, register: Register) -> str:

@@ -101,3 +101,26 @@ def test_a_time_that_is_none_or_of_no_zone_is_a_wrong_command(log, time, capsys)
     with pytest.raises(SystemExit):
         run("audit", "export", log, "--from", time)
     assert "2021-07-19T20:00:00+09:00" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("cut", ["the last line", "a whole room", "garbage at the end"])
+def test_what_is_missing_at_the_end_shows_by_the_heads_beside_the_log(log, cut, capsys):
+    lines = log.read_bytes().splitlines(keepends=True)
+    match cut:
+        case "the last line":
+            lines.pop()
+        case "a whole room":
+            lines = [line for line in lines if b'"room":"yard"' not in line]
+        case _:
+            lines[-1] = b'{"seq":2,"half\n'
+    log.write_bytes(b"".join(lines))
+    assert run("audit", "verify", log) == 1
+    assert "cut_off" in capsys.readouterr().out
+
+
+def test_files_that_others_numbered_from_the_newest_on_are_read_in_the_order_of_time(log):
+    first, second = (log.parent / f"audit.log.{number}" for number in (1, 2))
+    first.rename(log.parent / "kept")
+    second.rename(first)
+    (log.parent / "kept").rename(second)
+    assert run("audit", "verify", log) == 0

@@ -178,3 +178,59 @@ def test_a_disk_that_fails_is_told_of_once_and_when_it_works_again(ledger, path,
 
 def test_files_are_their_owners(ledger, path):
     assert {each.stat().st_mode & 0o777 for each in path.parent.iterdir()} == {0o600}
+
+
+def test_a_log_that_cannot_be_made_anew_leaves_everybody_elses_files_alone(ledger, path):
+    add(ledger, 1)
+    path.parent.rename(path.parent.with_name("gone"))
+    strangers = []
+    for number in range(5):
+        add(ledger, number)
+        strangers.append(os.open("/dev/null", os.O_RDONLY))
+    for descriptor in strangers:
+        os.fstat(descriptor)
+        os.close(descriptor)
+    path.parent.with_name("gone").rename(path.parent)
+    add(ledger, 9)
+    assert look(path).faults == 0
+
+
+def test_what_was_moved_aside_is_never_written_over_also_where_the_heads_were_lost(path):
+    for _ in range(3):
+        ledger = Ledger(path, max_bytes=1_000)
+        for number in range(20):
+            add(ledger, number)
+        ledger.close()
+        path.with_name("audit.log.heads").unlink()
+    files = parts(path)
+    assert len(files) > 6
+    assert sum(look(each).rooms["hall"].lines for each in files) > 60
+    assert sum(line.count(b'"admitted"') for each in files for line in each.read_bytes().splitlines()) == 60
+
+
+def test_a_log_that_cannot_be_moved_aside_grows_on(path, monkeypatch, caplog):
+    ledger = Ledger(path, max_bytes=500)
+
+    def refused(*_: object) -> None:
+        raise OSError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "rename", refused)
+    add(ledger, *range(20))
+    monkeypatch.undo()
+    assert (look(path).faults, look(path).rooms["hall"].lines) == (0, 21)
+    assert caplog.text.count("cannot be moved aside") == 1
+    add(ledger, 20)
+    ledger.close()
+    assert len(parts(path)) == 2
+
+
+def test_a_lock_that_was_waited_for_in_vain_is_not_waited_for_with_every_line(ledger, path, monkeypatch):
+    slept = []
+    monkeypatch.setattr("gateway.ledger.time.sleep", slept.append)
+    with path.with_name("audit.log.heads").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        add(ledger, 1)
+        waited = len(slept)
+        add(ledger, *range(2, 10))
+    assert waited
+    assert len(slept) == waited

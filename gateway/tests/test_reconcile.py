@@ -13,6 +13,7 @@ from gateway.audit import Audit
 from gateway.cli import main
 
 EIGHT = 1_626_692_400_000  # 19 July 2021, 20:00 in Korea
+THROUGH = {"state": {"from": "open", "to": "passthrough"}}
 COLUMNS = ("ref", "created_at", "room", "epoch", "number", "place", "how", "rule", "pass_id")
 
 
@@ -112,7 +113,8 @@ def test_a_pass_by_which_two_bookings_were_made_is_the_earlier_ones(evening, cap
 
 def test_who_was_let_in_without_the_line_is_exempt_by_whom(evening, capsys):
     evening.audit.note("exempt", "hall", EIGHT, how="exempt", rule="health")
-    evening.audit.note("settings", "hall", EIGHT, by="kim", changed={"mode": "passthrough"})
+    evening.audit.note("settings", "hall", EIGHT, by="kim", changed=THROUGH)
+    evening.audit.note("settings", "hall", EIGHT, by="lee", changed={"message": {"from": {}, "to": {"ko": "x"}}})
     evening.audit.note("exempt", "hall", EIGHT + 1, how="passthrough", rule=None)
     evening.audit.failed_open("hall", EIGHT + 2, epoch=1)
     nobody = {"number": "", "place": ""}
@@ -122,8 +124,9 @@ def test_who_was_let_in_without_the_line_is_exempt_by_whom(evening, capsys):
     assert evening.run() == 0
     told = capsys.readouterr().out
     assert re.search(r"exempt +3 ", told)
-    assert "exempt: exempt health: 1" in told
-    assert "exempt: passthrough, by kim: 1" in told
+    assert "exempt: exempt health: 1 (1 passages on record)" in told
+    assert "exempt: passthrough, by kim: 1 (1 passages on record)" in told
+    assert "exempt: fail_open: 1 (1 passages on record)" in told
 
 
 def test_who_came_by_the_allow_list_is_told_with_whoever_allowed_it(evening, capsys):
@@ -172,9 +175,9 @@ def test_sound_bookings_of_a_log_that_does_not_hold_are_no_success(evening, caps
 
 def test_logs_of_several_gateways_are_the_whole_together(evening, tmp_path, capsys):
     other = Audit(tmp_path / "other.log")
-    evening.audit.note("settings", "hall", EIGHT + 9_000, by="lee", changed={})
+    evening.audit.note("settings", "hall", EIGHT + 9_000, by="lee", changed=THROUGH)
     evening.admit(1)
-    other.note("settings", "hall", EIGHT, by="kim", changed={})
+    other.note("settings", "hall", EIGHT, by="kim", changed=THROUGH)
     other.note("exempt", "hall", EIGHT + 1, how="passthrough", rule=None)
     facts = {"epoch": 1, "number": 2, "place": 2, "pass_id": "p2", "how": "line", "again": False}
     other.admitted("hall", EIGHT + 2_000, **facts)

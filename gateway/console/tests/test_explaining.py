@@ -64,7 +64,13 @@ async def test_it_is_the_answer_by_the_settings_of_now(site):
     assert (await ask(site, f"{EXPLAIN}?birth=1970-03-02")).json()["way"] == "wave"
 
 
-@pytest.mark.parametrize("query", ["", "?birth=", "?birth=1970-02-30", "?birth=x", "?birth=1970-03-02&at=soon"])
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("", "?birth=", "?birth=1970-02-30", "?birth=x", "?birth=1970-03-02&at=soon"),
+        *(f"?birth=1970-03-02&at={at}" for at in ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00%2B14:00")),
+    ],
+)
 async def test_what_cannot_be_read_is_refused_without_repeating_it(site, query):
     got = await ask(site, EXPLAIN + query)
     assert got.status == 422
