@@ -225,7 +225,7 @@ def test_a_log_that_cannot_be_moved_aside_grows_on(path, monkeypatch, caplog):
 
 
 def test_a_lock_that_was_waited_for_in_vain_is_not_waited_for_with_every_line(ledger, path, monkeypatch):
-    slept = []
+    slept: list[float] = []
     monkeypatch.setattr("gateway.ledger.time.sleep", slept.append)
     with path.with_name("audit.log.heads").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
