@@ -49,7 +49,7 @@ def status_facts(
     # Before one's own window opens, the line moves without one.
     counts = place is not None and isinstance(standing, InLine) and window_ms is None
     ahead = people_ahead(room, place) if counts and place is not None else None
-    eta = wait_range(room, ahead) if ahead is not None and not catching_up else None
+    eta = _wait_range(watch, room, ahead) if ahead is not None and not catching_up else None
     # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
     at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
     soon = at_front or isinstance(standing, Inside | Through | Knocking)
@@ -204,6 +204,10 @@ def _there_ahead(watch: Watch | None, room: Snapshot, place: int | None, ahead: 
     """Of the `ahead` who have not left, those still there; all, while nobody can say."""
     there = watch.there_ahead(room, place) if watch is not None and place is not None and ahead is not None else None
     return ahead if there is None else there
+
+
+def _wait_range(watch: Watch | None, room: Snapshot, ahead: int) -> tuple[int, int] | None:
+    return wait_range(room, ahead) if watch is None else watch.wait_range(room, ahead)
 
 
 def _stock(watch: Watch | None, room: Snapshot, place: int | None) -> dict[str, int | None] | None:

@@ -1,8 +1,9 @@
-"""What this process sees of who waits and of what is left, and what all processes have told of it."""
+"""What this process sees of who waits, of what is left and of how long it takes; what all processes have told of it."""
 
 from typing import Final
 
 from gateway.room.decide import counted
+from gateway.room.forecast import Forecast
 from gateway.room.model import Snapshot
 from gateway.room.presence import Presence
 from gateway.room.stock import Stock, chance_sold_out, reported
@@ -19,6 +20,7 @@ class Watch:
     def __init__(self) -> None:
         self.stock: Stock | None = None
         self._presence: Presence | None = None
+        self._forecast: Forecast | None = None
 
     def mark(self, room: Snapshot, ticket: Ticket) -> None:
         """The holder of a ticket waits, and has just asked. Whose wave has yet to join the line is not of it yet."""
@@ -45,6 +47,11 @@ class Watch:
     def there_ahead(self, room: Snapshot, place: int) -> int | None:
         """How many of those before a place are still there."""
         return self._of(room).there_ahead(room, place)
+
+    def wait_range(self, room: Snapshot, ahead: int) -> tuple[int, int] | None:
+        """As `Forecast.wait_range`."""
+        self._forecast = Forecast(room) if self._forecast is None else self._forecast.of(room)
+        return self._forecast.wait_range(room, ahead)
 
     def chance_gone(self, room: Snapshot, place: int) -> int | None:
         """The chance, in per cent, that nothing is left when a place is called."""

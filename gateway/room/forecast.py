@@ -8,13 +8,14 @@ What is not known widens the range: how many of the called come late or never (`
 the chance of seats coming free, and how far estimates shown before turned out wrong (`Spread`).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
 from typing import Final
 
-from gateway.room.model import Limits, Snapshot, limits_in_force
+from gateway.room.course import Course, Stretch
+from gateway.room.model import Snapshot
 from gateway.room.policy import CERTAIN, LEAST_CHANCE, SOON_S, chances, surely
-from gateway.room.schedule import Phase, look
 from gateway.room.stay import stay_ms
 from shared.wire import RoomState
 
@@ -72,38 +73,81 @@ class _Pace:
     chance: int
     per_seat: int
 
-    def outflow(self, limits: Limits) -> int:
-        return limits.new_users_per_minute * 1_000_000 * CERTAIN // self.chance
+    def outflow(self, stretch: Stretch) -> int:
+        return stretch.outflow * 1_000_000 * CERTAIN // self.chance
 
-    def seats(self, limits: Limits) -> int:
-        return limits.total_active_users * self.per_seat
+    def seats(self, stretch: Stretch) -> int:
+        return stretch.ceiling * self.per_seat
 
 
 def wait_range(room: Snapshot, ahead: int) -> tuple[int, int] | None:
-    """Lowest and highest likely time from now until the call, with `ahead` people before one.
+    """As `Forecast.wait_range`, for one question."""
+    return Forecast(room).wait_range(room, ahead)
 
-    None when it cannot be told: nobody is called, or the schedule may end before.
-    """
-    if room.state not in _FORESEEN:
-        return None
-    limits = room.in_force
-    by_age = chances(room.curve, limits.claim_window_ms)
-    chance = max(by_age[0], LEAST_CHANCE)
-    certain = min(max(surely(room.curve, limits.claim_window_ms), LEAST_CHANCE), chance)
-    free = limits.total_active_users - room.live - room.lane_granted - room.lane_waiting
-    free -= _just_called(room) * chance // CERTAIN
-    fast, slow = _per_seat(room, limits, chance, certain, full=free * FULL_PART < limits.total_active_users)
-    spread = Spread.learned(room)
-    people = ahead + 1
-    low = _until(room, people, free, _Pace(certain, fast), 100 - spread.sooner, -TENTH_PERCENT)
-    high = _until(room, people, free, _Pace(chance, slow), 100 + spread.later, TENTH_PERCENT)
-    # Even if nobody leaves before the end of a session.
-    longest = _until(room, people, 0, _Pace(CERTAIN, _PERSON // limits.session_length_ms), 100, 0)
-    if low is None or high is None or longest is None:
-        return None
-    by_outflow = _follow(room, people * _PERSON * (100 + spread.later) // 100, _Pace(chance, 0), by_seats=False)
-    high = min(high, max(longest, by_outflow or 0))
-    return min(low, high), high
+
+class Forecast:
+    """What all waits in a room are told from: worked out once for a snapshot, not for each of those who wait."""
+
+    def __init__(self, room: Snapshot, course: Course | None = None) -> None:
+        self._course = Course(room.limits) if course is None or course.limits is not room.limits else course
+        self._basis = _basis(room)
+        self._index = self._course.at(room.now_ms)
+        self._ahead = self._course.since(self._index)
+        window_ms, ceiling = room.limits.claim_window_ms, self._ahead[0].ceiling
+        chance = max(chances(room.curve, window_ms)[0], LEAST_CHANCE)
+        certain = min(max(surely(room.curve, window_ms), LEAST_CHANCE), chance)
+        free = ceiling - room.live - room.lane_granted - room.lane_waiting
+        self._free = free - _just_called(room) * chance // CERTAIN
+        fast, slow = _per_seat(room, ceiling, chance, certain, full=self._free * FULL_PART < ceiling)
+        self._fast, self._slow = _Pace(certain, fast), _Pace(chance, slow)
+        self._spread = Spread.learned(room)
+        self._session_ms = room.limits.session_length_ms
+
+    def of(self, room: Snapshot) -> "Forecast":
+        """This, or the one to go on with where anything but the moment has changed."""
+        same = self._basis == _basis(room) and self._index == self._course.at(room.now_ms)
+        return self if same else Forecast(room, self._course)
+
+    def wait_range(self, room: Snapshot, ahead: int) -> tuple[int, int] | None:
+        """Lowest and highest likely time from now until the call, with `ahead` people before one.
+
+        room: what this is `of`. None when it cannot be told: nobody is called, or the schedule may end before.
+        """
+        if room.state not in _FORESEEN:
+            return None
+        now_ms, people, spread = room.now_ms, ahead + 1, self._spread
+        low = self._until(now_ms, people, self._free, self._fast, 100 - spread.sooner, -TENTH_PERCENT)
+        high = self._until(now_ms, people, self._free, self._slow, 100 + spread.later, TENTH_PERCENT)
+        # Even if nobody leaves before the end of a session.
+        longest = self._until(now_ms, people, 0, _Pace(CERTAIN, _PERSON // self._session_ms), 100, 0)
+        if low is None or high is None or longest is None:
+            return None
+        work = people * _PERSON * (100 + spread.later) // 100
+        by_outflow = _follow(self._ahead, now_ms, work, self._slow, by_seats=False)
+        high = min(high, max(longest, by_outflow or 0))
+        return min(low, high), high
+
+    def _until(self, now_ms: int, people: int, free: int, pace: _Pace, percent: int, swing: int) -> int | None:
+        """From now until so many have been called, by outflow and by seats; None if not by this schedule.
+
+        free: seats; below 0 if more wait at the door. percent: of the work to count with. swing: by how many percent
+        of one standard deviation seats come free later.
+        """
+        by_outflow = _follow(self._ahead, now_ms, people * _PERSON * percent // 100, pace, by_seats=False)
+        waited_for = max(people - max(free, 0) * CERTAIN // pace.chance, 0) + max(-free, 0)
+        work = waited_for * _PERSON * percent // 100
+        come = max(waited_for * pace.chance // CERTAIN, 1)
+        work = max(work + work * swing // isqrt(10_000 * come), 0)
+        by_seats = _follow(self._ahead, now_ms, work, pace, by_seats=True)
+        return None if by_outflow is None or by_seats is None else max(by_outflow, by_seats)
+
+
+def _basis(room: Snapshot) -> tuple[object, ...]:
+    """All of a snapshot that a forecast rests on, but for the moment."""
+    return (
+        room.limits, room.curve, room.counters, room.calls, room.call_clock_ms, room.live, room.lane_waiting,
+        room.lane_granted, room.pace_milli,
+    )  # fmt: skip
 
 
 def _just_called(room: Snapshot) -> int:
@@ -116,7 +160,7 @@ def _just_called(room: Snapshot) -> int:
     return people
 
 
-def _per_seat(room: Snapshot, limits: Limits, chance: int, certain: int, *, full: bool) -> tuple[int, int]:
+def _per_seat(room: Snapshot, ceiling: int, chance: int, certain: int, *, full: bool) -> tuple[int, int]:
     """At most and at least, people called per minute (in millionths) for each seat, since its holder leaves.
 
     From how long people have stayed so far. In a full room the pace measured lately moves the end that lies on its
@@ -125,50 +169,30 @@ def _per_seat(room: Snapshot, limits: Limits, chance: int, certain: int, *, full
     mean_ms, left = stay_ms(room)
     swing = TENTH_PERCENT * 10 // isqrt(100 * (left + 1))
     least_ms = mean_ms * 100 // (100 + swing)
-    most_ms = min(mean_ms * (100 + swing) // 100, limits.session_length_ms)
+    most_ms = min(mean_ms * (100 + swing) // 100, room.limits.session_length_ms)
     fast = _PERSON * CERTAIN // (max(least_ms, 1) * certain)
     slow = _PERSON * CERTAIN // (max(most_ms, 1) * chance)
     if full and room.pace_milli > 0:
-        measured = room.pace_milli * 1000 // max(limits.total_active_users, 1)
+        measured = room.pace_milli * 1000 // max(ceiling, 1)
         fast, slow = max(fast, (fast + measured) // 2), min(slow, (slow + measured) // 2)
     return fast, slow
 
 
-def _until(room: Snapshot, people: int, free: int, pace: _Pace, percent: int, swing: int) -> int | None:
-    """From now until so many have been called, by outflow and by seats; None if not by this schedule.
-
-    free: seats; below 0 if more wait at the door. percent: of the work to count with. swing: by how many percent of
-    one standard deviation seats come free later.
-    """
-    by_outflow = _follow(room, people * _PERSON * percent // 100, pace, by_seats=False)
-    waited_for = max(people - max(free, 0) * CERTAIN // pace.chance, 0) + max(-free, 0)
-    work = waited_for * _PERSON * percent // 100
-    come = max(waited_for * pace.chance // CERTAIN, 1)
-    work = max(work + work * swing // isqrt(10_000 * come), 0)
-    by_seats = _follow(room, work, pace, by_seats=True)
-    return None if by_outflow is None or by_seats is None else max(by_outflow, by_seats)
-
-
-def _follow(room: Snapshot, work: int, pace: _Pace, *, by_seats: bool) -> int | None:
-    """From now until `work` is done: a pace for each stretch of the timetable, none while no window is open."""
-    limits = room.limits
-    moments = {change.at_ms for change in limits.timetable}
-    moments |= {edge for window in limits.windows for edge in (window.opens_at_ms, window.closes_at_ms) if edge}
-    at_ms, ceiling = room.now_ms, room.in_force.total_active_users
-    for until_ms in (*sorted(moment for moment in moments if moment > room.now_ms), None):
-        there = limits_in_force(limits, at_ms)
+def _follow(ahead: Sequence[Stretch], now_ms: int, work: int, pace: _Pace, *, by_seats: bool) -> int | None:
+    """From now until `work` is done: a pace for each stretch, none while no window is open."""
+    at_ms, ceiling = now_ms, ahead[0].ceiling
+    for stretch in ahead:
         if by_seats:
             # A ceiling that is raised gives seats at once, a lowered one takes them.
-            work = max(work - (there.total_active_users - ceiling) * _PERSON * CERTAIN // pace.chance, 0)
-            ceiling = there.total_active_users
-        is_open = look(limits.windows, limits.prequeue_ms, at_ms).phase is Phase.OPEN
-        rate = (pace.seats(there) if by_seats else pace.outflow(there)) if is_open else 0
-        if is_open and work <= 0:
-            return at_ms - room.now_ms
-        if rate and (until_ms is None or work <= rate * (until_ms - at_ms)):
-            return at_ms - room.now_ms + work // rate
-        if until_ms is None:
+            work = max(work - (stretch.ceiling - ceiling) * _PERSON * CERTAIN // pace.chance, 0)
+            ceiling = stretch.ceiling
+        rate = (pace.seats(stretch) if by_seats else pace.outflow(stretch)) if stretch.is_open else 0
+        if stretch.is_open and work <= 0:
+            return at_ms - now_ms
+        if rate and (stretch.until_ms is None or work <= rate * (stretch.until_ms - at_ms)):
+            return at_ms - now_ms + work // rate
+        if stretch.until_ms is None:
             break
-        work -= rate * (until_ms - at_ms)
-        at_ms = until_ms
+        work -= rate * (stretch.until_ms - at_ms)
+        at_ms = stretch.until_ms
     return None

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from statistics import median
 
 from gateway.room.estimate import people_ahead, poll_after
-from gateway.room.forecast import wait_range
+from gateway.room.forecast import Forecast
 from gateway.room.grading import GRAIN_MS, LOTS, Grades, share_within
 from gateway.room.model import Snapshot
 
@@ -47,6 +47,7 @@ class Forecasts:
         self._grades = Grades()
         self._asks: list[tuple[int, int]] = []
         self._joined = 0
+        self._forecast: Forecast | None = None
 
     def watch(self, room: Snapshot) -> Mapping[str, int]:
         graded = self._grades.grade(room)
@@ -64,7 +65,8 @@ class Forecasts:
 
     def _ask(self, room: Snapshot, place: int) -> None:
         ahead = people_ahead(room, place)
-        eta = wait_range(room, ahead)
+        self._forecast = Forecast(room) if self._forecast is None else self._forecast.of(room)
+        eta = self._forecast.wait_range(room, ahead)
         if eta is None:
             self.unknown += 1
         else:

@@ -9,6 +9,7 @@ from gateway.edge.tests.backend import answer, until
 from gateway.edge.tests.front import BROWSER, TOKEN, Answer, Connection, Front, Visitor, faulty_store, find, front, lose
 from gateway.edge.watch import Watch
 from gateway.room.model import Block, Mode, Snapshot
+from gateway.room.policy import chances
 from gateway.room.presence import INTERVAL_MS
 from gateway.room.stock import LEAST_VISITS
 from gateway.room.tests.test_policy import room
@@ -209,3 +210,19 @@ async def test_a_second_worker_tells_the_same_stock_and_the_same_people(site, ba
         await second.line.exchange()
         assert second.line.stock_left == 1200
         assert second.line.people_waiting == site.line.people_waiting == 3
+
+
+async def test_of_one_snapshot_all_who_wait_are_told_from_one_forecast(site, monkeypatch):
+    await enter(site)
+    waiting = await queue(site, 6)
+    made = []
+
+    def counted(*asked):
+        made.append(asked)
+        return chances(*asked)
+
+    await site.line.change({"new_users_per_minute": 30}, expected_version=None)
+    monkeypatch.setattr("gateway.room.forecast.chances", counted)
+    for each in waiting:
+        assert (await each.status())["eta_ms"] is not None
+    assert len(made) == 1
