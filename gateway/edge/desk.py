@@ -27,7 +27,7 @@ from gateway.edge.newcomers import Newcomers
 from gateway.edge.proxy.errors import BodyTimeout, BodyTooLarge
 from gateway.edge.settle import Credentials, Told
 from gateway.keys import KeyStore
-from gateway.room.decide import counted, missed_wave
+from gateway.room.decide import counted, missed_wave, wave_of
 from gateway.room.entitle import UNKNOWN, Entitled, Way
 from gateway.room.match import Address
 from gateway.room.ticket import Knock, Ticket, Token, sign
@@ -85,7 +85,7 @@ class Desk:
             return self._wrong(request, line, error.kind, typed.get("back", ""))
         answer = eligibility.judge(birth, room)
         self._record(line, answer)
-        token = _token(line, answer, brought)
+        token = _token(line, eligibility, answer, brought)
         set_cookies = [] if token is None else [self._cookie(line, token)]
         if not answers.wants_page(request):
             return answers.json(eligibility_data(answer.entitled), "eligibility", cookies=set_cookies)
@@ -152,10 +152,11 @@ class Desk:
         )
 
 
-def _token(line: Line, answer: Answer, brought: Credentials) -> Knock | Ticket | None:
+def _token(line: Line, eligibility: Eligibility, answer: Answer, brought: Credentials) -> Knock | Ticket | None:
     """What the visitor is to hold from now on; None: what they hold already.
 
-    A place in line stays the visitor's, if it is in a line that the new answer lets them stand in.
+    A place in line stays the visitor's, if the new answer could have led to it when it was given. Else anybody could
+    take a place by the birth date of those whose turn it is, and have it count as their own when their window opens.
     """
     room = line.snapshot
     if brought.ticket is None or brought.ticket.epoch != room.epoch:
@@ -163,9 +164,11 @@ def _token(line: Line, answer: Answer, brought: Credentials) -> Knock | Ticket |
     if answer.entitled.way is Way.NEVER:
         return None
     held = counted(brought.ticket, room)
-    if held.wave and held.wave != answer.entitled.wave and not missed_wave(held, room):
-        return line.new_knock(answer.cohorts)
-    return replace(held, cohorts=answer.cohorts)
+    waits_elsewhere = held.wave and held.wave != answer.entitled.wave and not missed_wave(held, room)
+    if not waits_elsewhere and eligibility.could_hold(answer.cohorts, held, wave_of(held, room), room):
+        return replace(held, cohorts=answer.cohorts)
+    # Where they cannot line up yet there is nothing to give them for it.
+    return None if answer.entitled.way is Way.LATER else line.new_knock(answer.cohorts)
 
 
 def _problem(line: Line, entitled: Entitled, *, cookies: list[str]) -> web.Response:

@@ -12,6 +12,7 @@ from typing import Any
 from gateway.room.entitle import Entitled, Register
 from gateway.room.explain import explained
 from gateway.room.model import Limits, Snapshot
+from gateway.room.ticket import Ticket
 from shared.calendar_file import CalendarFile, find_calendar
 from shared.rules.calendar import Calendar
 from shared.rules.times import find_zone, to_local
@@ -60,6 +61,10 @@ class Eligibility:
         register = self._current(room.now_ms)
         cohorts = register.cohorts_of(birth)
         return Answer(cohorts, register.entitle(cohorts, room.limits, room.now_ms))
+
+    def could_hold(self, cohorts: str, ticket: Ticket, wave: str, room: Snapshot) -> bool:
+        """As `Register.could_hold`, in the room as it is set now."""
+        return self._current(room.now_ms).could_hold(cohorts, ticket, wave, room.limits)
 
     def today(self, now_ms: int) -> date:
         """Where the calendar is from."""

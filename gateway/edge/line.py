@@ -51,12 +51,15 @@ class Line(Control):
         # Longer than this knock lasts: if the answer is late, its holder is given it for longer (`knock_again`).
         expires_ms = room.now_ms + KNOCK_LIFETIME_MS + int(self._patience_s * 1000)
         knock_id = knock.id if knock else None
+        # Whoever brings a knock back once more, and is told the same number, has not come later by that.
+        issued_ms = knock.issued_ms if knock else room.now_ms
         if wave and self.waves.is_pending(wave, room):
             number = await self.waves.join(wave, room, knock_id, expires_ms)
-            return Ticket(room.epoch, number, room.now_ms, cohorts, wave)
+            return Ticket(room.epoch, number, issued_ms, cohorts, wave)
         await self._let_waves_in()
         self.joined_ahead += knock is None
-        return await self._join_room(knock_id, expires_ms, cohorts)
+        epoch, number = await self._join_room(knock_id, expires_ms)
+        return Ticket(epoch, number, issued_ms, cohorts)
 
     async def take_in(self, tickets: Iterable[Ticket]) -> list[Ticket]:
         """Tickets as they count now, the first in line first. One that missed its wave gets a number, always the same.
@@ -70,15 +73,15 @@ class Line(Control):
         epoch = self.snapshot.epoch
         return sorted(found, key=lambda ticket: (ticket.epoch != epoch, ticket.wave != "", ticket.number))
 
-    async def _join_room(self, knock_id: int | None, expires_ms: int, cohorts: str) -> Ticket:
-        room = self.snapshot
+    async def _join_room(self, knock_id: int | None, expires_ms: int) -> tuple[int, int]:
+        """Epoch and number."""
+        epoch = self.snapshot.epoch
         try:
-            number = await self._store.join_one(self.name, knock_id, expires_ms, room.epoch)
+            return epoch, await self._store.join_one(self.name, knock_id, expires_ms, epoch)
         except StaleEpoch:
             await self.tick_now()
-            room = self.snapshot
-            number = await self._store.join_one(self.name, knock_id, expires_ms, room.epoch)
-        return Ticket(room.epoch, number, room.now_ms, cohorts)
+            epoch = self.snapshot.epoch
+            return epoch, await self._store.join_one(self.name, knock_id, expires_ms, epoch)
 
     async def _joined_late(self, ticket: Ticket) -> Ticket:
         """A ticket of the room's line in place of one that missed its wave."""

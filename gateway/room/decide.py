@@ -124,6 +124,11 @@ def _block_of(ticket: Ticket, room: Snapshot) -> Block | None:
     return room.blocks.get(ticket.wave) if ticket.wave and ticket.epoch == room.epoch else None
 
 
+def wave_of(ticket: Ticket, room: Snapshot) -> str:
+    """In which wave a ticket of this epoch, as it counts now, got its number; "" for the room's own line."""
+    return ticket.wave or next((wave for wave, block in room.blocks.items() if ticket.number in block), "")
+
+
 def place_of_ticket(ticket: Ticket, room: Snapshot) -> int | None:
     """The place a ticket of this epoch has. None while lots are still to be drawn, or its wave is still to join."""
     ticket = counted(ticket, room)

@@ -13,6 +13,7 @@ from typing import Final
 
 from gateway.room.model import Limits, QueueingMethod, room_state
 from gateway.room.schedule import look
+from gateway.room.ticket import Ticket
 from shared.rules.calendar import Calendar
 from shared.rules.model import Kind, Verdict
 from shared.rules.timeline import Timeline
@@ -113,6 +114,24 @@ class Register:
         if verdict.opens_ms is None:
             return Entitled(Way.NEVER, verdict)
         return self._later(verdict, verdict.opens_ms, limits, now_ms)
+
+    def could_hold(self, cohorts: str, ticket: Ticket, wave: str, limits: Limits) -> bool:
+        """Whether people of these cohorts could have been given this number when its holder was.
+
+        ticket: as it counts now. wave: the pre-queue in which its number was issued, also if that has joined the line
+        by now; "" for the room's own line. True where nobody can say: the calendar does not know the holder's cohorts.
+        """
+        was = self.entitle(ticket.cohorts, limits, ticket.issued_ms)
+        would = self.entitle(cohorts, limits, ticket.issued_ms)
+        if was.way is Way.ASK or ticket.cohorts == cohorts:
+            return True
+        if wave:
+            return would.wave == wave or (not ticket.wave and would.way is Way.NOW)
+        # By the settings of now: between an opening and the moment it was moved to, the room may have been open.
+        start_ms, end_ms = limits.postponed_from_ms, limits.postponed_to_ms
+        moved = start_ms is not None and end_ms is not None and start_ms <= ticket.issued_ms < end_ms
+        alike = (would.way, would.wave) == (was.way, was.wave)
+        return alike or would.way is Way.NOW or (would.way is Way.ROOM and not moved)
 
     def _later(self, verdict: Verdict, opens_ms: int, limits: Limits, now_ms: int) -> Entitled:
         wave, state = self.wave_of(verdict), room_state(limits, now_ms)

@@ -64,7 +64,9 @@ class Knock:
 class Ticket:
     """The right to a place in line. number: from 1, in order of joining, within the room's epoch.
 
-    cohorts: as in a knock. wave: of which later window's pre-queue the number is; "" for the room's own line.
+    issued_ms: the gate's clock; when the knock was given, if there was one. It stays the same however often the ticket
+    is signed anew. cohorts: as in a knock. wave: of which later window's pre-queue the number is; "" for the room's own
+    line.
     """
 
     epoch: int

@@ -247,6 +247,58 @@ async def test_another_birth_date_keeps_the_place(site):
     assert token(site, visitor) == Ticket(before.epoch, before.number, before.issued_ms, "50-54+53-54")
 
 
+async def test_nobody_keeps_a_place_that_their_own_birth_date_could_not_have_led_to(site):
+    await full(site)
+    visitor = site.visitor()
+    await line_up(visitor, NOW)
+    assert (token(site, visitor).wave, token(site, visitor).number) == ("", 1)
+    await line_up(visitor, LATER)
+    assert (token(site, visitor).wave, token(site, visitor).number) == ("50-52", 1), "where everyone of them lines up"
+
+
+async def test_a_place_taken_by_another_groups_date_is_none_once_ones_own_window_is_open(site):
+    await full(site)
+    early, honest = site.visitor(), site.visitor()
+    await line_up(early, NOW)
+    await line_up(honest, LATER)
+    for text in ("2021-07-20T19:59:59", "2021-07-20T20:00:01"):
+        site.clock.now_ms = at(text)
+        await site.line.tick_now()
+        await early.status()  # signs the ticket anew
+    await line_up(early, LATER)
+    await honest.status()
+    assert token(site, honest).number < token(site, early).number
+
+
+async def test_to_bring_a_knock_back_again_is_not_to_have_come_later(site):
+    await full(site)
+    site.clock.now_ms = at("2021-07-20T19:59")
+    await site.line.tick_now()
+    visitor = site.visitor()
+    await say(visitor, NOW)
+    knock = visitor.ticket
+    await visitor.get()
+    site.clock.now_ms = at("2021-07-20T20:00") + 1
+    await site.line.tick_now()
+    number = token(site, visitor).number
+    visitor.cookies = {"sunbeon_ticket_vaccine": knock}
+    await visitor.get()
+    assert token(site, visitor).number == number
+    await line_up(visitor, LATER)
+    assert token(site, visitor).number > number
+
+
+async def test_a_date_for_which_one_cannot_line_up_yet_is_told_and_leaves_the_place_alone(evening):
+    await evening.change(total_active_users=0)
+    visitor = evening.visitor(headers=ENGLISH)
+    await line_up(visitor, NOW)
+    before = visitor.ticket
+    got = await say(visitor, LATER)
+    assert (got.status, got.set_cookies, visitor.ticket) == (403, {}, before)
+    assert "You can book from Tue 20 July 2021, 20:00 (KST)" in got.body.decode()
+    assert EN["verdict_kept"] in got.body.decode()
+
+
 async def test_a_birth_date_of_no_group_is_told_and_leaves_the_place_alone(site):
     await full(site)
     visitor = site.visitor(headers=ENGLISH)

@@ -130,6 +130,48 @@ def test_a_pause_opens_again_as_a_prequeue_of_its_own():
     assert REGISTER.pending(FOUR) == {}
 
 
+# Another birth date, later: whose place it can be
+
+
+# Issued in a line (a wave by its name, "*" once that has joined) at an hour, to one; may another hold it? By the
+# calendar above old people book from 9 to 12 and from 16 on, young ones from 14 on.
+@pytest.mark.parametrize(
+    ("line", "hour", "holder", "other", "kept"),
+    [
+        ("", 10, "old", "young", False),  # it was not their time
+        ("", 14, "young", "old", False),  # nor is it in a pause
+        ("", 15, "young", "young", True),
+        ("", 16, "young", "old", True),  # both could book
+        ("", 16, "old", "young", True),
+        ("", 10, "renamed", "young", True),  # nobody can say
+        ("", 10, "", "young", True),
+        ("", 8, "old", "young", False),
+        ("second", 10, "young", "old", False),
+        ("first:lunch", 13, "old", "young", False),
+        ("first:lunch", 13, "renamed", "young", True),
+        ("second*", 10, "young", "young", True),
+        ("second*", 10, "young", "old", True),  # they could have had a lower number
+        ("second*", 13, "young", "old", False),
+    ],
+)
+def test_a_number_may_be_held_by_whoever_could_have_been_given_it_then(line, hour, holder, other, kept):
+    wave = line.rstrip("*")
+    ticket = Ticket(1, 5, DAY + hour * HOUR, holder, "" if line.endswith("*") else wave)
+    assert REGISTER.could_hold(other, ticket, wave, OPEN) is kept
+
+
+def test_who_lined_up_with_everyone_before_an_opening_may_say_another_date_of_that_opening():
+    limits = Limits(opens_at_ms=FOUR, prequeue_ms=8 * HOUR)
+    ticket = Ticket(1, 5, DAY + 13 * HOUR, "old")
+    assert REGISTER.could_hold("young", ticket, "", limits)
+    # ... but by the settings of now, and it was open then: the opening was moved.
+    earlier = Ticket(1, 5, DAY + 10 * HOUR, "old")
+    assert REGISTER.could_hold("young", earlier, "", limits)
+    moved = Limits(opens_at_ms=FOUR, prequeue_ms=8 * HOUR, postponed_from_ms=NINE, postponed_to_ms=FOUR)
+    assert not REGISTER.could_hold("young", earlier, "", moved)
+    assert REGISTER.could_hold("old", earlier, "", moved)
+
+
 # What becomes of a request
 
 
