@@ -154,6 +154,8 @@ async def gateway(
             pool.scrape,
             draining=lambda: streams.stopping,
             book=audit,
+            log=audit,
+            facts=facts,
             keys=lambda: keys.current.cookies,
             two_person_actions=settings.gateway.two_person_actions,
         )

@@ -11,7 +11,19 @@ from typing import Final
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from gateway.console import actions, allowing, approvals, arming, changing, lookups, reading
+from gateway.console import (
+    actions,
+    allowing,
+    approvals,
+    arming,
+    changing,
+    events,
+    lookups,
+    page,
+    preview,
+    reading,
+    trail,
+)
 from gateway.console.answers import Refused, harden, problem
 from gateway.console.auth import authorise, protect
 from gateway.console.conflict import what_changed
@@ -19,12 +31,18 @@ from gateway.console.context import DRAINING, MAX_BODY_BYTES, RECORD, ROOMS, SCR
 from gateway.console.operations import Operation, document, roles
 from gateway.console.record import Book, Record
 from gateway.console.shown import describe
+from gateway.console.trail import Trail
+from gateway.metrics import WorkerFacts
 from gateway.room.ticket import KeyRing
 from gateway.store.base import StoreError, VersionConflict
 from gateway.tokens import Tokens
 
 OPERATIONS: Final[Sequence[Operation]] = (
+    *page.OPERATIONS,
     *reading.OPERATIONS,
+    *events.OPERATIONS,
+    *preview.OPERATIONS,
+    *trail.OPERATIONS,
     *changing.OPERATIONS,
     *arming.OPERATIONS,
     *actions.OPERATIONS,
@@ -44,12 +62,14 @@ def create_app(
     draining: Callable[[], bool] = lambda: False,
     book: Book | None = None,
     keys: Callable[[], KeyRing] | None = None,
+    facts: Callable[[], WorkerFacts] | None = None,
     two_person_actions: Collection[str] = (),
+    log: Trail | None = None,
 ) -> web.Application:
     """The operators' application.
 
-    tokens: those that count. scrape: the metrics.
-    draining: whether this worker is on its way out. book: where changes go on record.
+    tokens: those that count. scrape: the metrics. facts: of this worker.
+    draining: whether this worker is on its way out. book: where changes go on record. log: the same, to be read.
     keys: by which tickets are verified; None: of nobody. two_person_actions: `reset`, `passthrough`.
     """
     app = web.Application(middlewares=[_problems, authorise], client_max_size=MAX_BODY_BYTES)
@@ -59,6 +79,9 @@ def create_app(
     app[DRAINING] = draining
     app[lookups.KEYS] = keys or (lambda: _NO_KEYS)
     app[approvals.TWO_PERSONS] = frozenset(two_person_actions)
+    app[events.FACTS] = facts
+    app[events.FEED] = events.Feed(lambda: events.everything(app))
+    app[trail.TRAIL] = log
     app[reading.DOCUMENT] = document(OPERATIONS, rooms=[*app[ROOMS]], version=version("sunbeon"))
     protect(app, tokens, roles(OPERATIONS))
     app.on_response_prepare.append(harden)

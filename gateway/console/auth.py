@@ -67,11 +67,10 @@ async def authorise(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     address = request.remote or ""
     guesses = request.app[_GUESSES]
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     principal = None
-    if scheme.lower() == "bearer":
+    if (token := _token(request)) is not None:
         # A right token is heard at any time: whoever floods with wrong ones must not lock the operators out.
-        principal = request.app[_TOKENS].find(token.strip(), int(time.time()))
+        principal = request.app[_TOKENS].find(token, int(time.time()))
         if principal is None and (wait_s := guesses.wait_s(address)):
             return problem(429, "too many wrong tokens", headers={"Retry-After": str(wait_s)})
         if principal is None:
@@ -87,6 +86,18 @@ async def authorise(request: web.Request, handler: Handler) -> web.StreamRespons
         return problem(403, f"this takes the role {wanted}; {principal.name} has {principal.role}")
     request[PRINCIPAL] = principal
     return await handler(request)
+
+
+def counts_still(request: web.Request) -> bool:
+    """Whether the token that came with a request is still one of the same role: for what goes on for long."""
+    token = _token(request)
+    return token is not None and request.app[_TOKENS].find(token, int(time.time())) == request[PRINCIPAL]
+
+
+def _token(request: web.Request) -> str | None:
+    """The bearer token that came with the request."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else None
 
 
 def who(request: web.Request) -> Principal:

@@ -14,10 +14,13 @@ from gateway.console.record import Record
 from gateway.console.shown import describe
 from gateway.room.match import Area
 from gateway.room.model import Limits, PassGrant, Prequeue, Snapshot
+from gateway.settings import Room
 from gateway.store.base import PassRef, Whereabouts
 from shared.settings import problems_of
 
 MAX_BODY_BYTES: Final = 64 * 1024
+# Where a room names none: as on the pages of visitors.
+USUAL_ZONE: Final = "Asia/Seoul"
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -26,6 +29,7 @@ class RoomControl(Protocol):
     """What the console needs of a room at work."""
 
     name: str
+    config: Room
 
     @property
     def snapshot(self) -> Snapshot: ...
@@ -119,13 +123,14 @@ def checked(data: Any, model: type[M], *, said: str) -> M:
 
 def described(room: RoomControl, seen: Snapshot | None = None) -> dict[str, Any]:
     """The room as it is. seen: as a change has just left it."""
-    return describe(
+    told = describe(
         seen or room.snapshot,
         fresh=seen is not None or room.fresh,
         waves=room.prequeues,
         people_waiting=room.people_waiting,
         stock=room.stock_left,
     )
+    return {**told, "title": dict(room.config.title), "timezone": room.config.timezone or USUAL_ZONE}
 
 
 def room_answer(room: RoomControl, after: Snapshot) -> web.Response:

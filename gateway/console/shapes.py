@@ -30,7 +30,10 @@ class InForce(_Answer):
 
 
 class RoomShown(_Answer):
-    """A room. fresh: whether the store was heard from lately. settings: the live ones, and their version."""
+    """A room. fresh: whether the store was heard from lately. settings: the live ones, and their version.
+
+    wait_ms: what the last in line is told. timezone: in which its times are written.
+    """
 
     room: str
     fresh: bool
@@ -55,8 +58,11 @@ class RoomShown(_Answer):
     lane_granted: int
     credit: int
     server_time_ms: int
+    wait_ms: tuple[int, int] | None
     estimates_within: float | None
     armed: dict[str, Any] | None
+    title: dict[str, str]
+    timezone: str
     counters: dict[str, int]
 
 

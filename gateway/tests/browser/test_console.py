@@ -1,0 +1,202 @@
+"""The operators' console in a real browser: what is done there is seen there, and by somebody who waits."""
+
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from gateway import tokens
+from gateway.tests.browser.desk import Operator, token_of
+from gateway.tests.browser.scene import PATIENCE_MS, Scene
+from gateway.tests.stand import Stand, fetch, until
+from gateway.tokens import Role
+
+
+@pytest.fixture
+def room(chromium, tmp_path, show):
+    """A scene whose room lets nobody in yet."""
+    with Stand(tmp_path, room={"new_users_per_minute": 0, "total_active_users": 50, "claim_window_s": 10}) as stand:
+        show(stand)
+        scene = Scene(stand, chromium)
+        yield scene
+        for person in scene.people:
+            person.close()
+
+
+@pytest.fixture
+def operator(chromium, room):
+    """Makes operators; none may have a fault on the page at the end."""
+    made = []
+
+    def come(role=Role.OPERATOR, name="kim", **options):
+        one = Operator(room.stand, chromium, **options)
+        made.append(one)
+        if role is not None:
+            one.log_in(token_of(room.stand, name, role))
+            expect(one.page.locator("#tiles .tile").first).to_be_visible()
+        return one
+
+    yield come
+    for one in made:
+        one.close()
+    assert [fault for one in made for fault in one.faults] == []
+
+
+def waiting(room):
+    person = room.person()
+    assert person.go() == "waiting"
+    return person, person.number
+
+
+def test_an_operator_logs_in_changes_the_outflow_and_sees_the_effect_as_does_who_waits(room, operator):
+    person, _ = waiting(room)
+    one = operator()
+    one.tells("Waiting (numbers)", "1")
+    one.tells("Inside", "0 / 50")
+    field = one.page.get_by_label("Outflow, people a minute", exact=True)
+    field.fill("600")
+    one.sees(".effect", "At 600 a minute and 50 inside the last in line waits under a minute.")
+    assert room.stand.room()["settings"]["new_users_per_minute"] == 0, "a preview changes nothing"
+    one.page.get_by_role("button", name="Apply").click()
+    one.sees("#trail", "Outflow, people a minute: 0 → 600")
+    one.sees("#trail", "kim")
+    person.enters()
+    one.tells("Waiting (numbers)", "0")
+    one.tells("Inside", "1 / 50")
+
+
+def test_pause_message_postpone_and_resume_are_confirmed_and_told_to_who_waits(room, operator):
+    person, number = waiting(room)
+    one = operator()
+    one.does("Pause").get_by_role("button", name="Cancel").click()
+    expect(one.page.locator("dialog")).to_have_count(0)
+    assert room.stand.room()["state"] == "open"
+    one.does("Pause")
+    one.confirms()
+    one.sees(".badge", "Paused")
+    person.says("head", "paused")
+
+    asked = one.does("Message")
+    asked.get_by_label("In Korean").fill("서버를 늘리고 있습니다.")
+    asked.get_by_label("In English").fill("We are adding <b>servers</b>.")
+    expect(asked.locator(".seen").last).to_have_text("We are adding <b>servers</b>.")
+    one.confirms()
+    person.says("message-text", "We are adding <b>servers</b>.")
+    one.sees("#state", "서버를 늘리고 있습니다.")
+
+    one.does("Resume")
+    one.confirms()
+    one.sees(".badge", "Open")
+    asked = one.does("Postpone")
+    expect(asked.get_by_role("button", name="Postpone")).to_be_disabled()
+    asked.get_by_label("New opening (Asia/Seoul)").fill("2098-07-19T22:00")
+    asked.get_by_label("Reason (goes on record)").fill("the site is too slow")
+    one.confirms()
+    one.sees(".badge", "Before opening")
+    one.sees("#state", "Postponed from")
+    assert room.stand.room()["opens_at"] == "2098-07-19T13:00:00+00:00"
+    person.says("postponed", "Your place is kept.")
+    one.sees("#trail", "the site is too slow")
+    assert person.number == number
+
+
+def test_a_viewer_sees_it_all_and_is_offered_nothing(room, operator):
+    one = operator(Role.VIEWER)
+    one.sees("#me", "viewer")
+    one.sees("#actions", "You may look.")
+    expect(one.page.get_by_label("Outflow, people a minute", exact=True)).not_to_be_editable()
+    expect(
+        one.page.get_by_role("button", name=re.compile("Apply|Pause|Close|Postpone|Reset|Passthrough"))
+    ).to_have_count(0)
+    # Nor does the server do it for who writes the request themselves.
+    status = one.page.evaluate(
+        """async () => (await fetch("/api/rooms/vaccine", {method: "PATCH", body: '{"state": "closed"}', headers: {
+            "Authorization": "Bearer " + sessionStorage.getItem("sunbeon.token"), "Content-Type": "application/json"
+        }})).status"""
+    )
+    assert (status, room.stand.room()["state"]) == (403, "open")
+
+
+def test_an_operator_is_not_offered_what_only_an_admin_may_and_an_admin_types_the_room_s_name(room, operator):
+    expect(operator().page.get_by_role("button", name=re.compile("Reset|Passthrough"))).to_have_count(0)
+    person, _ = waiting(room)
+    admin = operator(Role.ADMIN, "lee")
+    epoch = room.stand.room()["epoch"]
+    asked = admin.does("Reset")
+    asked.get_by_label("To go on, type the room's name: vaccine").fill("vaccin")
+    expect(asked.locator("button[type=submit]")).to_be_disabled()
+    asked.get_by_label("To go on, type the room's name: vaccine").fill("vaccine")
+    admin.confirms()
+    until(lambda: room.stand.room()["epoch"] > epoch, "the line begins anew")
+    admin.does("Passthrough").locator("#ask-name").fill("vaccine")
+    admin.confirms()
+    admin.sees(".badge", "Passthrough")
+    assert person.go() is None
+
+
+def test_a_wrong_token_is_told_so_and_a_revoked_one_ends_the_session_and_none_is_kept_but_in_the_tab(room, operator):
+    one = operator(None)
+    one.log_in("sbo_wrong")
+    one.sees("#login-problem", "does not count")
+    one.log_in(token_of(room.stand, "kim", Role.VIEWER))
+    one.sees("#me", "kim")
+    assert one.page.evaluate("[document.cookie, location.search + location.hash, localStorage.length]") == ["", "", 0]
+    one.page.reload()
+    one.sees("#me", "kim")
+    tokens.revoke(room.stand.folder / "operators.json", "kim")
+    one.sees("#login-problem", "expired or was revoked")
+    expect(one.page.locator("#console")).to_be_hidden()
+    assert one.page.evaluate("sessionStorage.length") == 0
+
+
+def test_who_was_slower_is_shown_what_the_other_changed_before_anything_is_overwritten(room, operator):
+    one = operator()
+    field = one.page.get_by_label("Outflow, people a minute", exact=True)
+    field.fill("300")
+    room.stand.patch(new_users_per_minute=120, total_active_users=40)
+    one.tells("Inside", "0 / 40")
+    assert field.input_value() == "300", "what is being typed stays"
+    one.page.get_by_role("button", name="Apply").click()
+    one.sees("#limits .problem", "Somebody else has changed the settings meanwhile.")
+    one.sees("#limits .problem", "Outflow, people a minute: 0 → 120")
+    assert room.stand.room()["settings"]["new_users_per_minute"] == 120
+    one.page.get_by_role("button", name="Apply").click()
+    one.sees("#trail", "Outflow, people a minute: 120 → 300")
+
+
+def test_while_the_gateway_is_gone_numbers_show_their_age_and_then_they_go_on_by_themselves(room, operator):
+    one = operator()
+    one.sees("#link", "Live")
+    room.stand.kill_gateway()
+    one.sees("#link", "Disconnected")
+    one.sees("#heard", "These numbers are")
+    assert one.page.locator("html").get_attribute("data-live") == "off"
+    room.stand.start_gateway()
+    one.sees("#link", "Live")
+    expect(one.page.locator("#heard")).to_be_empty()
+    room.stand.patch(new_users_per_minute=7)
+    expect(one.page.get_by_label("Outflow, people a minute", exact=True)).to_have_value("7", timeout=PATIENCE_MS)
+
+
+def test_the_page_says_it_in_korean_and_english_on_a_phone_and_on_a_wall_and_never_scrolls_sideways(room, operator):
+    waiting(room)
+    for width, locale in ((390, "ko-KR"), (320, "en-GB"), (1920, "ko-KR")):
+        one = operator(Role.ADMIN, f"at-{width}", locale=locale, viewport={"width": width, "height": 900})
+        one.sees("#state", "예방접종 사전예약" if locale == "ko-KR" else "Vaccination booking")
+        assert one.page.evaluate("document.documentElement.scrollWidth") <= width
+        small = one.page.evaluate(
+            "[...document.querySelectorAll('button, input')].filter((e) => e.checkVisibility()"
+            " && e.getBoundingClientRect().height < 44).map((e) => e.outerHTML)"
+        )
+        assert small == []
+    one.page.locator("#language").click()
+    one.sees("#limits", "How many are let in")
+    one.page.locator("#theme").click()
+    assert one.page.locator("html").get_attribute("data-theme") == "dark"
+
+
+def test_the_console_is_not_there_on_the_visitors_listener(room):
+    for path in ("/console/console.js", "/api/events", "/api/me"):
+        status, headers, body = fetch(room.stand.url, "GET", path)
+        assert b"sessionStorage" not in body
+        assert "Sunbeon-Gate" in dict(headers) or status == 404
