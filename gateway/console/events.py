@@ -26,6 +26,8 @@ MOST_LISTENERS: Final = 250
 # Who takes nothing for so long is not looking any more.
 SLOWEST_S: Final = 10.0
 _MOST_MESSAGES: Final = 86_400
+# As many messages as there are seconds.
+ENDLESS: Final = -1
 
 
 class Feed:
@@ -60,6 +62,12 @@ class Feed:
 
 FEED: Final = web.AppKey("feed", Feed)
 FACTS: Final[web.AppKey[Callable[[], WorkerFacts] | None]] = web.AppKey("facts")
+
+
+class Event(BaseModel):
+    """data: a JSON text: `rooms`, and `servers` and `stores` as the worker that answers knows them."""
+
+    data: str
 
 
 class Me(BaseModel):
@@ -125,9 +133,9 @@ def _worker(facts: WorkerFacts) -> dict[str, Any]:
 
 
 def _messages(text: str | None) -> int:
-    """How many are wanted; -1 for any number. Raises `Refused`."""
+    """How many are wanted. Raises `Refused`."""
     if text is None:
-        return -1
+        return ENDLESS
     if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= _MOST_MESSAGES):  # noqa: PLR2004
         raise Refused(422, f"`messages` is a whole number from 1 to {_MOST_MESSAGES}")
     return int(text)
@@ -138,7 +146,7 @@ _WANTED: Final = in_query("messages", "So many, then it ends; none: endless.", p
 OPERATIONS: Final = (
     Operation("GET", "/api/me", show_me, "Whose token it is.", Role.VIEWER, Me),
     Operation(
-        "GET", "/api/events", stream_events, "All rooms, each second, as server-sent events.", Role.VIEWER, None,
+        "GET", "/api/events", stream_events, "All rooms, each second, as server-sent events.", Role.VIEWER, Event,
         kind="text/event-stream", parameters=(_WANTED,),
         refuses={422: "`messages` is no such number", 503: "draining, or too many listen"},
     ),

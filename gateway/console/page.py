@@ -47,7 +47,7 @@ _FILE: Final = in_path("file", "A file of the console.", enum=list(FILES))
 OPERATIONS: Final = (
     Operation("GET", "/", console_page, "The console.", None, None, kind="text/html"),
     Operation(
-        "GET", "/console/{file}", console_file, "What the console is made of.", None, None, kind="text/*",
+        "GET", "/console/{file}", console_file, "What the console is made of.", None, None, kind="*/*",
         parameters=(_FILE,), refuses={404: "no such file"},
     ),
 )  # fmt: skip

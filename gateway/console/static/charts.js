@@ -36,7 +36,7 @@ function figure({ name, lines, unit = number }, rows, { from, to, zone, width })
       svg("text", { x: LEFT - 6, y: y(value) + 4, "text-anchor": "end" }, unit === number ? short(value) : unit(value)),
     ]),
     ticks(from, to, width).map((at) => svg("text", { x: x(at), y: HEIGHT - 6, "text-anchor": "middle" }, clock(at, zone))),
-    lines.map(([key, , kind = "first"]) => svg("path", { class: `line ${kind}`, d: path(rows, key, x, y, (to - from) / 40) })));
+    lines.map(([key, , kind = "first"]) => svg("path", { class: `line ${kind}`, d: path(rows, key, x, y, Math.max((to - from) / 40, 30_000)) })));
   return el("figure", {},
     el("figcaption", {}, el("b", {}, t(name)), ...lines.map(([key, word, kind = "first"]) => legend(t(word), kind, last?.[key], unit))),
     picture);
@@ -73,7 +73,7 @@ function scale(highest, isTime) {
 
 // Moments to write below, as many as there is room for.
 function ticks(from, to, width) {
-  const sizes = [3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 144e5, 216e5];
+  const sizes = [6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5, 72e5, 144e5, 216e5];
   const size = sizes.find((each) => (to - from) / each <= width / 90) ?? 432e5;
   const found = [];
   for (let at = Math.ceil(from / size) * size; at <= to; at += size) found.push(at);

@@ -8,6 +8,7 @@ import { t } from "./words.js";
 
 const SPANS = { quarter: KEPT_MS, hours: 3 * 3_600_000, day: 24 * 3_600_000 };
 const POINTS = 360;
+const LEAST_MS = 60_000;
 
 export class History {
   constructor(box, choices, note) {
@@ -51,7 +52,9 @@ export class History {
     for (const row of rows) Object.assign(row, { p50: times.get(Math.floor(row.at / 10_000))?.p50 ?? row.p50 ?? null, p95: times.get(Math.floor(row.at / 10_000))?.p95 ?? row.p95 ?? null });
     setText(this.note, this.none ? t("charts_heard") : rows.length < 2 ? t("charts_wait") : "");
     this.note.hidden = !this.note.textContent;
-    draw(this.box, rows, { from: to - SPANS[this.span], to, zone: room.timezone });
+    // Where nothing is kept there is nothing to show of before.
+    const from = this.none && rows.length ? Math.min(to - LEAST_MS, Math.max(rows[0].at, to - SPANS[this.span])) : to - SPANS[this.span];
+    draw(this.box, rows, { from, to, zone: room.timezone });
   }
 }
 

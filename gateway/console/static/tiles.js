@@ -30,14 +30,12 @@ export function state(room) {
   ];
 }
 
-function tile(name, value, { more = [], part = null, alarm = false, wide = false } = {}) {
+function tile(name, value, { more = [], part = null, alarm = false } = {}) {
   const bar = part === null ? null : el("div", { class: "bar", "aria-hidden": "true" }, el("div"));
   if (bar) bar.firstChild.style.width = `${Math.min(100, Math.max(0, part * 100))}%`;
-  return el("div", { class: `tile${wide ? " wide" : ""}${alarm ? " alarm" : ""}` },
+  return el("div", { class: `tile${alarm ? " alarm" : ""}` },
     el("h3", {}, alarm ? el("span", { class: "alarm-sign", "aria-hidden": "true" }, "! ") : null, name),
-    el("p", { class: "value" }, value),
-    bar,
-    ...more.filter(Boolean).map((line) => el("p", { class: "soft small" }, line)));
+    el("div", {}, el("p", { class: "value" }, value), bar, ...more.filter(Boolean).map((line) => el("p", { class: "soft small" }, line))));
 }
 
 // Counters that begin so, by the rest of their names.

@@ -34,7 +34,7 @@ export class Trail {
       el("td", {}, `${moment(line.time_ms, zone).replace(/\d\d:\d\d$/, "")} ${clock(line.time_ms, zone, true)}`.replace(/ +/g, " ")),
       el("td", {}, el("b", {}, has(`event_${line.event}`) ? t(`event_${line.event}`) : line.event)),
       el("td", {}, facts(line)),
-      el("td", {}, line.by ? t(line.by_said ? "by_said" : "by", { name: line.by }) : "")));
+      el("td", {}, line.by ? t(line.by_said ? "by_said" : "by", { name: line.by }) : "–")));
     this.box.replaceChildren(
       lines.length
         ? el("table", {}, el("caption", { class: "away-but-read" }, t("trail")), el("thead", {}, el("tr", {}, ...["when", "what", "facts", "who"].map((key) => el("th", { scope: "col" }, t(`trail_${key}`))))), el("tbody", {}, ...rows))

@@ -63,6 +63,8 @@ async def test_a_fuzzer_of_apis_finds_nothing(site, tmp_path, monkeypatch):
     """Schemathesis: examples, boundaries, wrong data, random data and sequences, all of its checks, as an admin."""
     # It tries without a token, and with wrong ones, more often than anybody types.
     monkeypatch.setattr("gateway.console.auth.FAILURES", 10**6)
+    # It waits for the end of every answer.
+    monkeypatch.setattr("gateway.console.events.ENDLESS", 1)
     visitors = [site.visitor(room=room) for room in ("north", "south") for _ in range(5)]
     for visitor in visitors:
         await visitor.get("/n" if visitor.room == "north" else "/s")
