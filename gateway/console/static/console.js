@@ -16,6 +16,7 @@ import { language, loadWords, setLanguage, t, translatePage } from "./words.js";
 
 const THEME = "sunbeon.theme";
 const LOOK_MS = 10_000;
+const BEHIND_MS = 3_000;
 
 let told = null;      // the newest message
 let heardAt = 0;      // when it came, on this machine's clock
@@ -87,9 +88,15 @@ function changed(after) {
   trail.show(after);
 }
 
+// A message may have been on its way when a change was answered: that is not taken back for a moment.
+function newest(heard) {
+  const known = told?.rooms.find((each) => each.room === heard.room);
+  return known && known.settings.version > heard.settings.version && heard.server_time_ms - known.server_time_ms < BEHIND_MS ? known : heard;
+}
+
 function onmessage(message) {
   const first = told === null;
-  told = message;
+  told = { ...message, rooms: message.rooms.map(newest) };
   heardAt = Date.now();
   for (const each of message.rooms) remember(each);
   show();
