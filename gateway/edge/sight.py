@@ -282,6 +282,9 @@ class Sight:
     def _see(self, snapshot: Snapshot) -> None:
         # Answers may overtake one another; an older one must not undo what was seen.
         if self._snapshot is None or (snapshot.epoch, snapshot.tick) >= (self._snapshot.epoch, self._snapshot.tick):
+            if self._snapshot is not None and snapshot.epoch != self._snapshot.epoch:
+                # Spent by the people of another line: it says nothing of those to come.
+                self._inside_ms = self._unwritten_ticks = 0
             if self._snapshot is None or snapshot.tick != self._snapshot.tick:
                 self.joined_ahead = 0
                 self._versions.note(snapshot.limits)

@@ -9,7 +9,7 @@ from gateway.metrics.families import metric
 from gateway.room.forecast import RESULTS
 from gateway.room.grading import share_within
 from gateway.room.model import Prequeue, Snapshot
-from gateway.room.stay import INSIDE_S
+from gateway.room.stay import INSIDE_S, STAY_FROM
 from shared.wire import RoomState
 
 # Of each room, its waves that have yet to join the line.
@@ -27,7 +27,7 @@ _GAUGES: Final[Sequence[tuple[str, Callable[[Snapshot], int]]]] = (
 )
 
 # Counters that tell something else than what happened to visitors.
-_NO_EVENTS: Final = ("peak_", "estimate.", INSIDE_S)
+_NO_EVENTS: Final = ("peak_", "estimate.", INSIDE_S, STAY_FROM)
 
 
 def room_metrics(rooms: Sequence[Snapshot], prequeues: Prequeues) -> Iterable[Metric]:

@@ -246,7 +246,10 @@ class QueueStore(Protocol):
         ...
 
     async def reset(self, room: str, *, expected_version: int | None) -> Snapshot:
-        """Start a new epoch: numbers from 1, nobody called, nobody inside; counters, settings and clocks stay."""
+        """Start a new epoch: numbers from 1, nobody called, nobody inside; settings and clocks stay.
+
+        Counters stay but for what was learned of the crowd that was sent home (`stay.after_reset`).
+        """
         ...
 
     async def close(self) -> None:

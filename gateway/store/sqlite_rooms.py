@@ -9,6 +9,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from gateway.room.model import AGE_BINS, USER_CREDIT, Append, Block, Limits, Snapshot, TickPlan
+from gateway.room.stay import after_reset
 from gateway.store.base import VersionConflict
 from gateway.store.limits_text import changed_in_file, decode_limits, encode_limits, patched
 from gateway.store.sqlite_line import Line, read_line, snapshot, write_line
@@ -99,6 +100,7 @@ def reset(
     line.credit = line.call_credit = line.pace_milli = 0
     line.at_risk = line.came = (0,) * AGE_BINS
     line.draw_secret, line.draw_size, line.blocks = draw_secret, None, {}
+    line.counters = after_reset(line.counters)
     write_line(connection, line)
     return snapshot(connection, line, now_ms)
 

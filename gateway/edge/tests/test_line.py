@@ -9,11 +9,12 @@ import pytest
 from gateway.edge import untold
 from gateway.edge.line import Line
 from gateway.edge.settle import Credentials, Inside, settle
-from gateway.edge.sight import STALE_S, TICK_S, TICK_SPACING_MS
+from gateway.edge.sight import INSIDE_STEP_TICKS, STALE_S, TICK_S, TICK_SPACING_MS
 from gateway.edge.tests.backend import until
 from gateway.edge.tests.front import ROOM, Faulty, Hands
 from gateway.room.model import MAX_STEP_MS, USER_CREDIT, Mode
 from gateway.room.policy import burst
+from gateway.room.stay import INSIDE_S
 from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.settings import Room
 from gateway.store.base import Spent, StoreUnavailable, VersionConflict
@@ -307,3 +308,15 @@ async def test_a_backend_that_is_sold_out_does_not_undo_what_an_operator_set_thr
     assert other._snapshot.limits.mode is Mode.OPEN
     await other.sell_out()
     assert (await store.load("vaccine")).limits.mode is Mode.CLOSED
+
+
+async def test_the_time_that_people_of_another_line_spent_inside_is_not_counted_after_a_reset(start):
+    site = await start()
+    assert (await site.visitor().get()).gate is None
+    for _ in range(INSIDE_STEP_TICKS // 2):
+        await site.pass_time(1_000)
+    await site.line.reset(expected_version=None)
+    for _ in range(INSIDE_STEP_TICKS + 1):
+        await site.pass_time(1_000)
+    await site.line.flush()
+    assert INSIDE_S not in (await site.room()).counters

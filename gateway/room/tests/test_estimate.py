@@ -8,6 +8,7 @@ from gateway.room.estimate import LONGEST_POLL_MS, SHORTEST_POLL_MS, people_ahea
 from gateway.room.forecast import wait_range
 from gateway.room.model import AGE_BINS, LOOKAHEAD_PLACES, Curve, Limits, Mode
 from gateway.room.schedule import Change, Window
+from gateway.room.stay import after_reset, stay_ms
 from gateway.room.tests.test_policy import NOW, room
 
 MINUTE = 60_000
@@ -41,6 +42,19 @@ def test_in_a_full_room_those_who_leave_decide():
 def test_where_half_of_the_called_stay_away_the_line_moves_twice_as_fast():
     state = room(limits=Limits(new_users_per_minute=60, total_active_users=10_000), curve=LEARNED)
     assert held(wait_range(state, 599), 5 * MINUTE)
+
+
+def test_after_a_rehearsal_and_a_reset_waits_are_told_by_how_long_people_stay_now():
+    """40,000 visits of 5 s; then 300 seats for ten minutes each: 30 a minute."""
+    rehearsal = {"admitted": 40_000, "inside_s": 200_000, "estimate.within": 33_000, "exempt": 7}
+    begun = after_reset(rehearsal)
+    assert begun == {"admitted": 40_000, "stay_from": 40_000, "exempt": 7}
+    evening = {**begun, "admitted": 42_100, "inside_s": 1_080_000}
+    state = room(limits=Limits(total_active_users=300), live=300, pace_milli=30_000, counters=evening)
+    mean_ms, left = stay_ms(state)
+    assert mean_ms == pytest.approx(600_000, rel=0.01)
+    assert left == 1_800
+    assert held(wait_range(state, 999), 2_000_000)
 
 
 def test_a_full_room_whose_pace_nobody_knows_says_no_less_than_the_whole_truth():

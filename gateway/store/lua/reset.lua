@@ -11,4 +11,10 @@ redis.call('HINCRBY', LINE, 'tick', 1)
 redis.call('HSET', LINE, 'admitting', 0, 'tail', 0, 'serving', 0, 'watermark', 0, 'left_ahead', 0, 'credit', 0,
   'call_credit', 0, 'pace_milli', 0, 'at_risk', ARGV[3], 'came', ARGV[3],
   'draw_secret', ARGV[4], 'draw_size', '', 'blocks', '')
+-- As stay.after_reset.
+for _, name in ipairs(redis.call('HKEYS', COUNTERS)) do
+  if name == 'inside_s' or string.sub(name, 1, 9) == 'estimate.' then redis.call('HDEL', COUNTERS, name) end
+end
+local admitted = redis.call('HGET', COUNTERS, 'admitted')
+if admitted then redis.call('HSET', COUNTERS, 'stay_from', admitted) end
 return snapshot('ok')

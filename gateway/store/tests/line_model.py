@@ -214,6 +214,8 @@ class LineModel:
         self.serving = self.watermark = self.credit = 0
         self.admitting = False
         self.came, self.at_risk = [0] * 12, [0] * 12
+        if "admitted" in self.counters:
+            self.counters["stay_from"] = self.counters["admitted"]
 
     def check(self, seen: Snapshot) -> None:
         """Fail unless the store's room is this one."""

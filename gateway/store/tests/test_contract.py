@@ -7,6 +7,7 @@ import pytest
 
 from gateway.room.allow import Allowed
 from gateway.room.approval import Approval
+from gateway.room.grading import share_within
 from gateway.room.model import (
     AGE_BINS,
     LOOKAHEAD_PLACES,
@@ -23,6 +24,7 @@ from gateway.room.model import (
 )
 from gateway.room.presence import GAP_MS, INTERVAL_MS, MOST_SAMPLED, Cell, Sightings, merged
 from gateway.room.schedule import Change, Window
+from gateway.room.stay import GUESS_PART, stay_ms
 from gateway.room.stock import Stock
 from gateway.store.base import (
     Admitted,
@@ -771,11 +773,12 @@ async def test_a_reset_starts_a_new_epoch_and_keeps_counters_settings_and_clocks
     await all_called(store, 12)
     await claim(store, *range(1, 12))
     await store.join("hall", [5], expires_ms=FAR)
+    await store.count("hall", {"exempt": 3})
     before = await tick(store, pass_clock_ms=7, call_clock_ms=8)
     after = await store.reset("hall", expected_version=before.limits.version)
     assert (after.epoch, after.tail, after.serving, after.watermark, after.live) == (2, 0, 0, 0, 0)
     assert (after.lane_waiting, after.lane_granted, after.calls, after.admitting) == (0, 0, (), False)
-    assert (after.counters, after.limits) == (before.counters, before.limits)
+    assert (after.counters, after.limits) == ({**before.counters, "stay_from": 10}, before.limits)
     assert (after.pass_clock_ms, after.call_clock_ms, after.last_tick_ms) == (7, 8, before.last_tick_ms)
     assert after.tick > before.tick
     assert await claim(store, 1) == [NotCalled()]
@@ -783,6 +786,32 @@ async def test_a_reset_starts_a_new_epoch_and_keeps_counters_settings_and_clocks
     assert list(await store.join("hall", [5, 6], expires_ms=FAR)) == [1, 2]
     await tick(store, serve_to=2, admitting=True, credit_add=PLENTY)
     assert [type(answer) for answer in await claim(store, 1, epoch=2)] == [Admitted]
+
+
+async def test_a_reset_forgets_how_long_those_before_stayed_and_what_became_of_what_they_were_told(store):
+    before = await all_called(store, 12)
+    learned = {
+        "inside_s": 9_000,
+        "estimate.within": 5,
+        "estimate.earlier": 2,
+        "estimate.later": 3,
+        "estimate.changed": 1,
+    }
+    await store.count("hall", {**learned, "estimated": 1})
+    await claim(store, *range(1, 5))
+    after = await store.reset("hall", expected_version=None)
+    session_ms = before.limits.session_length_ms
+    assert stay_ms(after) == stay_ms(before) == (session_ms // GUESS_PART, 0)
+    assert share_within(after) is None
+    assert not set(learned) & set(after.counters)
+    assert after.counters["estimated"] == 1
+    # What is learned then is of those who came then.
+    await store.join("hall", [5], expires_ms=FAR)
+    await tick(store, serve_to=1, admitting=True, credit_add=PLENTY)
+    await claim(store, 1, epoch=2)
+    await store.count("hall", {"inside_s": 60})
+    assert list(await store.complete("hall", [ref(1, epoch=2)], reason="completed")) == [True]
+    assert stay_ms(await store.load("hall")) == ((60_000 + session_ms // GUESS_PART) // 2, 1)
 
 
 # --- durability ---
