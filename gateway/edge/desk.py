@@ -7,7 +7,6 @@ the cohorts go into the visitor's ticket or knock. `GET` shows the question, wit
 import asyncio
 import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -22,7 +21,6 @@ from gateway.edge.eligibility_page import EligibilityView, render
 from gateway.edge.facts import eligibility_data
 from gateway.edge.language import pick_language
 from gateway.edge.line import Line
-from gateway.edge.manner import Manner, manner_of
 from gateway.edge.newcomers import Newcomers
 from gateway.edge.proxy.errors import BodyTimeout, BodyTooLarge
 from gateway.edge.settle import Credentials, Told
@@ -31,7 +29,6 @@ from gateway.room.decide import counted, missed_wave, wave_of
 from gateway.room.entitle import UNKNOWN, Entitled, Way
 from gateway.room.match import Address
 from gateway.room.ticket import Knock, Ticket, Token, sign
-from gateway.store.base import StoreError
 from shared.birth_date import BadBirthDate, read_birth_date
 from shared.wire import OWN_PATH
 
@@ -50,22 +47,20 @@ class Desk:
         self._audit = audit
         self._newcomers = newcomers
 
-    async def tell(self, request: web.BaseRequest, line: Line, told: Told) -> web.Response:
+    def tell(self, request: web.BaseRequest, line: Line, told: Told) -> web.Response:
         """At the room's own address: the question, or when, or why not."""
-        entitled, set_cookies, note = told.entitled, [], ""
-        if told.entitled.way is Way.NEVER and told.ticket is not None:
-            # Only now that it is being said why; and not to somebody who merely looks ahead.
-            if manner_of(request.method, request.headers) is Manner.AT_ONCE:
-                set_cookies, note = await self._give_up(line, told.ticket), "verdict_given_up"
-        elif told.ticket is not None:
-            note = "ask_kept"
+        entitled, note = told.entitled, ""
+        # A place is kept whatever the calendar says: tomorrow it may say otherwise. Giving it up is for its holder.
+        leaves = told.ticket is not None and entitled.way is Way.NEVER
+        if told.ticket is not None:
+            note = "verdict_place_kept" if leaves else "ask_kept"
         elif request.method not in _LOOKING:
             note = "ask_unsent"
         if not answers.wants_page(request):
-            return _problem(line, entitled, cookies=set_cookies)
+            return _problem(line, entitled)
         status = 200 if entitled.way is Way.ASK and request.method in _LOOKING else 403
         back = request.raw_path if request.method in _LOOKING else ""
-        return self._page(request, line, entitled, status=status, back=back, note=note, cookies=set_cookies)
+        return self._page(request, line, entitled, status=status, back=back, note=note, leaves=leaves)
 
     async def answer(
         self, request: web.BaseRequest, line: Line, eligibility: Eligibility, brought: Credentials, client: Address
@@ -111,12 +106,6 @@ class Desk:
                 calendar=verdict.calendar_version,
             )  # fmt: skip
 
-    async def _give_up(self, line: Line, ticket: Ticket) -> list[str]:
-        """Free the place of somebody for whom nothing opens any more; they need not say the birth date again."""
-        with suppress(StoreError):
-            await line.leave(ticket)
-        return [self._cookie(line, line.new_knock(ticket.cohorts))]
-
     def _wrong(self, request: web.BaseRequest, line: Line, kind: str, back: str) -> web.Response:
         if answers.wants_page(request):
             return self._page(request, line, UNKNOWN, status=422, back=back, error=kind)
@@ -135,13 +124,17 @@ class Desk:
         back: str,
         note: str = "",
         error: str = "",
+        leaves: bool = False,
         cookies: list[str] | None = None,
     ) -> web.Response:
         assert line.eligibility is not None  # noqa: S101 - there is no desk without a calendar
         now_ms = line.snapshot.now_ms
         calendar = line.eligibility.calendar
-        ask_url = f"{OWN_PATH}{line.name}/eligibility"
-        view = EligibilityView(entitled, calendar, now_ms, ask_url, _local(back, line), error, note)
+        own_path = f"{OWN_PATH}{line.name}/"
+        leave_url = f"{own_path}leave" if leaves else ""
+        view = EligibilityView(
+            entitled, calendar, now_ms, f"{own_path}eligibility", _local(back, line), error, note, leave_url
+        )
         content = render(line.pages, view, line.config.title, pick_language(request.headers.get("Accept-Language")))
         return answers.page(request, content, "eligibility", status=status, cookies=cookies or ())
 
@@ -171,7 +164,7 @@ def _token(line: Line, eligibility: Eligibility, answer: Answer, brought: Creden
     return None if answer.entitled.way is Way.LATER else line.new_knock(answer.cohorts)
 
 
-def _problem(line: Line, entitled: Entitled, *, cookies: list[str]) -> web.Response:
+def _problem(line: Line, entitled: Entitled) -> web.Response:
     """For programs."""
     details = {
         Way.ASK: "say your birth date first: POST it to `eligibility_url`",
@@ -181,7 +174,6 @@ def _problem(line: Line, entitled: Entitled, *, cookies: list[str]) -> web.Respo
         entitled.reason if entitled.way is not Way.ASK else "birth_date_needed",
         details.get(entitled.way, "your window is still to open"),
         status=403,
-        cookies=cookies,
         **eligibility_data(entitled),
         eligibility_url=f"{OWN_PATH}{line.name}/eligibility",
     )

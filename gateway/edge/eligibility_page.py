@@ -32,6 +32,7 @@ class EligibilityView:
     ask_url: where the form posts. back: the path that was asked for.
     error: what is wrong with the birth date that was typed (`missing`, `bad`, `range`); "" for nothing.
     note: one line above all, by its key; "" for none.
+    leave_url: where a place that is held can be given up; "" where none is to be.
     """
 
     entitled: Entitled
@@ -41,6 +42,7 @@ class EligibilityView:
     back: str
     error: str = ""
     note: str = ""
+    leave_url: str = ""
 
 
 def render(pages: Pages, view: EligibilityView, title: Mapping[str, str], language: str) -> Page:
@@ -54,7 +56,10 @@ def eligibility_samples(pages: Pages, language: str) -> Iterator[tuple[str, dict
         for at_ms in SAMPLE_MOMENTS:
             entitled = register.entitle(cohorts, Limits(prequeue_ms=0), at_ms)
             error = "bad" if entitled.verdict is None else ""
-            view = EligibilityView(entitled, register.calendar, at_ms, "/_sunbeon/sample/eligibility", "/sample", error)
+            view = EligibilityView(
+                entitled, register.calendar, at_ms, "/_sunbeon/sample/eligibility", "/sample", error,
+                leave_url="/_sunbeon/sample/leave",
+            )  # fmt: skip
             yield TEMPLATE, pages.framed(page_values(view, language), {}, language)
 
 
@@ -81,6 +86,7 @@ def page_values(view: EligibilityView, language: str) -> dict[str, Any]:
         "ask_url": view.ask_url,
         "back": view.back,
         "error": t[f"birth_{view.error}"] if view.error else "",
+        "leave_url": view.leave_url,
     }  # fmt: skip
 
 

@@ -253,7 +253,7 @@ class Gate:
             case InLine() | Knocking():
                 return self._visitors.wait(request, line, standing, silent=manner is Manner.STRANGER)
             case Told():
-                return await self._visitors.tell(request, line, standing)
+                return self._visitors.tell(request, line, standing)
             case Refused(why):
                 dropped = [cookies.drop_cookie(line.cookies.visitor_pass, secure=line.cookies.secure)]
                 if manner is Manner.STRANGER:

@@ -70,7 +70,10 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "입력하신 생년월일은 아래 대상에 들어 있지 않으므로 기다리지 않으셔도 됩니다.",
         "The date of birth you entered is in none of the groups below, so there is no need to wait.",
     ),
-    "verdict_given_up": ("받으셨던 대기 순서는 반납되었습니다.", "The place in line that you had has been given up."),
+    "verdict_place_kept": (
+        "받으신 대기 순서는 취소하실 때까지 그대로 유지됩니다. 예약 일정이 바뀌면 그 순서로 입장하실 수 있습니다.",
+        "Your place in line is kept until you give it up. Should the booking times change, you go in by it.",
+    ),
     "verdict_kept": (
         "처음에 확인하신 분의 대기 순서는 그대로 유지됩니다.",
         "The place in line of the person you asked about first is kept.",

@@ -324,9 +324,9 @@ class Visitors:
         answer = await self._desk.answer(request, line, line.eligibility, self.read(request, line), client)
         return answer or self.notice(request, "too_many", "too many birth dates from one network", line=line)
 
-    async def tell(self, request: web.BaseRequest, line: Line, told: Told) -> web.Response:
+    def tell(self, request: web.BaseRequest, line: Line, told: Told) -> web.Response:
         """Who has to say the birth date, or is not in line because of it."""
-        return await self._desk.tell(request, line, told)
+        return self._desk.tell(request, line, told)
 
     def _board(self, line: Line) -> web.Response:
         head = self._audit.head(line.name)

@@ -9,10 +9,11 @@ and no number is issued twice within an epoch.
 """
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from typing import Final
 
+from gateway.room.entitle import is_in_rooms_line
 from gateway.room.model import Append, Limits, Mode, Prequeue, QueueingMethod, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.ticket import Ticket
@@ -30,6 +31,10 @@ LOOK_MS: Final = 2_000
 LOOKBACK_MS: Final = 86_400_000
 # Somebody may be joining through another gateway as the window opens; after this nobody is.
 LINGER_MS: Final = 60_000
+# A wave that the calendar no longer knows joins the line after this: for good, so a slip in the file must not do it.
+GONE_MS: Final = 300_000
+# A moment (ms) before every window.
+_EVER: Final = 0
 
 
 def nothing_pending(_now_ms: int) -> Mapping[str, int]:
@@ -50,24 +55,46 @@ class Waves:
         # By their rooms' names: as last seen; and those where nobody was when the window had opened.
         self._seen: dict[str, Snapshot] = {}
         self._empty: set[str] = set()
+        # Since when the calendar has not known a wave.
+        self._gone_since: dict[str, int] = {}
         self._failing = False
 
     def is_pending(self, wave: str, room: Snapshot) -> bool:
         """Whether people may still line up in it."""
-        return wave not in room.blocks and wave in self._pending(room.now_ms)
+        return wave not in room.blocks and wave in self._ahead(room)
 
     def due(self, room: Snapshot) -> list[str]:
-        """Waves whose window has opened, and which have not joined the line; in order of their openings.
+        """Waves that are to join the line, and have not; in order of their openings.
 
-        A wave that the calendar does not know any more counts as opened.
+        Those whose window has opened; those for which people line up in the room's own line by now, as it opens no
+        sooner (they would get ahead of who has lined up for longer); those that the calendar has long not known.
         """
-        open_now = [
-            wave for wave in self._opens if wave not in room.blocks and _name(room, wave) not in self._empty
-        ]  # fmt: skip
-        if not open_now:
-            return []
-        pending = self._pending(room.now_ms)
-        return sorted((wave for wave in open_now if wave not in pending), key=lambda wave: (self._opens[wave], wave))
+        ahead = self._ahead(room)
+        # Somebody may come to line up in one where nobody was: so it is looked at again when it is due.
+        self._empty.difference_update(_name(room, wave) for wave in ahead)
+        found = [
+            wave
+            for wave in self._opens
+            if wave not in room.blocks and wave not in ahead and _name(room, wave) not in self._empty
+        ]
+        gone = self._gone(found, room)
+        return sorted((wave for wave in found if wave not in gone), key=lambda wave: (self._opens[wave], wave))
+
+    def _gone(self, waves: Collection[str], room: Snapshot) -> Collection[str]:
+        """Those of them that a calendar lacks which may have a slip in it, since a moment ago."""
+        known = self._pending(_EVER) if waves else {}
+        # Their openings as last known have come, or else the time that a slip is given has passed.
+        gone = [wave for wave in waves if wave not in known and not 0 < self._opens[wave] <= room.now_ms]
+        self._gone_since = {wave: self._gone_since.get(wave, room.now_ms) for wave in gone}
+        return [wave for wave in gone if room.now_ms - self._gone_since[wave] < GONE_MS]
+
+    def _ahead(self, room: Snapshot) -> Mapping[str, int]:
+        """Waves that people line up in, and when their windows open."""
+        return {
+            wave: opens_ms
+            for wave, opens_ms in self._pending(room.now_ms).items()
+            if not is_in_rooms_line(opens_ms, room.state, room.moment)
+        }
 
     async def next(self, room: Snapshot) -> Append | None:
         """The wave that is to join the line now; None too while the store cannot say how long it is."""

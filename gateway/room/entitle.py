@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Final
 
 from gateway.room.model import Limits, QueueingMethod, room_state
-from gateway.room.schedule import look
+from gateway.room.schedule import Moment, look
 from gateway.room.ticket import Ticket
 from shared.rules.calendar import Calendar
 from shared.rules.model import Kind, Verdict
@@ -136,7 +136,7 @@ class Register:
     def _later(self, verdict: Verdict, opens_ms: int, limits: Limits, now_ms: int) -> Entitled:
         wave, state = self.wave_of(verdict), room_state(limits, now_ms)
         moment = look(limits.windows, limits.prequeue_ms, now_ms)
-        if state in _BEFORE_OPENING and moment.opens_at_ms is not None and moment.opens_at_ms >= opens_ms:
+        if is_in_rooms_line(opens_ms, state, moment):
             if state is RoomState.PREQUEUE:
                 return Entitled(Way.ROOM, verdict, wave)
             return Entitled(Way.LATER, verdict, wave, moment.joins_from_ms)
@@ -146,6 +146,11 @@ class Register:
         if joins_ms is None or now_ms >= joins_ms:
             return Entitled(Way.WAVE, verdict, wave)
         return Entitled(Way.LATER, verdict, wave, joins_ms)
+
+
+def is_in_rooms_line(opens_ms: int, state: RoomState, moment: Moment) -> bool:
+    """Whether the line for a window is the room's own: the room is still to open, and opens no sooner."""
+    return state in _BEFORE_OPENING and moment.opens_at_ms is not None and moment.opens_at_ms >= opens_ms
 
 
 def cohorts_text(ids: Iterable[str]) -> str:

@@ -312,23 +312,48 @@ async def test_a_birth_date_of_no_group_is_told_and_leaves_the_place_alone(site)
     assert (await visitor.status())["number"] == 1
 
 
-async def test_when_the_last_window_is_over_the_place_is_given_up_once_the_page_has_said_why(site):
+@pytest.mark.parametrize(("language", "t"), [("ko", KO), ("en", EN)])
+async def test_when_the_last_window_is_over_the_page_says_why_and_the_place_is_the_holders_to_give_up(
+    site, language, t
+):
     await full(site)
-    visitor = site.visitor(headers=ENGLISH)
+    visitor = site.visitor(headers={**BROWSER, "Accept-Language": language})
     await line_up(visitor, NOW)
+    before = visitor.ticket
     site.clock.now_ms = at("2021-07-24T18:00") + 1
     await site.line.tick_now()
     told = await visitor.status()
     assert (told["state"], told["code"]) == ("refused", "over")
-    await visitor.ask("GET", "/", headers={"Sec-Purpose": "prefetch"})
-    assert (await site.counters()).get("left", 0) == 0
     got = await visitor.get()
-    assert (got.status, got.gate) == (403, "eligibility")
-    assert EN["verdict_over"] in got.body.decode()
-    assert EN["verdict_given_up"] in got.body.decode()
+    assert (got.status, got.gate, got.set_cookies, visitor.ticket) == (403, "eligibility", {}, before)
+    page = got.body.decode()
+    for key in ("verdict_over", "verdict_place_kept", "leave_ask", "leave_yes"):
+        assert t[key] in page
+    assert f'action="{OWN_PATH}vaccine/leave"' in page
+    assert (await site.counters()).get("left", 0) == 0
+    assert (await visitor.leave()).gate == "left"
     assert (await site.counters())["left"] == 1
-    assert token(site, visitor).cohorts == "55-59"
-    assert (await visitor.get()).gate == "eligibility", "and need not say it again"
+    other = site.visitor(headers={**BROWSER, "Accept-Language": language})
+    page = (await line_up(other, NOW)).body.decode()
+    assert t["verdict_over"] in page
+    assert t["leave_yes"] not in page, "there is nothing to give up"
+
+
+async def test_a_slip_in_the_calendar_costs_nobody_their_place(start, tmp_path):
+    file = tmp_path / "calendar.toml"
+    text = (BUILT_IN / "july-2021-announced.toml").read_text()
+    file.write_text(text)
+    site = await start(rooms=[{"calendar": str(file), "total_active_users": 0}])
+    visitor = site.visitor()
+    await line_up(visitor, NOW)
+    for written, gate in ((text.replace("2021-07-24T18:00", "2021-07-19T18:00", 1), "eligibility"), (text, "waiting")):
+        file.write_text(written)
+        for _ in range(2):
+            await site.pass_time(2_000)
+        assert site.line.eligibility.problem is None
+        assert (await visitor.get()).gate == gate
+    assert (await visitor.status())["number"] == 1
+    assert (await site.counters()).get("left", 0) == 0
 
 
 async def test_who_is_called_while_the_window_is_closed_keeps_the_place_and_goes_in_when_it_opens(site, backend):
@@ -365,6 +390,26 @@ async def test_who_lined_up_for_a_later_window_can_say_who_may_book_now_and_goes
     await line_up(visitor, "1971-01-01")
     assert (token(site, visitor).wave, token(site, visitor).number) == ("50-52", 1), "the same line, the same number"
     assert (await line_up(visitor, NOW)).gate is None
+
+
+async def test_who_lined_up_a_day_before_stands_before_who_came_as_the_room_itself_was_closed_until_the_window(start):
+    windows = [("19T19:00", "20T18:00"), ("20T20:00", "21T18:00")]
+    first, second = [
+        {"opens_at": f"2021-07-{opens}:00+09:00", "closes_at": f"2021-07-{closes}:00+09:00"}
+        for opens, closes in windows
+    ]
+    site = await start(rooms=[{"calendar": "july-2021-announced", **first, "more_windows": [second]}])
+    came_first, came_later = site.visitor(), site.visitor()
+    await line_up(came_first, LATER)
+    assert token(site, came_first).wave == "50-52"
+    site.clock.now_ms = at("2021-07-20T18:30")
+    await site.line.tick_now()
+    await full(site)
+    await line_up(came_later, LATER)
+    assert (token(site, came_later).wave, token(site, came_later).number) == ("", 2)
+    site.clock.now_ms = at("2021-07-20T20:00")
+    await site.line.tick_now()
+    assert [(await each.status())["place"] for each in (came_first, came_later)] == [1, 2]
 
 
 async def test_cohorts_a_new_calendar_does_not_know_are_asked_for_again_and_the_place_stays(start, tmp_path):

@@ -8,10 +8,10 @@ from gateway.edge.away import stand_without_store
 from gateway.edge.line import Line
 from gateway.edge.settle import Credentials, InLine, Inside, settle
 from gateway.edge.tests.front import ROOM, START_MS, Faulty, Hands
-from gateway.edge.waves import LINGER_MS
+from gateway.edge.waves import GONE_MS, LINGER_MS
 from gateway.room.decide import place_of, place_of_ticket
 from gateway.room.draw import Draw
-from gateway.room.model import Append, Block, Prequeue
+from gateway.room.model import Append, Block, Mode, Prequeue
 from gateway.room.ticket import Knock, Ticket
 from gateway.settings import Room
 from gateway.store.base import StoreUnavailable
@@ -194,11 +194,74 @@ async def test_an_empty_wave_joins_nothing_and_one_who_joined_it_in_the_last_mom
     assert line.snapshot.blocks == {"fifties": Block(1, 1)}
 
 
-async def test_a_wave_that_the_calendar_forgot_joins_the_line(line, calendar):
+async def test_a_wave_that_the_calendar_forgot_joins_the_line_and_a_slip_of_minutes_changes_nothing(start, clock):
+    known, calendar = {"fifties": START_MS + 10 * GONE_MS}, Calendar()
+    calendar.opens_ms = known
+    line = await start(calendar)
     await line_up(line, 3)
+    for _ in range(2):
+        calendar.opens_ms = {}
+        await line.tick_now()
+        clock.now_ms += GONE_MS - 1
+        await line.tick_now()
+        assert line.snapshot.blocks == {}
+        calendar.opens_ms = known
+        await line.tick_now()
+    calendar.opens_ms = {}
+    await line.tick_now()
+    clock.now_ms += GONE_MS
+    await line.tick_now()
+    assert line.snapshot.blocks == {"fifties": Block(0, 3)}
+
+
+async def test_a_wave_that_the_calendar_forgot_joins_the_line_no_later_than_was_said(line, calendar, clock):
+    await line_up(line, 3)
+    clock.now_ms = OPENS_MS - 1
     calendar.opens_ms.clear()
     await line.tick_now()
+    assert line.snapshot.blocks == {}
+    await open_window(line, clock)
     assert line.snapshot.blocks == {"fifties": Block(1, 3)}
+
+
+@pytest.mark.parametrize("opens_ms", [OPENS_MS, OPENS_MS + 60_000])
+async def test_when_the_room_is_moved_to_a_waves_opening_or_past_it_nobody_who_comes_then_gets_ahead_of_it(
+    line, clock, opens_ms
+):
+    wave = await line_up(line, 3)
+    clock.now_ms += 60_000
+    await line.postpone(opens_ms, reason="", expected_version=None)
+    (late,) = await line_up(line, 1)
+    assert (late.wave, late.number) == ("", 5), "the room's own line is that of the window now"
+    clock.now_ms = opens_ms
+    await line.tick_now()
+    assert [place_of_ticket(ticket, line.snapshot) for ticket in (*wave, late)] == [2, 3, 4, 5]
+
+
+async def test_when_the_room_is_moved_to_before_a_waves_opening_the_wave_goes_on_apart(line, clock):
+    wave = await line_up(line, 3)
+    clock.now_ms += 60_000
+    await line.postpone(OPENS_MS - 1, reason="", expected_version=None)
+    (late,) = await line_up(line, 1)
+    assert (late.wave, late.number) == ("fifties", 4)
+    await open_window(line, clock)
+    assert place_of_ticket(wave[0], line.snapshot) == 2
+
+
+async def test_a_wave_nobody_was_in_when_it_joined_the_rooms_line_is_not_forgotten_when_the_room_opens_sooner(
+    start, clock
+):
+    line = await start(opens_at="2021-07-19T20:20:00+09:00")
+    await line_up(line, 1)
+    assert line.waves.due(line.snapshot) == []
+    await line.change({"opens_at_ms": START_MS + 5_000}, expected_version=None)
+    clock.now_ms = START_MS + 10_000
+    await line.tick_now()
+    (ticket,) = await line_up(line, 1)
+    assert ticket.wave == "fifties"
+    await open_window(line, clock)
+    (late,) = await line_up(line, 1)
+    assert place_of_ticket(ticket, line.snapshot) == late.number - 1
 
 
 async def test_a_window_that_is_moved_keeps_its_wave_waiting(line, calendar, clock):
@@ -223,6 +286,8 @@ async def test_a_wave_nobody_knows_any_more_is_made_known_by_its_first_ticket(li
     restarted = await start(Calendar())
     assert restarted.snapshot.blocks == {}
     assert await standing(restarted, wave[2]) == wave[2]
+    await restarted.tick_now()
+    clock.now_ms += GONE_MS
     await restarted.tick_now()
     assert (await standing(restarted, wave[2])).number == 4
 
@@ -322,12 +387,17 @@ async def test_where_lots_are_drawn_each_wave_draws_its_own(start, clock):
 
 async def test_a_wave_that_joins_before_the_room_has_drawn_takes_part_in_its_lots(start, clock):
     line = await start(queueing_method="draw", opens_at="2021-07-19T20:20:00+09:00")
-    await line_up(line, 4)
+    await line.change({"mode": Mode.PAUSED}, expected_version=None)
+    clock.now_ms = OPENS_MS - 1
+    await line.tick_now()
+    await line.waves.join("fifties", line.snapshot, None, OPENS_MS)
     clock.now_ms = OPENS_MS
     await line.tick_now()
-    assert line.snapshot.blocks == {"fifties": Block(0, 4)}
+    (late,) = await line_up(line, 1, wave="")
+    assert (line.snapshot.blocks, late.number) == ({"fifties": Block(0, 1)}, 2)
     assert line.snapshot.awaits_draw
+    await line.change({"mode": Mode.OPEN}, expected_version=None)
     clock.now_ms += 600_000
     await line.tick_now()
-    assert line.snapshot.draw_size == 4
-    assert {place_of(number, line.snapshot) for number in range(1, 5)} == {1, 2, 3, 4}
+    assert line.snapshot.draw_size == 2
+    assert {place_of(number, line.snapshot) for number in (1, 2)} == {1, 2}
