@@ -12,7 +12,7 @@ from gateway.edge.watch import Watch
 from gateway.room.decide import place_of_ticket, wave_name
 from gateway.room.draw import commitment
 from gateway.room.entitle import Entitled, Way
-from gateway.room.estimate import finishing, people_ahead, poll_after, poll_at_opening
+from gateway.room.estimate import finishing, people_ahead, poll_after, poll_at_door, poll_at_opening
 from gateway.room.forecast import wait_range
 from gateway.room.model import Block, QueueingMethod, Snapshot
 from gateway.settings import as_iso
@@ -51,7 +51,8 @@ def status_facts(
     ahead = people_ahead(room, place) if counts and place is not None else None
     eta = _wait_range(watch, room, ahead) if ahead is not None and not catching_up else None
     # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
-    at_front = isinstance(standing, InLine) and room.admitting and (standing.at_door or ahead == 0)
+    at_door = isinstance(standing, InLine) and standing.at_door
+    at_front = isinstance(standing, InLine) and room.admitting and ahead == 0
     soon = at_front or isinstance(standing, Inside | Through | Knocking)
     return {
         "state": _state(standing).value,
@@ -64,7 +65,11 @@ def status_facts(
         "wave": wave,
         "eta_ms": eta,
         "poll_after_ms": (
-            _jitter.randint(*AWAY_POLL_MS) if catching_up else _poll_after(room, eta, soon=soon, window_ms=window_ms)
+            _jitter.randint(*AWAY_POLL_MS)
+            if catching_up
+            else poll_at_door(room, jitter=_jitter.getrandbits(32))
+            if at_door and room.admitting
+            else _poll_after(room, eta, soon=soon, window_ms=window_ms)
         ),
         "server_time_ms": room.now_ms,
         "as_of_ms": room.now_ms if as_of_ms is None else as_of_ms,

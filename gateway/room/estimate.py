@@ -8,6 +8,8 @@ from shared.wire import RoomState
 
 SHORTEST_POLL_MS: Final = 2_000
 LONGEST_POLL_MS: Final = 120_000
+# At the door: a kept seat stands empty until its holder asks, and is given to others after `policy.LONGEST_GRANT_MS`.
+LONGEST_DOOR_POLL_MS: Final = 20_000
 # Ask again after this share of the estimated wait: the longer the line, the fewer the polls.
 POLL_SHARE: Final = 8
 JITTER_PERCENT: Final = 15
@@ -50,6 +52,18 @@ def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: in
     # By the low end: whoever may be called soon has to be there.
     wanted = longest if eta_ms is None else eta_ms[0] // POLL_SHARE
     wanted = min(max(wanted, SHORTEST_POLL_MS), longest)
+    return _spread(wanted, jitter)
+
+
+def poll_at_door(snapshot: Snapshot, *, jitter: int) -> int:
+    """When to ask again for a seat, once called and come.
+
+    In a short lane at once. In a long one, as after a pause of a whole group's, only a few find a seat this moment, and
+    nobody there is told which: the outflow says how long the lane lasts at least.
+    """
+    outflow = max(1, snapshot.in_force.new_users_per_minute)
+    wanted = snapshot.lane_waiting * 60_000 // outflow // POLL_SHARE
+    wanted = min(max(wanted, SHORTEST_POLL_MS), LONGEST_DOOR_POLL_MS, _longest_poll(snapshot))
     return _spread(wanted, jitter)
 
 

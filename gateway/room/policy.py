@@ -54,8 +54,8 @@ CURVE_FULL: Final = 4_096
 PACE_CALLS: Final = 20
 PACE_MS: Final = (60_000, 600_000)
 
-# A seat kept in the lane is free again after this at the latest. Whoever stands at the door asks every few seconds, a
-# tab in the background once a minute: who has not asked in this time is gone, and the seat is somebody else's.
+# A seat kept in the lane is free again after this at the latest. Whoever stands at the door asks every 2 to 20 s, a tab
+# in the background once a minute: who has not asked in this time is gone, and the seat is somebody else's.
 LONGEST_GRANT_MS: Final = 90_000
 
 # A seat is kept for who is likely to come within this time (the end of age bin `SOON_BIN`), not for who may come within

@@ -379,6 +379,30 @@ async def test_who_is_called_while_the_window_is_closed_keeps_the_place_and_goes
     assert (await visitor.get()).gate is None
 
 
+async def test_a_crowd_held_by_a_pause_comes_through_the_lane_and_does_not_ask_every_two_seconds(start):
+    site = await start(
+        rooms=[{"calendar": "july-2021-announced", "new_users_per_minute": 60}],
+        edge={"birth_dates_per_network_per_minute": 0},
+    )
+    await full(site)
+    crowd = [site.visitor() for _ in range(40)]
+    for each in crowd:
+        await line_up(each, "1967-05-04")
+    site.clock.now_ms = at("2021-07-20T18:00")
+    await site.change(total_active_users=1, new_users_per_minute=6_000)
+    while (await site.room()).serving < 40:
+        await site.pass_time(60_000)
+    await site.change(new_users_per_minute=60)
+    site.clock.now_ms = at("2021-07-21T20:00")
+    await site.line.tick_now()
+    told = [await each.status() for each in crowd]
+    assert [each["state"] for each in told].count("at_door") >= 38
+    await site.line.tick_now()
+    last = await crowd[-1].status()
+    assert last["state"] == "at_door"
+    assert 4_000 < last["poll_after_ms"] < 6_000, "an eighth of the 38 s or so that they need at least"
+
+
 async def test_who_lined_up_for_a_later_window_can_say_who_may_book_now_and_goes_in(site):
     visitor = site.visitor(headers=ENGLISH)
     got = await line_up(visitor, LATER)

@@ -4,9 +4,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.room.estimate import LONGEST_POLL_MS, SHORTEST_POLL_MS, people_ahead, poll_after
+from gateway.room.estimate import (
+    LONGEST_DOOR_POLL_MS,
+    LONGEST_POLL_MS,
+    SHORTEST_POLL_MS,
+    people_ahead,
+    poll_after,
+    poll_at_door,
+)
 from gateway.room.forecast import wait_range
 from gateway.room.model import AGE_BINS, LOOKAHEAD_PLACES, Curve, Limits, Mode
+from gateway.room.policy import LONGEST_GRANT_MS
 from gateway.room.schedule import Change, Window
 from gateway.room.stay import after_reset, stay_ms
 from gateway.room.tests.test_policy import NOW, room
@@ -175,3 +183,19 @@ def test_of_those_who_left_beyond_what_a_snapshot_shows_the_number_counts():
 def test_no_store_can_make_fewer_than_nobody_wait_ahead(absent, tail, left, place):
     state = room(tail=tail, absent=absent, left_ahead=left)
     assert 0 <= people_ahead(state, place) <= min(place - 1, tail)
+
+
+@pytest.mark.parametrize(
+    ("lane", "outflow", "seconds"),
+    [(0, 600, 2), (3, 600, 2), (160, 600, 2), (800, 600, 10), (1_600, 600, 20), (1_000_000, 600, 20), (9, 0, 20)],
+)
+def test_at_the_door_people_ask_the_more_seldom_the_longer_the_lane_and_soon_enough_for_a_kept_seat(
+    lane, outflow, seconds
+):
+    state = room(limits=Limits(new_users_per_minute=outflow, total_active_users=5), lane_waiting=lane)
+    polls = [poll_at_door(state, jitter=jitter) for jitter in range(0, 10**6, 997)]
+    assert min(polls) >= seconds * 850
+    assert max(polls) <= seconds * 1_150 + 1
+    assert max(polls) < 1.2 * LONGEST_DOOR_POLL_MS < LONGEST_GRANT_MS
+    short = replace(state, limits=replace(state.limits, claim_window_ms=15_000))
+    assert max(poll_at_door(short, jitter=jitter) for jitter in range(3_000)) < 15_000 / 2
