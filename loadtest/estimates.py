@@ -11,6 +11,8 @@ GRAIN_MS: Final = 1_000
 # Of fewer the share says little; below this share the range said nothing.
 ENOUGH: Final = 200
 LEAST_PERCENT: Final = 50
+# A line that lasts for less has only begun to be measured: how long people stay, how many come.
+LONG_ENOUGH_MS: Final = 300_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +61,22 @@ def _of_interest(turn: Turn, called_ms: int) -> Iterator[Estimate]:
         yield half_way
 
 
+def _lasted_ms(evidence: Evidence) -> int:
+    """From the first estimate shown to the last call."""
+    turns = [turn for journey in evidence.journeys for turn in journey.turns if turn.estimates]
+    shown = [turn.estimates[0].at_ms for turn in turns]
+    called = [turn.called_ms for turn in turns if turn.called_ms is not None]
+    return max(called, default=0) - min(shown, default=0)
+
+
 def check_estimates(evidence: Evidence) -> tuple[Finding, ...]:
-    """Nothing where too few were graded to say."""
+    """Nothing where too few were graded to say; no verdict where the line was too short-lived to be known."""
     name = "waits inside the range shown"
     grades = grade(evidence)
     if grades.graded < ENOUGH:
         return ()
+    if _lasted_ms(evidence) < LONG_ENOUGH_MS:
+        said = f"{grades}; a line of {_lasted_ms(evidence) // 1000} s is too short to judge by"
+        return (Finding(6, name, Verdict.UNCHECKED, said, required=False),)
     good = 100 * grades.within >= LEAST_PERCENT * grades.graded
     return (Finding(6, name, Verdict.OK if good else Verdict.BROKEN, str(grades), required=False),)

@@ -1,6 +1,8 @@
 """The calendar in force, and the file it comes from: read again when it changes, without a restart."""
 
 import logging
+import os
+import stat
 from pathlib import Path
 from typing import Final
 
@@ -13,6 +15,8 @@ BUILT_IN: Final = Path(__file__).with_name("calendars")
 DEFAULT: Final = "everyone"
 # The file is looked at no more often than this; a change counts once it has been the same for as long.
 LOOK_MS: Final = 1_000
+# A calendar of thousands of cohorts has a tenth of it.
+MOST_BYTES: Final = 4 << 20
 
 _log = logging.getLogger("shared.calendar")
 
@@ -86,8 +90,16 @@ class CalendarFile:
 
 
 def _read(path: Path) -> bytes | Problem:
+    """Its bytes, or why not. Waits for nothing: a pipe in a file's place must not stop whoever looks at it."""
     try:
-        return path.read_bytes()
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            found = os.fstat(descriptor)
+            if not stat.S_ISREG(found.st_mode):
+                return Problem(str(path), 0, "file", "", "is no file")
+            if found.st_size > MOST_BYTES:
+                return Problem(str(path), 0, "file", "", f"is larger than {MOST_BYTES:,} bytes")
+            return file.read(MOST_BYTES)
     except OSError as error:
         return Problem(str(path), 0, "file", "", f"cannot be read: {error.strerror}")
 
@@ -101,4 +113,7 @@ def _parse(path: Path, found: bytes | Problem) -> Calendar:
     except UnicodeDecodeError as error:
         line = found[: error.start].count(b"\n") + 1
         raise BadCalendar((Problem(str(path), line, "syntax", "", "is not UTF-8 text"),)) from None
-    return load(text, file=str(path))
+    try:
+        return load(text, file=str(path))
+    except RecursionError:
+        raise BadCalendar((Problem(str(path), 0, "syntax", "", "is nested too deeply"),)) from None

@@ -246,7 +246,8 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
             else snapshot.pace_milli
         ),
         total_active_users=limits.total_active_users,
-        draw=admitting and snapshot.awaits_draw,
+        # Not among nobody: a room that was open for a rehearsal still draws at its opening.
+        draw=admitting and snapshot.awaits_draw and snapshot.tail > 0,
     )
 
 

@@ -17,7 +17,8 @@ class CannotPostpone(ValueError):
 def postponed(limits: Limits, now_ms: int, opens_at_ms: int) -> dict[str, Any]:
     """The change of `limits` that moves the window which is open now, or comes next, to `opens_at_ms`.
 
-    Raises `CannotPostpone` for a time that has passed or that the schedule has no room for.
+    Raises `CannotPostpone` for a time that has passed, that is earlier than announced, or that the schedule has no
+    room for.
     """
     if opens_at_ms <= now_ms:
         raise CannotPostpone("the new opening has passed already")
@@ -26,6 +27,8 @@ def postponed(limits: Limits, now_ms: int, opens_at_ms: int) -> dict[str, Any]:
     index = next((i for i, window in enumerate(windows) if window.opens_at_ms == moment.opens_at_ms), 0)
     if moment.closes_at_ms is not None and moment.closes_at_ms <= now_ms:
         raise CannotPostpone("the last window is over; set a new one")
+    if moment.opens_at_ms is not None and opens_at_ms < moment.opens_at_ms:
+        raise CannotPostpone("that is before the opening that was announced: people would come too late; set opens_at")
     windows[index] = replace(windows[index], opens_at_ms=opens_at_ms)
     found = problems(windows, limits.timetable)
     if found:

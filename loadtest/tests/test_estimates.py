@@ -29,6 +29,16 @@ def test_what_the_operators_changed_meanwhile_is_not_graded() -> None:
 
 @pytest.mark.parametrize(("wrong", "verdict"), [(99, Verdict.OK), (101, Verdict.BROKEN)])
 def test_a_range_that_is_wrong_for_every_second_visitor_is_broken(wrong: int, verdict: Verdict) -> None:
-    turns = [waited(Estimate(0, 0, 1 if index < wrong else 90_000, 1)) for index in range(200)]
+    turns = [
+        waited(Estimate(0, 0, 1 if index < wrong else 400_000, 1), called_ms=300_000 if index else 60_000)
+        for index in range(200)
+    ]
     assert [finding.verdict for finding in check_estimates(visitors(*turns))] == [verdict]
     assert check_estimates(visitors(*turns[:199])) == ()
+
+
+def test_a_line_that_has_only_begun_is_told_of_and_not_judged() -> None:
+    turns = [waited(Estimate(0, 0, 1, 1), called_ms=299_999) for _ in range(200)]
+    (finding,) = check_estimates(visitors(*turns))
+    assert (finding.verdict, finding.required) == (Verdict.UNCHECKED, False)
+    assert "0 % of 200" in finding.evidence

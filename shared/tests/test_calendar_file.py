@@ -6,7 +6,7 @@ from datetime import date
 
 import pytest
 
-from shared.calendar_file import LOOK_MS, CalendarFile, find_calendar, read_calendar
+from shared.calendar_file import LOOK_MS, MOST_BYTES, CalendarFile, find_calendar, read_calendar
 from shared.rules.calendar import judge
 from shared.rules.model import BadCalendar
 
@@ -196,3 +196,30 @@ def test_built_in_calendars_are_found_by_name_and_others_by_path(tmp_path):
     assert find_calendar("") == find_calendar("everyone")
     assert find_calendar("./july-2021").parent.name == ""
     assert find_calendar(str(tmp_path / "july-2021.toml")).parent == tmp_path
+
+
+def bad(path) -> str:
+    with pytest.raises(BadCalendar) as raised:
+        read_calendar(path)
+    return str(raised.value)
+
+
+def test_a_pipe_in_a_calendars_place_is_said_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    assert "is no file" in bad(tmp_path / "pipe.toml")
+    assert "is no file" in bad(tmp_path) or "cannot be read" in bad(tmp_path)
+
+
+def test_a_file_too_large_to_be_a_calendar_is_not_read(tmp_path):
+    path = tmp_path / "large.toml"
+    with path.open("wb") as file:
+        file.truncate(MOST_BYTES + 1)
+    assert "is larger than" in bad(path)
+
+
+def test_a_file_that_is_nested_beyond_reading_is_a_bad_one(path):
+    file = CalendarFile(path)
+    path.write_text("x = " + "[" * 20_000)
+    looks(file, 3)
+    assert file.problem is not None
+    assert "nested too deeply" in file.problem

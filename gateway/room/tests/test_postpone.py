@@ -60,3 +60,10 @@ def test_a_room_that_was_always_open_is_postponed_from_now():
 def test_what_the_schedule_has_no_room_for_is_refused(limits, now_ms, to_ms, word):
     with pytest.raises(CannotPostpone, match=word):
         postponed(limits, now_ms, to_ms)
+
+
+def test_an_opening_is_not_moved_forward_as_people_would_come_too_late():
+    for now_ms in (0, EIGHT - 10):
+        with pytest.raises(CannotPostpone, match="before the opening that was announced"):
+            postponed(LIMITS, now_ms, EIGHT - 1)
+    assert postponed(LIMITS, 0, EIGHT)["opens_at_ms"] == EIGHT
