@@ -146,7 +146,7 @@ class Gate:
                 raise  # the client is gone
             if request.writer.output_size:
                 # Half an answer is out already, and a second must not follow into it.
-                _LOG.error("an answer failed through a fault of the gateway's", exc_info=error)
+                _LOG.error("an answer failed through a fault of the gateway's", exc_info=error, extra=_where(request))
                 raise ConnectionResetError("the answer had begun") from error
             # Whatever it is, nobody gets through by it.
             response = self._failed(request, error)
@@ -175,12 +175,7 @@ class Gate:
         line: Line | None = request.get(_LINE)
         # On the page and in the log; also spreads the moments at which the pages ask again.
         reference = secrets.token_hex(4)
-        where = {
-            "room": line.name if line else None,
-            "reference": reference,
-            "request_id": request.get(_REQUEST_ID),
-            "trace_id": trace_id_of(request.headers.get("traceparent")),
-        }
+        where = {**_where(request), "reference": reference}
         match error:
             case (
                 AmbiguousTarget()
@@ -271,9 +266,9 @@ class Gate:
 
         async def inspect(status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
             """Heed the backend's command, and say which cookies to set."""
-            self._take_stock(line, headers.get(STOCK_HEADER))
+            self._take_stock(request, line, headers.get(STOCK_HEADER))
             words = [word.strip().lower() for word in ",".join(headers.getall(COMMAND_HEADER, ())).split(",")]
-            ended = [await self._obey(line, held, word) for word in words if word]
+            ended = [await self._obey(request, line, held, word) for word in words if word]
             failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
             if _note_served(line, standing, works=not failed) and failed and not any(ended) and _is_opening(request):
                 raise Unserved(f"the backend answered {status} to a pass it has not served yet")
@@ -293,15 +288,15 @@ class Gate:
             # Whoever was just admitted keeps the pass: the backend's trouble must not cost a turn.
             return self._failed(request, error, cookies=self._visitors.admission_cookies(line, standing))
 
-    def _take_stock(self, line: Line, sent: str | None) -> None:
+    def _take_stock(self, request: web.BaseRequest, line: Line, sent: str | None) -> None:
         if sent is None:
             return
         if sent.isascii() and sent.isdigit() and len(sent) <= _STOCK_DIGITS:
             line.watch.report(line.snapshot, int(sent))
         else:
-            self._warn("the backend sent a Sunbeon-Stock that is no number", "stock", {"room": line.name})
+            self._warn("the backend sent a Sunbeon-Stock that is no number", "stock", _where(request))
 
-    async def _obey(self, line: Line, held: Pass | None, word: str) -> bool:
+    async def _obey(self, request: web.BaseRequest, line: Line, held: Pass | None, word: str) -> bool:
         """Carry out one command of the backend's; True if it ended the pass. An unknown one is logged and ignored."""
         try:
             match Command(word):
@@ -316,10 +311,11 @@ class Gate:
                 case _ as unreachable:
                     assert_never(unreachable)
         except ValueError:
-            self._warn("the backend sent an unknown Sunbeon-Command", "command", {"room": line.name})
+            self._warn("the backend sent an unknown Sunbeon-Command", "command", _where(request))
         except StoreError as error:
             # The backend's answer must still reach its visitor. The line tells the store when that is back.
-            self._warn("a command of the backend's waits for the store", word, {"command": word, "why": error})
+            told = {**_where(request), "command": word, "why": error}
+            self._warn("a command of the backend's waits for the store", word, told)
         return False
 
     async def _forward(
@@ -391,6 +387,16 @@ def _note_served(line: Line, standing: Inside | Through, *, works: bool) -> bool
 def _is_opening(request: web.BaseRequest) -> bool:
     """Whether somebody opens a page: to ask for it again sends nothing twice."""
     return request.method in LOOKING and answers.wants_page(request)
+
+
+def _where(request: web.BaseRequest) -> dict[str, object]:
+    """Which request a line in the log is about."""
+    line: Line | None = request.get(_LINE)
+    return {
+        "room": line.name if line else None,
+        "request_id": request.get(_REQUEST_ID),
+        "trace_id": trace_id_of(request.headers.get("traceparent")),
+    }
 
 
 def _kind(response: web.StreamResponse) -> str:

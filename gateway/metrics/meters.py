@@ -31,6 +31,8 @@ _KINDS: Final[Mapping[str, str]] = {
 }
 FORWARDED: Final = "forward"
 STREAMED: Final = "stream"
+KINDS: Final = frozenset({*_KINDS.values(), "refused", FORWARDED, STREAMED})
+RESULTS: Final = ("2xx", "3xx", "4xx", "5xx", "timeout", "unreachable", "broken")
 
 
 def kind_of(word: str) -> str:
@@ -44,9 +46,15 @@ class Meters:
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         self._process = ProcessCollector(registry=None)
+        self._version = version("sunbeon")
         self._requests = self._histogram("sunbeon_request_duration_seconds", _REQUEST)
         self._head = self._histogram("sunbeon_backend_response_seconds", _BACKEND)
         self._answers = self._counter("sunbeon_backend_answers")
+        # Told from the start: Prometheus cannot see by how much a counter grew that was not there before.
+        for result in RESULTS:
+            self._answers.labels(result)
+        for kind in KINDS:
+            self._requests.labels(kind)
         self._tick = self._histogram("sunbeon_tick_duration_seconds", _QUICK)
         self._lateness = self._histogram("sunbeon_tick_lateness_seconds", _LATE)
         self._calls = self._histogram("sunbeon_store_call_duration_seconds", _QUICK)
@@ -89,7 +97,7 @@ class Meters:
         yield from self._registry.collect()
         yield from self._process.collect()
         yield metric("sunbeon_workers", [((), 1)])
-        yield metric("sunbeon_build_info", [((version("sunbeon"),), 1)])
+        yield metric("sunbeon_build_info", [((self._version,), 1)])
 
     def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
         family = FAMILIES[name]

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import orjson
 from prometheus_client import Metric, generate_latest
@@ -64,7 +64,7 @@ class Pool:
     def write(self) -> Values:
         """Have the other workers know what this one has measured by now; and that."""
         measured = values_of([*self._measure(), metric("sunbeon_worker_restarts", [((), 0)])])
-        own = {**measured, **totals(join([self._before, totals(measured)]))}
+        own = {**measured, **totals(join([self._before, totals(measured)]))} if self._before else measured
         if self._seat is not None:
             try:
                 _write(_file(self._seat), self._monotonic(), own)
@@ -113,20 +113,14 @@ def _file(seat: Seat) -> Path:
 
 def _write(path: Path, now_s: float, values: Values) -> None:
     """Whole or not at all: it may be read, or we may be killed, at any moment."""
-    listed = {name: [[*key, value] for key, value in samples.items()] for name, samples in values.items()}
     beside = path.with_suffix(".new")
-    beside.write_bytes(orjson.dumps([now_s, listed]))
+    beside.write_bytes(orjson.dumps((now_s, values)))
     beside.rename(path)
 
 
 def _read(path: Path) -> tuple[float, Values] | None:
     """When it was written, and what."""
-    with suppress(OSError, ValueError, TypeError):
-        written_s, listed = orjson.loads(path.read_bytes())
-        return written_s, {name: dict(map(_sample, samples)) for name, samples in listed.items()}
+    with suppress(OSError, ValueError, TypeError, AttributeError):
+        written_s, values = orjson.loads(path.read_bytes())
+        return float(written_s), {name: dict(samples) for name, samples in values.items()}
     return None
-
-
-def _sample(listed: list[Any]) -> tuple[tuple[str, tuple[tuple[str, str], ...]], float]:
-    name, labels, value = listed
-    return (name, tuple((label, text) for label, text in labels)), value

@@ -20,7 +20,9 @@ silent for five seconds counts in no gauge.
 *is* says how the workers' values become the gateway's: their sum, the highest (max), the lowest (min), or the one
 furthest from 0 (widest).
 
-Durations are in seconds. No metric has a visitor's address, number or name.
+Durations are in seconds. No metric has a visitor's address, number or name. Measuring costs 2 to 5 us of a
+request's processor time, and 2 to 3 ms a second in each worker; a scrape of eight workers takes some 10 ms
+(`python -m gateway.metrics.tests.cost`).
 """
 
 SECTIONS: Final = (

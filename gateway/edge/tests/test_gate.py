@@ -809,6 +809,17 @@ async def test_a_request_has_an_id_and_only_a_trusted_proxy_may_give_it(start, b
     assert re.fullmatch("[0-9a-f]{32}", backend.last.one("X-Request-ID") or "")
 
 
+async def test_what_the_backend_does_wrong_is_logged_with_the_request_it_was(site, backend, caplog):
+    backend.reply = answer(b"done", "Sunbeon-Command: dance", "Sunbeon-Stock: many")
+    with caplog.at_level("WARNING"):
+        await site.visitor().get("/book", traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01")
+    said = [vars(record) for record in caplog.records if record.message.startswith("the backend sent")]
+    assert len(said) == 2
+    for line in said:
+        assert line["request_id"] == backend.last.one("X-Request-ID")
+        assert (line["room"], line["trace_id"]) == ("vaccine", "a" * 32)
+
+
 async def test_the_access_log_has_a_line_for_what_passed_and_for_what_did_not(start, backend, tmp_path):
     path = tmp_path / "access.log"
     site = await start(edge={"access_log": str(path)})

@@ -108,7 +108,7 @@ def test_a_worker_that_keeps_silent_is_no_gauge_and_still_a_counter(start):
 
 
 @pytest.mark.parametrize(
-    "content", [b"", b"[1, {", b"[]", b"7", b'[1.0, {"sunbeon_workers": [["a"]]}]', b'[1.0, {"x": []}]']
+    "content", [b"", b"[1, {", b"[]", b"7", b'[1.0, {"sunbeon_workers": [1]}]', b'[1.0, {"x": {}}]']
 )
 def test_a_file_that_cannot_be_read_is_passed_over(start, tmp_path, content):
     (tmp_path / "1.json").write_bytes(content)
