@@ -32,8 +32,8 @@ export function admittedPerMinute(name) {
 
 const rate = (first, last) => Math.round((last.admitted - first.admitted) * 60_000 / (last.at - first.at));
 
-// Rows for charts, one in five seconds.
+// Rows for charts: one in five seconds, and the newest.
 export function rows(name) {
-  const thinned = (known.get(name) ?? []).filter((each, index, all) => index === 0 || Math.floor(each.at / 5_000) !== Math.floor(all[index - 1].at / 5_000));
-  return thinned.map((each, index) => ({ ...each, admitted: index === 0 ? null : Math.max(0, rate(thinned[index - 1], each)) }));
+  const thinned = (known.get(name) ?? []).filter((each, index, all) => index === 0 || index === all.length - 1 || Math.floor(each.at / 5_000) !== Math.floor(all[index - 1].at / 5_000));
+  return thinned.map((each, index) => ({ ...each, admitted: index === 0 ? null : Math.max(0, rate(thinned[Math.max(0, index - 2)], each)) }));
 }

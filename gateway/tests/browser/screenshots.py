@@ -18,15 +18,22 @@ from playwright.sync_api import Browser, Page, expect
 from gateway.store.open import open_store
 from gateway.tests.browser import booking_site
 from gateway.tests.browser.chromium import PATH, chromium
+from gateway.tests.browser.desk import Operator, token_of
 from gateway.tests.browser.scene import PATIENCE_MS
 from gateway.tests.stand import Stand, until
+from gateway.tokens import Role
 
+WALL: Final[dict[str, Any]] = {"viewport": {"width": 1440, "height": 1180}}
 PHONE: Final[dict[str, Any]] = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 DESKTOP: Final[dict[str, Any]] = {"viewport": {"width": 1100, "height": 780}}
 KO: Final[dict[str, Any]] = {"locale": "ko-KR", "timezone_id": "Asia/Seoul"}
 EN: Final[dict[str, Any]] = {"locale": "en-GB", "timezone_id": "Asia/Seoul"}
 DARK: Final[dict[str, Any]] = {"color_scheme": "dark"}
 
+# At the console: seats, all taken.
+INSIDE: Final = 120
+# So long goes by, for a chart to show that they wait.
+CHART_MS: Final = 5_000
 # People who went in before ours, and who are still ahead; what was ahead when our tabs were opened; the pace.
 GONE_IN: Final = 3_411
 AHEAD: Final = 1_389
@@ -46,6 +53,7 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place, Stand(Path(place), room=room) as stand, chromium() as browser:
         for picture in (_waiting, _booking, _closed):
             picture(stand, browser, folder)
+    console_pictures(folder)
     for path in sorted(folder.glob("*.png")):
         print(f"{path} {path.stat().st_size // 1024} KB")
     return 0
@@ -115,6 +123,35 @@ def _closed(stand: Stand, browser: Browser, folder: Path) -> None:
     with _page(browser, stand, **PHONE, **KO) as page:
         page.wait_for_selector("h1")
         _shoot(page, folder / "closed-phone-ko.png")
+
+
+def console_pictures(folder: Path) -> None:
+    """An evening at the operators' console: the room fills, a line forms, a higher ceiling is thought about."""
+    room = {"total_active_users": INSIDE, "new_users_per_minute": 180, "session_length_s": 900, "claim_window_s": 300}
+    with tempfile.TemporaryDirectory() as place, Stand(Path(place), room=room) as stand, chromium() as browser:
+        token = token_of(stand, "kim.duty", Role.OPERATOR)
+        looks = {
+            "console-desktop-en": {**WALL, **EN},
+            "console-desktop-dark-ko": {**WALL, **KO, **DARK},
+            "console-phone-ko": {**PHONE, **KO},
+            "console-phone-en": {**PHONE, **EN},
+        }
+        operators = {name: Operator(stand, browser, **look) for name, look in looks.items()}
+        for operator in operators.values():
+            operator.log_in(token)
+        for _ in range(INSIDE):
+            stand.visitor().enter()
+        _run(_fill(stand, AHEAD))
+        stand.patch(message={"ko": "접속이 지연되고 있습니다.", "en": "Entry is slower than planned."})
+        for name, operator in operators.items():
+            operator.sees("#state", "planned")
+            operator.page.wait_for_timeout(CHART_MS)
+            operator.page.locator("#field-total_active_users").fill("300")
+            expect(operator.page.locator(".effect")).to_contain_text("300", timeout=PATIENCE_MS)
+            operator.page.evaluate("document.activeElement.blur()")  # no field is being typed in
+            operator.page.evaluate("scrollTo(0, 0)")
+            _shoot(operator.page, folder / f"{name}.png")
+            operator.close()
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
