@@ -11,7 +11,7 @@ from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.console.answers import Refused, json
-from gateway.console.context import RECORD, RoomControl, etag, find, if_match, read_body
+from gateway.console.context import RECORD, RoomControl, as_seen, etag, find, if_match, read_body
 from gateway.console.operations import IF_MATCH, Operation, in_path
 from gateway.console.record import whose
 from gateway.room.allow import Allowed, in_force
@@ -107,10 +107,9 @@ async def _change(request: web.Request, room: RoomControl, entries: Any) -> Snap
     """Change the list as it is now, whatever else of the room is changed meanwhile, unless a version was named."""
     wanted = if_match(request)
     for _ in range(_TRIES):
-        seen = room.snapshot
-        version = seen.limits.version if wanted is None else wanted
+        seen = await as_seen(room, wanted)
         try:
-            return await room.change({"allow": entries(seen)}, expected_version=version)
+            return await room.change({"allow": entries(seen)}, expected_version=seen.limits.version)
         except VersionConflict:
             if wanted is not None:
                 raise

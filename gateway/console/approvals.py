@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from gateway.console.answers import Refused, json
 from gateway.console.auth import who
-from gateway.console.context import RECORD, ROOMS, RoomControl, etag, if_match, room_answer
+from gateway.console.context import RECORD, ROOMS, RoomControl, as_seen, etag, if_match, room_answer
 from gateway.console.operations import Operation, in_path
 from gateway.console.record import whose
 from gateway.console.shapes import RoomShown
@@ -52,15 +52,14 @@ class Approvals:
         """Ask for a second person; None if the action takes one only. Raises `Refused`, `VersionConflict`."""
         if action not in self._request.app[TWO_PERSONS]:
             return None
-        seen, by, wanted = self._room.snapshot, whose(self._request), if_match(self._request)
+        seen, by = await as_seen(self._room, if_match(self._request)), whose(self._request)
         waiting = pending(seen.limits.approvals, seen.epoch, seen.now_ms)
         if len(waiting) >= MOST:
             raise Refused(409, f"{MOST} actions wait for a second person already")
         name = who(self._request).name
         one = Approval(secrets.token_urlsafe(12), action, name, seen.epoch, seen.now_ms + APPROVAL_MS)
         # By the version seen here, or what somebody else asked for meanwhile would be lost.
-        version = seen.limits.version if wanted is None else wanted
-        after = await self._room.change({"approvals": (*waiting, one)}, expected_version=version)
+        after = await self._room.change({"approvals": (*waiting, one)}, expected_version=seen.limits.version)
         told = _told(self._room.name, one)
         self._request.app[RECORD].did("approval_asked", after, by, action=action, approval=one.id)
         return json(told, status=202, headers=etag(after))

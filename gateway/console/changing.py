@@ -1,6 +1,7 @@
 """Changes of a room: its live settings, its opening, its line."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, Final
 
 from aiohttp import web
@@ -9,7 +10,17 @@ from pydantic import BaseModel, ConfigDict, Field
 from gateway.console.answers import Refused
 from gateway.console.approvals import TWO_PERSONS, Approvals, Waiting
 from gateway.console.auth import who
-from gateway.console.context import RECORD, RoomControl, checked, find, if_match, read_body, read_json, room_answer
+from gateway.console.context import (
+    RECORD,
+    RoomControl,
+    as_seen,
+    checked,
+    find,
+    if_match,
+    read_body,
+    read_json,
+    room_answer,
+)
 from gateway.console.operations import IF_MATCH, IF_MATCH_NEEDED, Operation
 from gateway.console.record import By, whose
 from gateway.console.shapes import RoomShown
@@ -17,8 +28,12 @@ from gateway.room.model import Mode, Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
 from gateway.settings import Live, Postponement, limits_patch
+from gateway.store.base import VersionConflict
 from gateway.store.limits_text import patched
 from gateway.tokens import Role
+
+# A change of whatever is there is made of what it has become meanwhile, this often.
+TRIES: Final = 5
 
 _IMPOSSIBLE: Final = "settings that cannot be"
 
@@ -45,14 +60,27 @@ async def change_settings(request: web.Request) -> web.Response:
 
 
 async def change(request: web.Request, room: RoomControl, patch: dict[str, Any], names: Iterable[str]) -> Snapshot:
-    """Make a change, if it can be, and put it on record. names: of the settings in it. Raises `Refused`."""
-    by, version = whose(request), if_match(request)
-    before = room.snapshot
-    planned = patched(before.limits, patch)
-    if found := problems(planned.windows, planned.timetable):
-        raise Refused(422, _IMPOSSIBLE, problems=found)
-    after = await room.change(patch, expected_version=version)
-    request.app[RECORD].changed(before, after, names, by)
+    """Make a change, if it can be, and put it on record. names: of the settings in it.
+
+    Always of the very settings that the record says it was made of. Raises `Refused`, `VersionConflict`.
+    """
+    by, wanted, tries = whose(request), if_match(request), TRIES
+    while True:
+        before = await as_seen(room, wanted)
+        planned = patched(before.limits, patch)
+        if found := problems(planned.windows, planned.timetable):
+            raise Refused(422, _IMPOSSIBLE, problems=found)
+        try:
+            after = await room.change(patch, expected_version=before.limits.version)
+        except VersionConflict:
+            tries -= 1
+            if not tries:
+                raise
+        else:
+            break
+    # What somebody else has made of the room since is on a record of its own.
+    made = replace(after, limits=replace(planned, version=before.limits.version + 1))
+    request.app[RECORD].changed(before, made, names, by)
     return after
 
 

@@ -15,7 +15,7 @@ from gateway.console.shown import describe
 from gateway.room.match import Area
 from gateway.room.model import Limits, PassGrant, Prequeue, Snapshot
 from gateway.settings import Room
-from gateway.store.base import PassRef, Whereabouts
+from gateway.store.base import PassRef, VersionConflict, Whereabouts
 from shared.settings import problems_of
 
 MAX_BODY_BYTES: Final = 64 * 1024
@@ -63,6 +63,8 @@ class RoomControl(Protocol):
 
     async def revoke(self, ref: PassRef) -> bool: ...
 
+    async def tick_now(self) -> None: ...
+
     async def change(self, patch: dict[str, Any], *, expected_version: int | None) -> Snapshot: ...
 
     async def postpone(
@@ -96,6 +98,19 @@ def if_match(request: web.Request) -> int | None:
     if not re.fullmatch(r"[0-9]{1,18}", digits):
         raise Refused(400, "If-Match must be an ETag that this API gave")
     return int(digits)
+
+
+async def as_seen(room: RoomControl, version: int | None) -> Snapshot:
+    """The room at the version the caller saw, which may have come about elsewhere a moment ago; None: as it is known.
+
+    What a change is made of: `change` it at this snapshot's version. Raises `VersionConflict` if it is another by now.
+    """
+    if version not in {None, room.snapshot.limits.version}:
+        await room.tick_now()
+    seen = room.snapshot
+    if version not in {None, seen.limits.version}:
+        raise VersionConflict(seen)
+    return seen
 
 
 async def read_json(request: web.Request) -> Any:
