@@ -246,8 +246,7 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
             else snapshot.pace_milli
         ),
         total_active_users=limits.total_active_users,
-        # Not among nobody: a room that was open for a rehearsal still draws at its opening.
-        draw=admitting and snapshot.awaits_draw and snapshot.tail > 0,
+        draw=admitting and snapshot.awaits_draw,
     )
 
 

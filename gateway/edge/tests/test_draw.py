@@ -151,16 +151,3 @@ async def test_the_draw_is_the_same_for_everyone_and_may_be_cached_a_second(site
 async def test_the_draw_can_only_be_read(site, method):
     got = await site.visitor().ask(method, "/_sunbeon/vaccine/draw")
     assert (got.status, got.one("Allow")) == (405, "GET")
-
-
-async def test_a_room_that_was_open_with_nobody_in_it_still_draws_at_its_opening(start):
-    site = await start(rooms=[{**OPENING, "opens_at": "2021-07-19T19:00:00+09:00"}])
-    await site.pass_time(2_000)
-    assert (await published(site))["secret"] is None
-    await site.change(opens_at_ms=START_MS + 300_000)
-    crowd = [site.visitor() for _ in range(5)]
-    for each in crowd:
-        await each.queue()
-    assert {(await each.status())["draw"] for each in crowd} == {"pending"}
-    await site.pass_time(TO_OPENING_MS)
-    assert (await published(site))["size"] == 5
