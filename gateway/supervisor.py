@@ -14,7 +14,6 @@ import select
 import shutil
 import signal
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +25,7 @@ from typing import Final
 
 from gateway.app import serve
 from gateway.metrics import Seat
+from gateway.metrics.folder import metrics_folder
 from gateway.settings import Settings
 from shared import logs
 from shared.errors import SettingsError, SunbeonError
@@ -44,8 +44,6 @@ LONGEST_PAUSE_S: Final = 5.0
 HEALTHY_S: Final = 10.0
 # Beyond delay and drain: how long a worker may take to go before it is killed.
 GRACE_S: Final = 5.0
-# Where the workers' metrics meet: memory, which cannot be full when a disk is. Else wherever files of an hour go.
-MEMORY: Final = Path("/dev/shm")  # noqa: S108 - the folder in it is ours alone
 
 
 class CannotStart(SunbeonError):
@@ -133,7 +131,11 @@ class Supervisor:
         only: later, a worker that cannot begin is said and started again.
         """
         gateway = self._settings.gateway
-        with reserve(gateway.listen) as visitors, reserve(gateway.operator_listen) as ops, _folder() as self._folder:
+        with (
+            reserve(gateway.listen) as visitors,
+            reserve(gateway.operator_listen) as ops,
+            metrics_folder() as self._folder,
+        ):
             self._addresses = (visitors.getsockname()[:2], ops.getsockname()[:2])
             wake_read, wake_write = os.pipe()
             os.set_blocking(wake_write, False)
@@ -159,7 +161,7 @@ class Supervisor:
 
     def _start(self, index: int, pause_s: float) -> None:
         ours, theirs = self._context.Pipe()
-        seat = Seat(Path(self._folder), index)
+        seat = Seat(self._folder, index)
         process = self._context.Process(
             target=worker_main,
             args=(self._settings, self._token, *self._addresses, theirs, seat),
@@ -235,14 +237,6 @@ class Supervisor:
                 _LOG.error("a worker did not stop in time and was killed", extra={"pid": worker.process.pid})
                 worker.process.kill()
                 worker.process.join()
-
-
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    """A folder that nobody else can read, until the context ends."""
-    usable = MEMORY.is_dir() and os.access(MEMORY, os.W_OK)
-    return tempfile.TemporaryDirectory(
-        prefix=f"sunbeon-pid-{os.getpid()}-", dir=MEMORY if usable else None, ignore_cleanup_errors=True
-    )
 
 
 def worker_main(
