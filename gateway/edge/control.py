@@ -1,7 +1,7 @@
 """What operators do to a room, and what its backend says of the whole of it."""
 
 import logging
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
@@ -23,6 +23,11 @@ class Control(Sight):
 
     # The version of the settings when the backend said that nothing is left and the store could not be told.
     _sold_out_at: int | None = None
+    _sold_out_heard: Callable[[Snapshot], None] | None = None
+
+    def on_sold_out(self, hear: Callable[[Snapshot], None]) -> None:
+        """Have `hear` told, once, whenever the backend's word has stopped the room: also much later than it came."""
+        self._sold_out_heard = hear
 
     @property
     def will_sell_out(self) -> bool:
@@ -52,14 +57,18 @@ class Control(Sight):
 
         True if this stopped it. If the store cannot be told now, it is told when it is back.
         """
-        version = self.snapshot.limits.version
+        said_at = self.snapshot.limits.version
         try:
             while self.snapshot.limits.mode is Mode.OPEN:
                 with suppress(VersionConflict):  # an operator was faster: look at what the room is now
-                    await self.change({"mode": Mode.SOLD_OUT}, expected_version=self.snapshot.limits.version)
+                    version = self.snapshot.limits.version
+                    patch = {"mode": Mode.SOLD_OUT}
+                    setting = self._store.store.update_settings(self.name, patch, expected_version=version)
+                    await self._alter(setting, self._sold_out_heard)
                     return True
         except StoreError:
-            self._sold_out_at = version
+            if self.known.limits.mode is Mode.OPEN:  # else it is done, and only the tick has failed
+                self._sold_out_at = said_at
             raise
         return False
 
@@ -83,14 +92,16 @@ class Control(Sight):
         """As `QueueStore.find_pass`."""
         return await self._store.store.find_pass(self.name, pass_id)
 
-    async def _alter(self, altering: Awaitable[Snapshot]) -> Snapshot:
-        """Await an operator's change of the room, see what it came to, and tick."""
+    async def _alter(self, altering: Awaitable[Snapshot], hear: Callable[[Snapshot], None] | None = None) -> Snapshot:
+        """Await a change of the room, see what it came to, have it heard, and tick."""
         try:
             snapshot = await altering
         except VersionConflict as conflict:
             self._see(conflict.snapshot)
             raise
         self._see(snapshot)
+        if hear is not None:
+            hear(snapshot)
         await self.tick_now()
         return self.snapshot
 

@@ -52,6 +52,7 @@ from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, Told
 from gateway.edge.visitors import LOOKING, Visitors
 from gateway.metrics import FORWARDED, STREAMED, Meters, kind_of
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
+from gateway.room.model import Snapshot
 from gateway.room.ticket import Pass
 from gateway.sampling import Sampling
 from gateway.store.base import StoreError
@@ -133,6 +134,8 @@ class Gate:
         # backend would be a way around it, whatever other rooms take.
         named = {host for area in self._areas for host in area.hosts}
         self._hosts = named | {canonical_host(host) for host in open_hosts} if named else None
+        for line in lines:
+            line.on_sold_out(self._sold_out)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one request. Only a cancellation and a client that is gone come out as exceptions."""
@@ -296,6 +299,9 @@ class Gate:
         else:
             self._warn("the backend sent a Sunbeon-Stock that is no number", "stock", _where(request))
 
+    def _sold_out(self, room: Snapshot) -> None:
+        self._audit.operated("sold_out", room.room, room.now_ms, by="backend", version=room.limits.version)
+
     async def _obey(self, request: web.BaseRequest, line: Line, held: Pass | None, word: str) -> bool:
         """Carry out one command of the backend's; True if it ended the pass. An unknown one is logged and ignored."""
         try:
@@ -305,8 +311,7 @@ class Gate:
                 case Command.REVOKE:
                     return held is not None and await line.end(held, "revoked")
                 case Command.SOLD_OUT:
-                    if await line.within(asyncio.create_task(line.sell_out())):
-                        self._audit.note("sold_out", line.name, line.snapshot.now_ms, by="backend")
+                    await line.within(asyncio.create_task(line.sell_out()))
                     return False
                 case _ as unreachable:
                     assert_never(unreachable)

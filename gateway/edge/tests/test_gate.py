@@ -265,13 +265,38 @@ async def test_commands_may_come_in_several_lines_and_an_unknown_one_hinders_no_
     assert (room.live, room.limits.mode) == (0, Mode.SOLD_OUT)
 
 
+def sold_out_notes(site):
+    return [(line["by"], line["version"]) for line in site.audit() if line["event"] == "sold_out"]
+
+
 async def test_sold_out_is_noted_once_however_often_it_is_said(site, backend):
     visitor = await enter(site)
     backend.reply = answer(b"none", "Sunbeon-Command: sold-out")
     for _ in range(3):
         await visitor.get()
-    notes = [line for line in site.audit() if line["event"] == "sold_out"]
-    assert [line["by"] for line in notes] == ["backend"]
+    assert sold_out_notes(site) == [("backend", 2)]
+
+
+async def test_sold_out_is_on_record_in_a_flood_of_other_lines(site, backend, monkeypatch):
+    visitor = await enter(site)
+    monkeypatch.setattr("gateway.audit.LINES_PER_SECOND", 0)
+    backend.reply = answer(b"none", "Sunbeon-Command: sold-out")
+    await visitor.get()
+    assert sold_out_notes(site) == [("backend", 2)]
+
+
+async def test_sold_out_is_on_record_where_the_tick_after_it_fails(site, backend, monkeypatch):
+    visitor = await enter(site)
+
+    async def fails():
+        raise StoreUnavailable("gone")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(site.line, "tick_now", fails)
+        backend.reply = answer(b"none", "Sunbeon-Command: sold-out")
+        assert (await visitor.get()).body == b"none"
+    assert not site.line.will_sell_out
+    assert sold_out_notes(site) == [("backend", 2)]
 
 
 @pytest.mark.parametrize(

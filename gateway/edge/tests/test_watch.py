@@ -1,5 +1,6 @@
 """Who is still there and what is left, as visitors and operators are told: through the gateway, time moved by hand."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -174,6 +175,21 @@ async def test_sold_out_said_while_the_store_is_away_is_carried_out_when_it_is_b
     assert (await site.room()).limits.mode is Mode.SOLD_OUT
     told = await waiting.status()
     assert (told["room_state"], told["number"], told["place"]) == ("sold_out", 2, 2)
+    assert [line["by"] for line in site.audit() if line["event"] == "sold_out"] == ["backend"]
+
+
+async def test_sold_out_that_the_store_takes_too_long_to_hear_is_on_record_when_it_has(start, backend):
+    site = await start(rooms=[ROOM], faulty=True)
+    holder = await enter(site)
+    site.line._patience_s = 0.05
+    answers = faulty_store(site).stall = asyncio.Event()
+    try:
+        await report(site, backend, holder, "Sunbeon-Command: sold-out")
+        assert not any(line["event"] == "sold_out" for line in site.audit())
+    finally:
+        faulty_store(site).stall = None
+        answers.set()
+    await until(lambda: any(line["event"] == "sold_out" for line in site.audit()), "it is on record")
 
 
 async def test_sold_out_said_before_a_reopening_does_not_stop_what_was_reopened(site, backend):
