@@ -6,28 +6,34 @@ everyone goes in for whom the room was open, except by a ticket that does not co
 """
 
 from dataclasses import replace
-from typing import assert_never
+from typing import Final, assert_never
 
 from gateway.edge.line import Line
 from gateway.edge.settle import Credentials, InLine, Inside, Knocking, Refused, Standing, Through, Told
+from gateway.edge.waves import WaveAway
 from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Tell, Wait, counted, decide
 from gateway.room.entitle import Entitled, Way
 from gateway.room.ticket import Pass, Ticket
-from gateway.store.base import StoreUnavailable
+from gateway.store.base import StaleEpoch, StoreError, StoreUnavailable
 from shared.wire import How, RoomState
+
+# Failures of a question that do not mean that the room's store is away: nobody gets ahead of the line by them.
+_AT_WORK: Final = (WaveAway, StaleEpoch)
 
 
 class TurnUnconfirmed(StoreUnavailable):
     """A pass that cannot be confirmed: it may live, and is not forwarded on its own word."""
 
 
-def stand_without_store(line: Line, brought: Credentials, *, rule: str | None = None) -> Standing:
-    """Where the visitor stands until the store answers again.
+def stand_without_store(
+    line: Line, brought: Credentials, *, rule: str | None = None, failed: StoreError | None = None
+) -> Standing:
+    """Where the visitor stands until the store answers again. failed: how its question went; None: it was not asked.
 
     Raises `TurnUnconfirmed` for a pass this process does not remember, or not for so long, and `StoreUnavailable` for
     a ticket of an epoch it has not heard of.
     """
-    room, opened = line.snapshot, _is_opened(line)
+    room, opened = line.snapshot, _is_opened(line) and not isinstance(failed, _AT_WORK)
     brought = replace(brought, tickets=tuple(counted(each, room) for each in brought.tickets))
     brought, notice = _without_ended(line, brought, opened=opened)
     ticket = brought.ticket

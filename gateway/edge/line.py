@@ -13,6 +13,7 @@ from gateway.edge.control import Control
 from gateway.edge.cookies import TICKET_MAX_AGE_S
 from gateway.edge.sight import STALE_S, TICK_TRIES
 from gateway.edge.untold import ref_of
+from gateway.edge.waves import WaveAway
 from gateway.room.decide import counted, missed_wave, place_of_ticket
 from gateway.room.model import PassGrant
 from gateway.room.ticket import Knock, Pass, Ticket
@@ -103,7 +104,7 @@ class Line(Control):
                 return
             await self.tick_now()
         if self.waves.due(self.snapshot):
-            raise StoreUnavailable("a wave has yet to join the line")
+            raise WaveAway("a wave has yet to join the line")
 
     async def catch_up(self, ticket: Ticket) -> None:
         """Look again if a ticket tells of something not seen yet: issued a moment ago through another worker."""

@@ -91,19 +91,21 @@ class Visitors:
         Within the visitor's patience: a store that fails or is slow is answered for by `stand_without_store`. Raises
         `StoreError` where that cannot say.
         """
+        failed: StoreError | None = None
         if not line.out_of_reach:
             task = self._begin(self._settle_and_record(line, brought, rule, at_once=at_once))
             try:
                 return await line.within(task)
             except StoreError as error:
                 line.outage.failed(error)
+                failed = error
                 if isinstance(error, StoreSlow):
                     self._begin(self._take_back(line, task))
             except asyncio.CancelledError:
                 # The client hung up: it has no cookie of what comes.
                 self._begin(self._take_back(line, task))
                 raise
-        standing = stand_without_store(line, brought, rule=rule)
+        standing = stand_without_store(line, brought, rule=rule, failed=failed)
         self.record(line, standing, brought)
         return standing
 

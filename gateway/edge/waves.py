@@ -9,7 +9,8 @@ and no number is issued twice within an epoch.
 """
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
@@ -17,7 +18,7 @@ from gateway.room.entitle import is_in_rooms_line
 from gateway.room.model import Append, Limits, Mode, Prequeue, QueueingMethod, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.ticket import Ticket
-from gateway.store.base import StoreError
+from gateway.store.base import StoreError, StoreUnavailable
 from gateway.store.batching import BatchingStore
 
 _LOG: Final = logging.getLogger(__name__)
@@ -35,6 +36,10 @@ LINGER_MS: Final = 60_000
 GONE_MS: Final = 300_000
 # A moment (ms) before every window.
 _EVER: Final = 0
+
+
+class WaveAway(StoreUnavailable):
+    """A wave cannot be asked or let in now, while its room may be at work: whoever comes has to wait for that."""
 
 
 def nothing_pending(_now_ms: int) -> Mapping[str, int]:
@@ -127,15 +132,19 @@ class Waves:
         self._failing = False
 
     async def join(self, wave: str, room: Snapshot, knock: int | None, expires_ms: int) -> int:
-        """Issue a number of the wave, or tell again the one this knock got."""
-        if _name(room, wave) not in self._seen:
-            await self._look_at(wave, room)
-        return await self._store.join_one(_name(room, wave), knock, expires_ms)
+        """Issue a number of the wave, or tell again the one this knock got. Raises `WaveAway`."""
+        with _told_apart():
+            if _name(room, wave) not in self._seen:
+                await self._look_at(wave, room)
+            return await self._store.join_one(_name(room, wave), knock, expires_ms)
 
     async def catch_up(self, ticket: Ticket, room: Snapshot) -> None:
-        """Learn from a ticket that there is such a wave, and such a number in it."""
-        if ticket.wave in room.blocks:
-            return
+        """Learn from a ticket that there is such a wave, and such a number in it. Raises `WaveAway`."""
+        if ticket.wave not in room.blocks:
+            with _told_apart():
+                await self._catch_up(ticket, room)
+
+    async def _catch_up(self, ticket: Ticket, room: Snapshot) -> None:
         self._opens.setdefault(ticket.wave, 0)
         name = _name(room, ticket.wave)
         seen = self._seen.get(name)
@@ -180,6 +189,14 @@ class Waves:
         if not self._failing:
             _LOG.warning("the waves of a room are out of reach", extra={"room": self._room, "why": str(error)})
         self._failing = True
+
+
+@contextmanager
+def _told_apart() -> Iterator[None]:
+    try:
+        yield
+    except StoreError as error:
+        raise WaveAway(str(error)) from error
 
 
 def _name(room: Snapshot, wave: str) -> str:

@@ -4,6 +4,7 @@ import pytest
 
 from gateway.edge.tests.backend import answer
 from gateway.edge.tests.front import Front, find, lose
+from gateway.store.base import StoreUnavailable
 from shared.wire import COMMAND_HEADER, How
 
 
@@ -112,3 +113,35 @@ async def test_a_full_room_without_a_line_fails_open_too(opened, backend):
     assert (await site.visitor().get()).gate == "full"
     await lose(site, for_ms=3_000)
     assert (await site.visitor().get()).gate is None
+
+
+async def test_while_a_wave_cannot_be_let_in_newcomers_wait_behind_it_and_are_not_let_past(
+    opened, backend, monkeypatch
+):
+    site = await opened(calendar="july-2021-announced", total_active_users=3)
+    wave, newcomer = site.visitor(), site.visitor()
+    await _say(wave, "1970-05-04")
+    assert (await wave.get()).gate == "waiting"
+    load = site.store.load
+
+    async def load_room_only(room):
+        if "~" in room:
+            raise StoreUnavailable("away")
+        return await load(room)
+
+    monkeypatch.setattr(site.store, "load", load_room_only, raising=False)
+    site.clock.now_ms += 86_400_000
+    await site.line.tick_now()
+    await _say(newcomer, "1963-05-04")
+    assert (await newcomer.get()).gate == "waiting"
+    assert backend.requests == []
+    assert (await newcomer.status())["catching_up"]
+    monkeypatch.undo()
+    assert (await newcomer.get()).gate is None
+    assert site.proof(backend.last).number == 2, "the wave came first"
+    assert "fail_open" not in await site.counters()
+
+
+async def _say(visitor, birth):
+    headers = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert (await visitor.ask("POST", "/_sunbeon/vaccine/eligibility", f"birth_date={birth}".encode(), headers)).status
