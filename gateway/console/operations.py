@@ -19,6 +19,7 @@ Parameter = Mapping[str, Any]
 
 _MODELS: Final = "#/components/schemas/{model}"
 JSON: Final = "application/json"
+ANY: Final = "*/*"
 
 IF_MATCH: Final[Parameter] = {
     "name": "If-Match",
@@ -131,7 +132,9 @@ def document(operations: Sequence[Operation], *, rooms: Sequence[str], version: 
 
 def _told(one: Operation, schemas: Mapping[str, Any], rooms: Sequence[str]) -> dict[str, Any]:
     def answer(model: type[BaseModel] | None, kind: str, why: str) -> dict[str, Any]:
-        schema = {"type": "string"} if model is None else schemas[model.__name__]
+        # Files are of any kind, some of them JSON.
+        other = {} if kind == ANY else {"type": "string"}
+        schema = other if model is None else schemas[model.__name__]
         return {"description": why, "content": {kind: {"schema": schema}}}
 
     told: dict[str, Any] = {

@@ -11,7 +11,7 @@ from typing import Final
 from aiohttp import web
 
 from gateway.console.answers import Refused
-from gateway.console.operations import Operation, in_path
+from gateway.console.operations import ANY, Operation, in_path
 
 _HERE: Final = Path(__file__).parent / "static"
 _KINDS: Final = {".css": "text/css", ".js": "text/javascript", ".json": "application/json", ".svg": "image/svg+xml"}
@@ -47,7 +47,7 @@ _FILE: Final = in_path("file", "A file of the console.", enum=list(FILES))
 OPERATIONS: Final = (
     Operation("GET", "/", console_page, "The console.", None, None, kind="text/html"),
     Operation(
-        "GET", "/console/{file}", console_file, "What the console is made of.", None, None, kind="*/*",
+        "GET", "/console/{file}", console_file, "What the console is made of.", None, None, kind=ANY,
         parameters=(_FILE,), refuses={404: "no such file"},
     ),
 )  # fmt: skip
