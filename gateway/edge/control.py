@@ -21,7 +21,7 @@ _LOG: Final = logging.getLogger(__name__)
 class Control(Sight):
     """A room that can be changed. Each change is acted on by a tick at once."""
 
-    # The version of the settings when the backend said that nothing is left and the store could not be told.
+    # `mode_since` of the settings when the backend said that nothing is left and the store could not be told.
     _sold_out_at: int | None = None
     _sold_out_heard: Callable[[Snapshot], None] | None = None
 
@@ -57,7 +57,7 @@ class Control(Sight):
 
         True if this stopped it. If the store cannot be told now, it is told when it is back.
         """
-        said_at = self.snapshot.limits.version
+        said_at = self.snapshot.limits.mode_since
         try:
             while self.snapshot.limits.mode is Mode.OPEN:
                 with suppress(VersionConflict):  # an operator was faster: look at what the room is now
@@ -108,10 +108,10 @@ class Control(Sight):
     async def _repeat_sold_out(self) -> None:
         """Carry out what the backend said while the store was away.
 
-        But not once settings were changed: that may be a reopening with new stock.
+        But not once the room's mode was changed: that may be a reopening with new stock.
         """
         if self._sold_out_at is not None:
-            stopped = self._sold_out_at == self.snapshot.limits.version and await self.sell_out()
+            stopped = self._sold_out_at == self.snapshot.limits.mode_since and await self.sell_out()
             self._sold_out_at = None
             _LOG.warning("the backend had said sold out while the store was away", extra={"stopped": stopped})
 

@@ -85,6 +85,7 @@ class Limits:
     depends on it.
     allow: exemptions, also expired ones. approvals: actions that wait for a second person, also expired ones. Both are
     changed by actions of their own only.
+    mode_since: the version that set `mode` to something else; the stores keep it (`limits_text.patched`).
     """
 
     mode: Mode = Mode.OPEN
@@ -107,6 +108,7 @@ class Limits:
     allow: tuple[Allowed, ...] = ()
     approvals: tuple[Approval, ...] = ()
     unserved_limit_ms: int = 600_000
+    mode_since: int = 1
 
     @property
     def windows(self) -> tuple[Window, ...]:

@@ -45,6 +45,8 @@ def patched(limits: Limits, patch: Mapping[str, Any]) -> Limits:
     try:
         if "mode" in values:
             values["mode"] = Mode(values["mode"])
+            if values["mode"] is not limits.mode:
+                values.setdefault("mode_since", limits.version + 1)
         if "queueing_method" in values:
             values["queueing_method"] = QueueingMethod(values["queueing_method"])
         for name, read in _TABLES.items():

@@ -163,12 +163,16 @@ async def test_a_stock_of_none_is_said_as_it_is(site, backend):
     assert EN["stock_none"] in (await waiting.get()).body.decode()
 
 
-async def test_sold_out_said_while_the_store_is_away_is_carried_out_when_it_is_back(site, backend):
+@pytest.mark.parametrize("meanwhile", [{}, {"message": {"en": "Soon"}}, {"total_active_users": 9, "mode": "open"}])
+async def test_sold_out_said_while_the_store_is_away_is_carried_out_when_it_is_back(site, backend, meanwhile):
     holder = await enter(site)
     waiting = (await queue(site, 1))[0]
     await lose(site, for_ms=4_000)
     await report(site, backend, holder, "Sunbeon-Command: sold-out")
     assert site.line.will_sell_out
+    if meanwhile:
+        # Through another gateway; one that reopens nothing.
+        await faulty_store(site)._store.update_settings("vaccine", meanwhile, expected_version=None)
     faulty_store(site).failure = None
     await find(site)
     await until(lambda: not site.line.will_sell_out, "the store is told")

@@ -280,8 +280,12 @@ class LineMachine(AllAlike):
         patch = {"mode": mode, "total_active_users": ceiling}
 
         def expected() -> None:
-            version = self.model.limits.version + 1
-            self.model.limits = replace(self.model.limits, mode=Mode(mode), total_active_users=ceiling, version=version)
+            before = self.model.limits
+            version = before.version + 1
+            since = before.mode_since if before.mode == mode else version
+            self.model.limits = replace(
+                before, mode=Mode(mode), total_active_users=ceiling, version=version, mode_since=since
+            )
             self.model.admitting = False
 
         after, _ = self.ask(which, lambda store: store.update_settings(ROOM, patch, expected_version=None), expected)

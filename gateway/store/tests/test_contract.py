@@ -127,7 +127,13 @@ async def test_opening_again_takes_only_the_fields_that_changed_in_the_file(stor
     )
     after = await store.open_room("hall", replace(LIMITS, total_active_users=20, claim_window_ms=1))
     assert after.limits == replace(
-        LIMITS, total_active_users=20, claim_window_ms=1, new_users_per_minute=5, mode=Mode.PAUSED, version=3
+        LIMITS,
+        total_active_users=20,
+        claim_window_ms=1,
+        new_users_per_minute=5,
+        mode=Mode.PAUSED,
+        version=3,
+        mode_since=2,
     )
     # And the next opening compares with this one.
     await store.update_settings("hall", {"total_active_users": 8}, expected_version=None)
@@ -149,7 +155,7 @@ async def test_every_setting_survives_being_kept(store):
         Mode.SOLD_OUT, QueueingMethod.REJECT, 1, 2, 3, 4, 5, 6, 7, (Window(8, 9), Window(10)), 11,
         (Change(12, 13), Change(14, total_active_users=15)), 16, 17, {"ko": "잠시만요", "en": "A moment"},
         {"drill": "abc"}, 1,
-        (Allowed("vip", "why", 18, ("10.0.0.0/8",), ("/a",), "kim"),), (Approval("id", "reset", "kim", 1, 19),), 20,
+        (Allowed("vip", "why", 18, ("10.0.0.0/8",), ("/a",), "kim"),), (Approval("id", "reset", "kim", 1, 19),), 20, 21,
     )  # fmt: skip
     await store.open_room("hall", limits)
     assert (await store.load("hall")).limits == limits
@@ -730,6 +736,15 @@ async def test_a_change_of_settings_grows_version_and_tick_and_stops_admission(s
     assert (after.tick, after.admitting) == (before.tick + 1, False)
     done, _ = await store.commit("hall", idle_plan(before), before.tick)
     assert not done
+
+
+async def test_it_is_known_which_version_set_the_mode(store):
+    assert (await opened(store)).limits.mode_since == 1
+    sold_out = {"mode": "sold_out"}
+    changes = [({"message": {"en": "Soon"}}, 1), (sold_out, 3), ({"total_active_users": 3}, 3), (sold_out, 3)]
+    for patch, since in (*changes, ({"mode": "open"}, 6)):
+        after = await store.update_settings("hall", patch, expected_version=None)
+        assert after.limits.mode_since == since
 
 
 async def test_a_change_made_for_another_version_is_refused_with_what_is_there(store):
