@@ -10,7 +10,7 @@ another order changes nothing. Numbers are given out in order, so whoever holds 
 """
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -92,6 +92,8 @@ class Presence:
         self._interval = self._step = 0
         self._bits: dict[Cell, bytearray] = {}
         self._tails: dict[int, int] = {}
+        # Of each bitmap as it was last read, the places marked.
+        self._read: dict[Cell, tuple[bytes, tuple[int, ...]]] = {}
         # Places seen, in order, one in `_view_step`.
         self._view: list[int] = []
         self._view_step = 1
@@ -129,7 +131,26 @@ class Presence:
         for interval, tail in told.tails.items():
             self._tails[interval] = min(tail, self._tails.get(interval, tail))
         self._view_step = max(self._step, *(step for _, step, _ in self._bits), 1)
-        self._view = sorted(place for place in _places(self._bits, self._view_step) if not _has_left(place, room))
+        self._view = self._seen_places(room)
+
+    def _seen_places(self, room: Snapshot) -> list[int]:
+        """Those above `serving` whose holders have not left; only what has changed since the last time is read anew."""
+        read: dict[Cell, tuple[bytes, tuple[int, ...]]] = {}
+        found: set[int] = set()
+        for cell, marked in self._bits.items():
+            _, step, chunk = cell
+            if (chunk + 1) * MOST_SAMPLED * step <= room.serving:
+                continue  # all of them were called
+            kept = self._read.get(cell)
+            read[cell] = kept if kept is not None and kept[0] == marked else (bytes(marked), _places(cell, marked))
+            found.update(read[cell][1])
+        self._read = read
+        # The coarsest step does not sample them all.
+        return sorted(
+            place
+            for place in found
+            if place > room.serving and not place % self._view_step and not _has_left(place, room)
+        )
 
     def people_there(self, room: Snapshot) -> int | None:
         """How many of those who wait are still there. None: not known yet."""
@@ -204,14 +225,11 @@ def _either(one: bytes, other: bytes) -> bytes:
     return (int.from_bytes(one, "little") | int.from_bytes(other, "little")).to_bytes(size, "little")
 
 
-def _places(bits: Mapping[Cell, bytearray], step: int) -> set[int]:
-    """The places marked, but for those that the coarsest step does not sample."""
-    found: set[int] = set()
-    for (_, finer, chunk), cell in bits.items():
-        text = f"{int.from_bytes(cell, 'little'):b}"[::-1]
-        marked: Iterable[int] = (chunk * MOST_SAMPLED + at for at, bit in enumerate(text) if bit == "1")
-        found.update(index * finer for index in marked if not index * finer % step)
-    return found
+def _places(cell: Cell, marked: bytes | bytearray) -> tuple[int, ...]:
+    """The places marked in a bitmap."""
+    _, step, chunk = cell
+    text = f"{int.from_bytes(marked, 'little'):b}"[::-1]
+    return tuple((chunk * MOST_SAMPLED + at) * step for at, bit in enumerate(text) if bit == "1")
 
 
 def _has_left(place: int, room: Snapshot) -> bool:

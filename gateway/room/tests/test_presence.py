@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gateway.room import presence
 from gateway.room.estimate import (
     JITTER_PERCENT,
     LONGEST_POLL_MS,
@@ -276,3 +277,43 @@ def test_what_was_seen_stays_seen(one, other):
             for cell, found in each.bits.items():
                 if cell[0] in {both.at_ms // INTERVAL_MS, both.at_ms // INTERVAL_MS - 1}:
                     assert all(seen | more == more for seen, more in zip(found, both.bits[cell], strict=True))
+
+
+def test_of_a_line_that_moves_fast_only_bitmaps_that_changed_and_still_matter_are_read_again(monkeypatch):
+    """Thirty thousand people a minute through a short line: what was called is not looked at again."""
+    read = []
+
+    def reading(cell, marked):
+        read.append(cell)
+        return places(cell, marked)
+
+    places = presence._places
+    monkeypatch.setattr(presence, "_places", reading)
+    crowd = Crowd(room(tail=4_000), processes=1)
+    for called in range(0, 150_000, 2_500):
+        crowd.change(tail=called + 4_000, serving=called, now_ms=crowd.room.now_ms + 5_000)
+        crowd.ask(range(called + 1, called + 4_001, 40))
+        # The bitmaps in which they are: two or three.
+        assert len(read) <= 3
+        assert all((chunk + 1) * MOST_SAMPLED * step > called for _, step, chunk in read)
+        read.clear()
+        crowd.tell()
+        assert read == []
+        there = range(called + 1, called + 4_001, 40)
+        assert crowd.processes[0]._seen(called, called + 4_000) >= len(there)
+
+
+@given(st.lists(st.tuples(st.integers(1, 9_000), st.integers(0, 3)), min_size=1, max_size=40), st.integers(0, 9_000))
+@settings(max_examples=60, deadline=None)
+def test_what_is_read_bit_by_bit_as_it_changes_is_what_is_marked(marks, serving):
+    crowd = Crowd(room(tail=9_000))
+    seen = set()
+    for number, jump in marks:
+        crowd.change(now_ms=crowd.room.now_ms + jump * 7_000)
+        crowd.ask([number])
+        seen.add(number)
+    crowd.change(serving=serving)
+    crowd.tell()
+    one = crowd.processes[0]
+    step = step_for(9_000)
+    assert one._view == sorted(number for number in seen if number > serving and not number % step)
