@@ -4,7 +4,7 @@ from ipaddress import ip_address, ip_network
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given, reject
+from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
 from gateway.room.match import (
