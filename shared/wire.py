@@ -80,7 +80,8 @@ class VisitorState(StrEnum):
 # decide the places, `pending` until they are drawn (nobody has a place yet), then `drawn` among `draw_size` numbers;
 # `wave_pending` and `wave_drawn` likewise for who lines up, or has, for a later window of the room's calendar.
 # `finishing_ms`: after a closing, how long at most those inside may still take; null where nobody is.
-# `eligibility`: in a room with a calendar, the visitor's own window: `verdict`, `rule`, `opens_at_ms`, `closes_at_ms`.
+# `eligibility`: in a room with a calendar, the visitor's own window: `verdict`, `rule`, `opens_at_ms`, `closes_at_ms`,
+# and `late`: "certain" or "maybe" if one's turn does not come before it closes, else null.
 # `wave`: whose lots `draw` speaks of, if not the room's own: of the pre-queue of a later window.
 # `ahead`: people with an earlier place who are still there. `stock`: `left`, and `chance_gone_percent` that it is gone
 # before one's turn (null where nobody can say); null where the backend never said.

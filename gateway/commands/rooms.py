@@ -83,6 +83,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     if "approval" in told:
         print(f"nothing is done yet: another admin has to `sunbeon room approve {told['room']} {told['approval']}`")
         return 0
+    for warning in told.get("warnings", ()):
+        print(f"warning: {warning}")
     opens = f", opens {told['opens_at']}" if told["state"] == "prequeue" else ""
     print(f"{told['room']}: {told['state']}{opens} (settings version {told['settings']['version']})")
     return 0

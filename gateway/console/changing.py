@@ -23,11 +23,11 @@ from gateway.console.context import (
 )
 from gateway.console.operations import IF_MATCH, IF_MATCH_NEEDED, Operation
 from gateway.console.record import By, whose
-from gateway.console.shapes import RoomShown
+from gateway.console.shapes import Postponed, RoomShown
 from gateway.room.model import Mode, Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
-from gateway.settings import Live, Postponement, limits_patch
+from gateway.settings import Live, Postponement, as_iso, limits_patch
 from gateway.store.base import VersionConflict
 from gateway.store.limits_text import patched
 from gateway.tokens import Role
@@ -85,7 +85,10 @@ async def change(request: web.Request, room: RoomControl, patch: dict[str, Any],
 
 
 async def postpone(request: web.Request) -> web.Response:
-    """Move the opening, before it or after it. Everyone keeps number, place and what was left of their time."""
+    """Move the opening, before it or after it. Everyone keeps number, place and what was left of their time.
+
+    The answer has `warnings` of what else has to be moved.
+    """
     room = find(request)
     version, by = if_match(request), whose(request)
     asked = await read_body(request, Postponement, said="say `opens_at`, and `reason` in a line")
@@ -96,7 +99,21 @@ async def postpone(request: web.Request) -> web.Response:
     except CannotPostpone as error:
         raise Refused(409, str(error)) from None
     request.app[RECORD].postponed(after, asked.reason, by)
-    return room_answer(room, after)
+    return room_answer(room, after, warnings=_missed(room, after.now_ms, asked.opens_at_ms))
+
+
+def _missed(room: RoomControl, now_ms: int, opens_at_ms: int) -> list[str]:
+    """The windows of the room's calendar that are not over yet, and will be before the room opens."""
+    if room.eligibility is None:
+        return []
+    calendar = room.eligibility.calendar
+    labels = {cohort.id: cohort.label.en for cohort in calendar.cohorts}
+    return [
+        f"window {rule.id} ({', '.join(labels[each] for each in rule.cohorts)}) closes at {as_iso(rule.closes_ms)}, "
+        "before the new opening: unless the calendar moves it too, its people do not get in by it"
+        for rule in sorted(calendar.rules, key=lambda rule: rule.closes_ms)
+        if now_ms < rule.closes_ms <= opens_at_ms
+    ]
 
 
 async def reset(request: web.Request) -> web.Response:
@@ -122,7 +139,7 @@ OPERATIONS: Final = (
     ),
     Operation(
         "POST", "/api/rooms/{room}/postpone", postpone, "Move the opening, before it or after it.", Role.OPERATOR,
-        RoomShown, body=Postponement, parameters=(IF_MATCH,), refuses={409: "it cannot be moved there"},
+        Postponed, body=Postponement, parameters=(IF_MATCH,), refuses={409: "it cannot be moved there"},
     ),
     Operation(
         "POST", "/api/rooms/{room}/reset", reset, "Start the line anew: every place and pass is lost.", Role.ADMIN,

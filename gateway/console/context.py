@@ -148,9 +148,9 @@ def described(room: RoomControl, seen: Snapshot | None = None) -> dict[str, Any]
     return {**told, "title": dict(room.config.title), "timezone": room.config.timezone or USUAL_ZONE}
 
 
-def room_answer(room: RoomControl, after: Snapshot) -> web.Response:
-    """The room as a change has left it."""
-    return json(described(room, after), headers=etag(after))
+def room_answer(room: RoomControl, after: Snapshot, **more: Any) -> web.Response:
+    """The room as a change has left it. more: what else is to be said of that."""
+    return json({**described(room, after), **more}, headers=etag(after))
 
 
 def etag(room: Snapshot) -> dict[str, str]:

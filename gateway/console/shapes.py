@@ -66,6 +66,12 @@ class RoomShown(_Answer):
     counters: dict[str, int]
 
 
+class Postponed(RoomShown):
+    """The room. warnings: what else has to be moved now, a line each: calendar windows that end before it opens."""
+
+    warnings: list[str]
+
+
 class RoomList(_Answer):
     rooms: list[RoomShown]
 

@@ -3,7 +3,7 @@
 What was typed is never shown again: a birth date leaves no trace, not even in the page.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -119,6 +119,20 @@ def window_words(verdict: Verdict, language: str) -> str:
     return f"{_span(opens_ms, rule.closes_ms, verdict.zone, language)} ({group}{by})"
 
 
+def window_why(verdict: Verdict, language: str) -> str:
+    """What became of that window, in a line of the waiting page: that it was moved, that it rests, and why."""
+    told = [" ".join(change) for change in _changes(verdict, language)]
+    if (pause := verdict.pause) is not None:
+        rests = _span(pause.from_ms, pause.until_ms, verdict.zone, language)
+        told.append(STRINGS[language]["why_pause"].format(span=rests, reason=_in(pause.reason, language)))
+    return " ".join(told)
+
+
+def closes_words(verdict: Verdict, language: str) -> str:
+    """Until when the visitor's own window lasts; "" for none."""
+    return "" if verdict.rule is None else when(verdict.rule.closes_ms, verdict.zone, language)
+
+
 def _told(verdict: Verdict, language: str) -> dict[str, str]:
     told = {}
     if verdict.opens_ms is not None:
@@ -145,27 +159,56 @@ def _why(verdict: Verdict, now_ms: int, language: str) -> Iterator[tuple[str, st
         group = _in(verdict.cohort.label, language) if verdict.cohort is not None else ""
         yield t["why_group"], group, t["why_rule"].format(rule=rule.id, version=rule.version)
         yield t["why_window"], _span(rule.opens_ms, rule.closes_ms, zone, language), _in(rule.note, language)
-        for earlier in verdict.superseded:
-            moved = [
-                t[key].format(before=when(before, zone, language), after=when(after, zone, language))
-                for key, before, after in (
-                    ("moved_start", earlier.opens_ms, rule.opens_ms),
-                    ("moved_end", earlier.closes_ms, rule.closes_ms),
-                )
-                if before != after
-            ]
-            changed = t["moved_when"].format(when=when(earlier.replaced_ms, zone, language))
-            yield t["why_changed"], " ".join(moved), f"{_in(rule.reason, language)} {changed}".strip()
+        for moved, changed in _changes(verdict, language):
+            yield t["why_changed"], moved, changed
     yield t["why_judged"], when(now_ms, zone, language), ""
+
+
+def _changes(verdict: Verdict, language: str) -> Iterator[tuple[str, str]]:
+    """Each change of the rule that still matters: from when to when it was moved; why, and when that was decided."""
+    t, rule, zone = STRINGS[language], verdict.rule, verdict.zone
+    if rule is None:
+        return
+    for earlier in verdict.superseded:
+        moved = [
+            t[key].format(before=when(before, zone, language), after=when(after, zone, language))
+            for key, before, after in (
+                ("moved_start", earlier.opens_ms, rule.opens_ms),
+                ("moved_end", earlier.closes_ms, rule.closes_ms),
+            )
+            if before != after
+        ]
+        changed = t["moved_when"].format(when=when(earlier.replaced_ms, zone, language))
+        yield " ".join(moved), f"{_in(rule.reason, language)} {changed}".strip()
 
 
 def _window(rule: Rule, view: EligibilityView, language: str) -> tuple[str, str, str, str]:
     """Who, from when, until when, and whether that is now."""
-    state = "next" if view.now_ms < rule.opens_ms else "past" if view.now_ms >= rule.closes_ms else "now"
-    groups = [_in(cohort.label, language) for cohort in view.calendar.cohorts if cohort.id in rule.cohorts]
+    t, groups = STRINGS[language], _groups(rule.cohorts, view.calendar, language)
+    if rule.opens_ms <= view.now_ms < rule.closes_ms:
+        state = _open_now(rule, view, language)
+    else:
+        state = t["window_next" if view.now_ms < rule.opens_ms else "window_past"]
     zone = view.calendar.zone
     opens, closes = (brief(at_ms, view.now_ms, zone, language) for at_ms in (rule.opens_ms, rule.closes_ms))
-    return ", ".join(groups), opens, closes, STRINGS[language][f"window_{state}"]
+    return groups, opens, closes, state
+
+
+def _open_now(rule: Rule, view: EligibilityView, language: str) -> str:
+    """Whether all whose window it is can book now, or some or all of them are in a declared pause, and until when."""
+    t, calendar = STRINGS[language], view.calendar
+    resting = [pause for pause in calendar.pauses if pause.from_ms <= view.now_ms < pause.until_ms]
+    resting = [pause for pause in resting if not set(pause.cohorts).isdisjoint(rule.cohorts)]
+    if not resting:
+        return t["window_now"]
+    until = brief(max(pause.until_ms for pause in resting), view.now_ms, calendar.zone, language)
+    paused = t["window_paused"].format(until=until)
+    of = {cohort for pause in resting for cohort in pause.cohorts if cohort in rule.cohorts}
+    return paused if of == set(rule.cohorts) else f"{t['window_now']} ({_groups(of, calendar, language)}: {paused})"
+
+
+def _groups(ids: Collection[str], calendar: Calendar, language: str) -> str:
+    return ", ".join(_in(cohort.label, language) for cohort in calendar.cohorts if cohort.id in ids)
 
 
 def _span(opens_ms: int, closes_ms: int, zone: str, language: str) -> str:

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from gateway.chain import Head
-from gateway.edge.opening import own_opening_ms
+from gateway.edge.opening import BEFORE_OPENING, own_opening_ms
 from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through, Told
 from gateway.edge.watch import Watch
@@ -49,7 +49,10 @@ def status_facts(
     # Before one's own window opens, the line moves without one.
     counts = place is not None and isinstance(standing, InLine) and window_ms is None
     ahead = people_ahead(room, place) if counts and place is not None else None
-    eta = _wait_range(watch, room, ahead) if ahead is not None and not catching_up else None
+    expected = _wait_range(watch, room, ahead) if ahead is not None and not catching_up else None
+    late = _lateness(standing, window, room, expected)
+    # Nobody is told how long a turn takes that does not come.
+    eta = None if late == "certain" else expected
     # Whoever is in, is next, or has yet to bring a knock back, should ask soon.
     at_door = isinstance(standing, InLine) and standing.at_door
     at_front = isinstance(standing, InLine) and room.admitting and ahead == 0
@@ -69,7 +72,7 @@ def status_facts(
             if catching_up
             else poll_at_door(room, jitter=_jitter.getrandbits(32))
             if at_door and room.admitting
-            else _poll_after(room, eta, soon=soon, window_ms=window_ms)
+            else _poll_after(room, expected, soon=soon, window_ms=window_ms)
         ),
         "server_time_ms": room.now_ms,
         "as_of_ms": room.now_ms if as_of_ms is None else as_of_ms,
@@ -78,7 +81,7 @@ def status_facts(
         "postponed_from_ms": room.limits.postponed_from_ms if room.is_postponed else None,
         "closes_at_ms": room.moment.closes_at_ms,
         "finishing_ms": finishing(room),
-        "eligibility": window,
+        "eligibility": window and {**window, "late": late},
         "outflow_per_minute": room.in_force.new_users_per_minute,
         "settings_version": room.limits.version,
         "stock": _stock(watch, room, place if ahead is not None and not catching_up else None),
@@ -99,6 +102,22 @@ def eligibility_facts(entitled: Entitled | None) -> dict[str, Any] | None:
         "opens_at_ms": verdict.opens_ms or (rule and rule.opens_ms),
         "closes_at_ms": rule and rule.closes_ms,
     }
+
+
+def _lateness(
+    standing: Standing | None, window: dict[str, Any] | None, room: Snapshot, expected: tuple[int, int] | None
+) -> str | None:
+    """Whether one's own window closes before one's turn: "certain" by all that is known, "maybe", else None."""
+    if window is None or window["closes_at_ms"] is None or not isinstance(standing, InLine | Knocking):
+        return None
+    if isinstance(standing, InLine) and (standing.at_door or standing.called):
+        return None
+    left_ms, opens_ms = window["closes_at_ms"] - room.now_ms, room.moment.opens_at_ms
+    if room.state in BEFORE_OPENING and opens_ms is not None and opens_ms - room.now_ms >= left_ms:
+        return "certain"
+    if expected is None or expected[1] <= left_ms:
+        return None
+    return "certain" if expected[0] >= left_ms else "maybe"
 
 
 def eligibility_data(entitled: Entitled) -> dict[str, Any]:

@@ -51,8 +51,35 @@ def postponed_words(status: Mapping[str, Any], zone: tzinfo, t: Mapping[str, str
     if before_ms is None or after_ms is None:
         return ""
     before, after = (time_words(at_ms, now_ms, zone) for at_ms in (before_ms, after_ms))
-    kept = "" if status["number"] is None else t["kept_number" if status["place"] is None else "kept_place"]
-    return f"{t['postponed'].format(before=before, after=after)} {kept}".rstrip()
+    return f"{t['postponed'].format(before=before, after=after)} {kept_words(status, t)}".rstrip()
+
+
+def kept_words(status: Mapping[str, Any], t: Mapping[str, str]) -> str:
+    """What of the reader's is kept. A number without a place is one for lots, or of a wave yet to join the line."""
+    if status["number"] is None:
+        return ""
+    if status["place"] is not None:
+        return t["kept_place"]
+    return t["kept_number"] if status["draw"] == "pending" else wave_words(status["draw"], t)
+
+
+def wave_words(draw: str | None, t: Mapping[str, str]) -> str:
+    """What is kept of who lines up for a later window. draw: as in a status answer."""
+    return t["kept_wave_draw" if draw == "wave_pending" else "kept_wave"]
+
+
+def own_words(status: Mapping[str, Any], t: Mapping[str, str]) -> dict[str, str]:
+    """What a page says of the reader's own window (`strings.OWN_WORDS`), also later on; empty where there is none."""
+    window = status["eligibility"]
+    if window is None:
+        return {}
+    paused = window["verdict"] == "paused"
+    lead = t["window_paused_lead" if paused else "lead_window"]
+    return {
+        "head_window": t["verdict_paused" if paused else "head_window"],
+        "lead_window": f"{lead} {kept_words(status, t)}".rstrip(),
+        "kept_wave": wave_words(status["draw"], t),
+    }
 
 
 def draw_words(status: Mapping[str, Any], phase: str, zone: tzinfo, t: Mapping[str, str]) -> str:
@@ -117,7 +144,7 @@ def after_closing_words(status: Mapping[str, Any], phase: str, t: Mapping[str, s
     told = [finishing_words(status["finishing_ms"], t)] if phase in _NOBODY_ENTERS else []
     opens_ms = status["opens_at_ms"]
     if phase == "closed" and status["number"] is not None and (opens_ms or 0) <= status["server_time_ms"]:
-        told += [t["no_next"], t["kept_number" if status["place"] is None else "kept_place"]]
+        told += [t["no_next"], kept_words(status, t)]
     return " ".join(filter(None, told))
 
 

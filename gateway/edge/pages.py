@@ -39,6 +39,7 @@ from gateway.edge.opening import (
     duration,
     moment,
     own_opening_ms,
+    own_words,
     postponed_words,
     stock_words,
     time_words,
@@ -113,6 +114,7 @@ class WaitView:
     refresh_s: how often the page asks again where no script runs.
     notice: one of `WAITING_NOTICES`, shown above everything else.
     window: the visitor's own window, in words; "" where there is none. window_url: where to say another birth date.
+    window_why: that it was moved, or rests, and why. window_closes: its end, in words.
     zone: in which times are written until the script writes them in the reader's own.
     """
 
@@ -124,6 +126,8 @@ class WaitView:
     refresh_s: int
     notice: str | None = None
     window: str = ""
+    window_why: str = ""
+    window_closes: str = ""
     window_url: str = ""
     zone: tzinfo = KST
 
@@ -287,17 +291,25 @@ class Pages:
         opens = None if opens_ms is None else moment(opens_ms, view.zone)
         closes_ms = closes_soon_ms(status, phase)
         data = {"status": {**status}, "status_url": view.status_url, "room": view.room}
+        own = own_words(status, t)
+        if own:
+            data["own"] = own
+        faces = {**t, **own}
+        late = (status["eligibility"] or {}).get("late")
+        hopeless = late == "certain"
         values = {
             "room": view.room,
             "phase": phase,
-            "heading": t[f"head_{phase}"],
-            # "This takes a moment" is not true then.
-            "lead": "" if away in {"number", "turn"} else t[f"lead_{phase}"],
+            "heading": faces[f"head_{phase}"],
+            # "This takes a moment" is not true then; nor is "people go in by turn" of whom no turn will come.
+            "lead": "" if away in {"number", "turn"} or hopeless else faces[f"lead_{phase}"],
+            "late": late or "",
+            "late_words": {each: t[f"late_{each}"].format(closes=view.window_closes) for each in ("certain", "maybe")},
             "count_before": before,
             "count": count,
             "count_after": after,
             "number": _grouped(status["number"]),
-            "eta": {"waiting": eta_words(status["eta_ms"], t), "paused": t["eta_paused"]}.get(phase, ""),
+            "eta": "" if hopeless else _eta_of(phase, status, t),
             "opens": "" if opens is None else f"{opens:%Y-%m-%d %H:%M %Z}",
             "opens_iso": "" if opens is None else opens.isoformat(timespec="seconds"),
             "postponed": postponed_words(status, view.zone, t),
@@ -308,6 +320,7 @@ class Pages:
             "draw_url": draw_address(view.room, status),
             "closes": "" if closes_ms is None else time_words(closes_ms, status["server_time_ms"], view.zone),
             "window": view.window,
+            "window_why": view.window_why,
             "window_url": view.window_url,
             "message": status["message"] or "",
             "notice": t[f"notice_{view.notice}"] if view.notice is not None else "",
@@ -394,6 +407,10 @@ def eta_words(eta_ms: tuple[int, int] | list[int] | None, t: Mapping[str, str]) 
     if high > 90:  # noqa: PLR2004 - as in `duration`
         return t["eta_between_long"].format(low=duration(low, t), high=duration(high, t))
     return t["eta_between"].format(low=t["minutes_bare"].format(m=low), high=duration(high, t))
+
+
+def _eta_of(phase: str, status: Mapping[str, Any], t: Mapping[str, str]) -> str:
+    return eta_words(status["eta_ms"], t) if phase == "waiting" else t["eta_paused"] if phase == "paused" else ""
 
 
 def in_language(texts: Mapping[str, str], language: str) -> str:

@@ -16,11 +16,11 @@ KO: Final[Mapping[str, str]] = {
     "head_prequeue": "아직 시작 전입니다",
     "lead_prequeue": "시작 시각이 되면 순서대로 입장합니다. 이 화면을 그대로 두시면 됩니다.",
     "head_early": "다음 시작 시각까지 닫혀 있습니다",
-    "lead_early": "대기 번호와 순서는 그대로 유지됩니다. 다음 시작 시각이 되면 이 화면에서 자동으로 이어집니다.",
+    "lead_early": "순서는 그대로 유지됩니다. 다음 시작 시각이 되면 이 화면에서 자동으로 이어집니다.",
     "head_waiting": "접속 대기 안내",
-    "lead_waiting": "접속하신 분이 많아 순서대로 안내해 드리고 있습니다. 그대로 기다려 주시면 됩니다.",
+    "lead_waiting": "접속하신 분이 많아 순서대로 안내해 드리고 있습니다.",
     "head_paused": "입장이 잠시 중단되었습니다",
-    "lead_paused": "대기 번호와 순서는 그대로 유지됩니다. 입장이 다시 시작되면 자동으로 이어집니다.",
+    "lead_paused": "순서는 그대로 유지됩니다. 입장이 다시 시작되면 자동으로 이어집니다.",
     "head_door": "곧 입장합니다",
     "lead_door": "순서가 되었으나 지금은 자리가 모두 차 있습니다. 자리가 나는 대로 가장 먼저 입장합니다.",
     "head_turn": "입장 순서입니다",
@@ -28,7 +28,7 @@ KO: Final[Mapping[str, str]] = {
     "head_closed": "접속이 마감되었습니다",
     "lead_closed": "운영 기관에서 접속을 마감하였습니다. 다시 열리면 이 화면에서 자동으로 이어집니다.",
     "head_sold_out": "모두 마감되었습니다",
-    "lead_sold_out": "준비된 수량이 모두 소진되었습니다. 기다려 주신 분들께 깊이 감사드립니다.",
+    "lead_sold_out": "준비된 수량이 모두 소진되었습니다. 기다려 주셔서 감사합니다.",
     # Its facts.
     "ahead_label": "현재 대기 순서",
     "ahead_before": "앞에",
@@ -42,7 +42,7 @@ KO: Final[Mapping[str, str]] = {
     "number_label": "나의 대기 번호",
     "eta_label": "예상 대기 시간",
     "eta_unknown": "아직 알 수 없습니다",
-    "eta_paused": "잠시 중단됨 (순서는 유지됩니다)",
+    "eta_paused": "잠시 중단됨",
     "eta_why_paused": "입장이 잠시 중단되었다가 재개되어 예상 시간이 늘어났습니다.",
     "eta_why_outflow": "분당 입장 인원이 줄어 예상 시간이 늘어났습니다.",
     "eta_why_settings": "운영 설정이 변경되어 예상 시간이 늘어났습니다.",
@@ -100,8 +100,8 @@ KO: Final[Mapping[str, str]] = {
     "offline": "인터넷 연결이 끊겼습니다. 순서는 유지되며, 연결되면 자동으로 이어집니다.",
     "catching_up": "연결을 다시 확인하고 있습니다. 순서는 유지됩니다.",
     # While the line itself cannot be asked.
-    "away_number": "대기 번호 발급이 지연되고 있습니다. 이 화면을 그대로 두시면 번호가 자동으로 발급됩니다.",
-    "away_place": "대기 현황을 다시 확인하고 있습니다. 순서는 그대로 유지되오니 잠시만 기다려 주시기 바랍니다.",
+    "away_number": "대기 번호 발급이 지연되고 있습니다. 이 화면을 그대로 두시면 자동으로 발급됩니다.",
+    "away_place": "대기 현황을 다시 확인하고 있습니다. 순서는 그대로 유지됩니다.",
     "away_turn": "입장 순서가 되었으나 확인이 지연되고 있습니다. 순서는 그대로 유지되며, 확인되는 대로 입장합니다.",
     "server_clock": "서버 시각",
     "device_clock": "이 기기의 시각",
@@ -217,11 +217,11 @@ EN: Final[Mapping[str, str]] = {
     "head_prequeue": "Not open yet",
     "lead_prequeue": "At opening time people go in by turn. Just leave this page open.",
     "head_early": "Closed until the next opening",
-    "lead_early": "Your number and your place are kept. At the next opening this page goes on by itself.",
+    "lead_early": "Your place is kept. At the next opening this page goes on by itself.",
     "head_waiting": "You are in line",
     "lead_waiting": "Many people are here at once, so everyone goes in by turn. You only need to wait.",
     "head_paused": "Entry is paused for the moment",
-    "lead_paused": "Your number and your place are kept. When entry starts again, this page goes on by itself.",
+    "lead_paused": "Your place is kept. When entry starts again, this page goes on by itself.",
     "head_door": "You are about to go in",
     "lead_door": "Your turn has come, but every seat is taken just now. You go in first as soon as one is free.",
     "head_turn": "It is your turn",
@@ -407,7 +407,7 @@ STRINGS: Final[Mapping[str, Mapping[str, str]]] = {"ko": KO, "en": EN}
 # What the waiting page's script says by itself; the rest is in the page already.
 SCRIPT_WORDS: Final = (
     *(f"{part}_{phase}" for part in ("head", "lead") for phase in (
-        "number", "early", "prequeue", "window", "waiting", "paused", "door", "turn", "closed", "sold_out",
+        "number", "early", "prequeue", "waiting", "paused", "door", "turn", "closed", "sold_out",
     )),
     "ahead_before", "ahead_one", "ahead_many", "ahead_none", "ahead_title",
     "ahead_row_one", "ahead_row_many",
@@ -422,3 +422,5 @@ SCRIPT_WORDS: Final = (
     "away_number", "away_place", "away_turn",
     "turn_title", "turn_body",
 )  # fmt: skip
+# These it is given too, but by a page that has anything to say of the reader's own window (`pages.own_words`).
+OWN_WORDS: Final = ("head_window", "lead_window", "kept_wave")

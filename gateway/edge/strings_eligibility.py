@@ -7,8 +7,36 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     # The waiting page of somebody whose own window is still to open.
     "head_window": ("아직 나의 예약 시간 전입니다", "Your booking time has not come yet"),
     "lead_window": (
-        "나의 예약 시간이 되면 순서대로 입장합니다. 받으신 번호는 그대로 유지되니 이 화면을 그대로 두시면 됩니다.",
-        "When your own time comes, people go in by turn. Your number is kept: just leave this page open.",
+        "나의 예약 시간이 되면 순서대로 입장합니다. 이 화면을 그대로 두시면 됩니다.",
+        "When your own time comes, people go in by turn. Just leave this page open.",
+    ),
+    "window_paused_lead": (
+        "나의 예약 시간이 다시 시작되면 순서대로 입장합니다. 이 화면을 그대로 두시면 됩니다.",
+        "When booking goes on for your group, people go in by turn. Just leave this page open.",
+    ),
+    # What whoever lines up for a later window has: it joins the line behind all who are in it by then.
+    "kept_wave": (
+        (
+            "지금 번호는 이 시간을 함께 기다리는 분들 사이의 번호이며, 그 순서는 유지됩니다. "
+            "예약 시간이 되면 이미 대기 중인 분들 다음의 번호를 새로 받습니다."
+        ),
+        (
+            "Your number is one among those who wait for this time, and your place among them is kept. When it comes, "
+            "you get a new number, behind everyone already in line."
+        ),
+    ),
+    "kept_wave_draw": (
+        "지금 번호는 접수 번호이며 입장 순서가 아닙니다. 예약 시간이 되면 번호를 새로 받습니다.",
+        "Your number is no place in line. When your time comes, you get a new one.",
+    ),
+    # Of who waits, but for longer than their own window lasts.
+    "late_certain": (
+        "현재 예상으로는 나의 예약 기간({closes}까지) 안에 순서가 오지 않습니다.",
+        "As it looks now, your turn will not come within your window (until {closes}).",
+    ),
+    "late_maybe": (
+        "현재 예상으로는 나의 예약 기간({closes}까지) 안에 순서가 오지 않을 수 있습니다.",
+        "As it looks now, your turn may not come within your window (until {closes}).",
     ),
     "window_label": ("나의 예약 기간", "Your booking period"),
     "window_other": ("다른 생년월일로 확인", "Check another date of birth"),
@@ -23,8 +51,8 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
         "What you just sent was not received. Please enter it again when you are in.",
     ),
     "ask_kept": (
-        "대기 번호와 순서는 그대로 유지됩니다.",
-        "Your number and your place are kept.",
+        "대기 순서는 그대로 유지됩니다.",
+        "Your place is kept.",
     ),
     "birth_label": ("예약하실 분의 생년월일", "Date of birth of the person who gets the booking"),
     "birth_hint": (
@@ -96,12 +124,14 @@ TEXTS: Final[Mapping[str, tuple[str, str]]] = {
     "from_to": ("{opens}부터 {closes} 전까지", "From {opens} until just before {closes}"),
     "moved_start": ("시작이 {before}에서 {after}로 바뀌었습니다.", "The start moved from {before} to {after}."),
     "moved_end": ("마감이 {before}에서 {after}로 바뀌었습니다.", "The end moved from {before} to {after}."),
+    "why_pause": ("{span} 예약을 쉽니다. {reason}", "Paused: {span}. {reason}"),
     "moved_when": ("({when} 변경)", "(changed {when})"),
     # Everybody's windows.
     "windows": ("대상별 예약 기간", "Who can book when"),
     "windows_group": ("대상", "Group"),
     "windows_state": ("상태", "Status"),
     "window_now": ("진행 중", "Open now"),
+    "window_paused": ("{until}까지 쉼", "Paused until {until}"),
     "window_past": ("마감", "Over"),
     "window_next": ("예정", "To come"),
     "calendar_version": ("예약 일정표: {title}, {version}판", "Booking calendar: {title}, version {version}"),

@@ -19,7 +19,7 @@ from gateway.audit import Audit
 from gateway.edge import answers, cookies
 from gateway.edge.away import stand_without_store
 from gateway.edge.desk import Desk
-from gateway.edge.eligibility_page import window_words
+from gateway.edge.eligibility_page import closes_words, window_why, window_words
 from gateway.edge.facts import board_facts, draw_facts, status_facts, wave_draw_facts
 from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line
@@ -234,7 +234,6 @@ class Visitors:
         low, high = REFRESH_S
         hurry = isinstance(standing, Knocking) and not status["catching_up"]
         verdict = standing.entitled and standing.entitled.verdict
-        window = window_words(verdict, language) if verdict else ""
         view = WaitView(
             room=line.name,
             title=line.config.title,
@@ -244,7 +243,9 @@ class Visitors:
             refresh_s=low if hurry else min(max(low, status["poll_after_ms"] // 1000), high),
             notice="unsent" if request.method not in LOOKING else standing.notice,
             zone=line.zone,
-            window=window,
+            window=window_words(verdict, language) if verdict else "",
+            window_why=window_why(verdict, language) if verdict else "",
+            window_closes=closes_words(verdict, language) if verdict else "",
             window_url=f"{OWN_PATH}{line.name}/eligibility?{urlencode({'back': _own_address(request) or '/'})}",
         )
         # Only a page that was asked for as a page may be taken for one.

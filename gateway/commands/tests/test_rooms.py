@@ -2,13 +2,15 @@
 
 import asyncio
 import json
+from contextlib import AsyncExitStack
 
 import pytest
 
 from gateway import cli
 from gateway.drill.report import digest
 from gateway.drill.run import TRICKS
-from gateway.edge.tests.front import TOKEN
+from gateway.edge.tests.backend import Backend, running
+from gateway.edge.tests.front import TOKEN, front
 
 EIGHT, TEN = "2100-07-19T20:00:00+09:00", "2100-07-19T22:00:00+09:00"
 
@@ -55,6 +57,33 @@ async def test_an_opening_is_postponed_and_from_when_to_when_why_and_by_whom_is_
     assert (line["event"], line["by"], line["reason"]) == ("postponed", "Kim", "접속 지연")
     assert (line["from"], line["to"]) == ("2100-07-19T11:00:00+00:00", "2100-07-19T13:00:00+00:00")
     assert line["time_ms"] == site.clock.now_ms
+
+
+async def test_a_postponement_past_the_end_of_a_calendar_window_warns_and_names_it(tmp_path, capsys):
+    rooms = [{"calendar": "july-2021-announced"}]
+    async with AsyncExitStack() as stack:
+        backend = await stack.enter_async_context(running(Backend()))
+        site = await stack.enter_async_context(front(tmp_path, [backend], rooms=rooms))
+        words = [
+            "room",
+            "postpone",
+            "vaccine",
+            "--reason",
+            "x",
+            "--operator-url",
+            f"http://127.0.0.1:{site.operator_port}",
+        ]
+        environ = {"SUNBEON_OPERATOR_TOKEN": TOKEN}
+
+        async def told(opens_at):
+            assert await asyncio.to_thread(cli.main, [*words, "--opens-at", opens_at], environ=environ) == 0
+            return [line for line in capsys.readouterr().out.splitlines() if line.startswith("warning: ")]
+
+        assert await told("2021-07-20T17:59:59+09:00") == []
+        (warning,) = await told("2021-07-20T18:00:00+09:00")
+        assert "window 53-54 (Ages 53-54 (born 1967-1968)) closes at 2021-07-20T09:00:00+00:00" in warning
+        both = await told("2021-07-22T10:00:00+09:00")
+        assert [line.split()[2] for line in both] == ["53-54", "50-52"]
 
 
 @pytest.mark.parametrize(("action", "state"), [("pause", "paused"), ("resume", "open"), ("close", "closed")])

@@ -204,6 +204,7 @@ async def test_an_opening_is_postponed_and_says_from_when(site):
     assert (after["state"], after["admitting"]) == ("prequeue", False)
     assert after["opens_at"] == after["settings"]["opens_at"] == "2100-07-19T13:00:00+00:00"
     assert after["postponed_from"] == "2021-07-19T11:00:00+00:00"
+    assert after["warnings"] == [], "of a room without a calendar"
 
 
 async def test_a_postponement_that_cannot_be_says_why_and_changes_nothing(site):

@@ -25,7 +25,7 @@
 
   const byId = (id) => document.getElementById('n-' + id);
   const data = JSON.parse(byId('data').textContent);
-  const words = data.words;
+  const words = Object.assign(data.words, data.own);
   const language = document.documentElement.lang;
 
   let status = data.status;
@@ -81,7 +81,7 @@
     if (!own || (own.verdict !== 'not_yet' && own.verdict !== 'paused')) return null;
     return BEFORE_OPENING.includes(s.room_state) && s.opens_at_ms >= own.opens_at_ms ? null : own.opens_at_ms;
   };
-  const ruleOf = (s) => (s.eligibility ? s.eligibility.rule : null);
+  const ruleOf = (own, waits) => (own ? own.rule + (waits ? own.verdict + own.opens_at_ms : '') : '');
   const openingOf = (s, phase) => (phase === 'window' ? ownOpening(s)
     : BEFORE_OPENING.includes(phase) ? s.opens_at_ms : null);
 
@@ -101,12 +101,15 @@
     return phase === 'number' ? words.away_number : phase === 'turn' ? words.away_turn : words.away_place;
   };
 
+  // A number without a place is one for lots still to be drawn, or of a wave that has yet to join the line.
+  const keptWords = () => (status.number === null ? '' : status.place !== null ? words.kept_place
+    : status.draw === 'pending' ? words.kept_number : words.kept_wave || '');
+
   const postponedWords = () => {
     const times = [status.postponed_from_ms, status.opens_at_ms];
     if (!times.every(Number.isFinite)) return '';
     const moved = fill(words.postponed, { before: timeWords(times[0]), after: timeWords(times[1]) });
-    const kept = status.number === null ? '' : status.place === null ? words.kept_number : words.kept_place;
-    return (moved + ' ' + kept).trim();
+    return (moved + ' ' + keptWords()).trim();
   };
 
   const drawWords = (phase) => {
@@ -126,7 +129,7 @@
       told.push(fill(words.finishing, { time: duration(Math.ceil(status.finishing_ms / 60000)) }));
     }
     if (phase === 'closed' && status.number !== null && (status.opens_at_ms || 0) <= status.server_time_ms) {
-      told.push(words.no_next, status.place === null ? words.kept_number : words.kept_place);
+      told.push(words.no_next, keptWords());
     }
     return told.join(' ');
   };
@@ -237,7 +240,9 @@
     const ahead = counted ? grouped.format(status.ahead) : '';
     const before = !counted ? '' : status.ahead === 0 ? words.ahead_none : words.ahead_before;
     const after = !counted || status.ahead === 0 ? '' : status.ahead === 1 ? words.ahead_one : words.ahead_many;
-    const eta = phase === 'paused' ? words.eta_paused : phase === 'waiting' ? etaWords(status.eta_ms) : '';
+    const late = status.eligibility && status.eligibility.late;
+    const hopeless = late === 'certain';
+    const eta = hopeless ? '' : phase === 'paused' ? words.eta_paused : phase === 'waiting' ? etaWords(status.eta_ms) : '';
 
     const away = awayWords(phase);
     put('away', away);
@@ -246,7 +251,9 @@
     // "This takes a moment" is not true while the line cannot be asked.
     const soon = away !== '' && away !== words.away_place;
     put('lead', words['lead_' + phase]);
-    show('lead', !soon);
+    show('lead', !soon && !hopeless);
+    show('late-certain', hopeless);
+    show('late-maybe', late === 'maybe');
     put('before', before);
     put('count', status.ahead === 0 ? '' : ahead);
     put('after', after);
@@ -265,7 +272,7 @@
     put('message-text', status.message || '');
     show('message', Boolean(status.message));
     const moved = showOpening(phase);
-    show('advice', phase !== 'closed' && phase !== 'sold_out');
+    show('advice', !hopeless && phase !== 'closed' && phase !== 'sold_out');
 
     document.title = counted && status.ahead > 0
       ? fill(words.ahead_title, { ahead }) + ' · ' + words['head_' + phase]
@@ -388,8 +395,10 @@
 
   const received = (answer) => {
     const before = status.state;
-    // The rule was changed: what the page says of one's own window is no longer so.
-    const ruled = ruleOf(status) !== ruleOf(answer);
+    // The rule was changed, or a pause began: what the page says of one's own window is no longer so.
+    const own = answer.eligibility;
+    const waits = own && own.verdict !== 'eligible';
+    const ruled = ruleOf(status.eligibility, waits) !== ruleOf(own, waits);
     failures = 0;
     status = answer;
     if (answer.ticket !== null) ticket = answer.ticket;

@@ -247,7 +247,9 @@ def test_while_people_are_let_in_nothing_is_said_of_finishing(room_state):
 def test_who_has_a_place_is_told_whether_another_opening_follows_and_that_the_place_is_kept():
     over = {"room_state": "closed", "opens_at_ms": NOW - MINUTE}
     assert "No further opening is set at present. Your place is kept." in said(**over)
-    assert "No further opening is set at present. Your number is kept." in said(**over, **WAITING_NOWHERE)
+    assert "No further opening is set at present. Your number is kept." in said(
+        **over, draw="pending", **WAITING_NOWHERE
+    )
     assert "현재 예정된 다음 시작 시각은 없습니다. 받으신 순서는 그대로 유지됩니다." in said("ko", **over)
     # Closed by an operator before an opening that is set: it may come or not, so nothing is said of it.
     assert EN["no_next"] not in said(room_state="closed", opens_at_ms=NOW + MINUTE)

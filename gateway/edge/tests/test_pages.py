@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from gateway.edge.eligibility_page import eligibility_samples
 from gateway.edge.pages import NOTICE_KINDS, SAMPLE_STATES, SAMPLE_STATUS, WAITING_NOTICES, Pages, WaitView, eta_words
-from gateway.edge.strings import EN, KO, SCRIPT_WORDS, STRINGS
+from gateway.edge.strings import EN, KO, OWN_WORDS, SCRIPT_WORDS, STRINGS
 from shared.wire import STATUS_FIELDS, RoomState, VisitorState
 
 PAGES = Pages()
@@ -117,7 +117,9 @@ def test_the_script_is_given_exactly_the_words_it_uses():
     script = Path(__file__).parents[1].joinpath("static/waiting.js").read_text("utf-8")
     used = set(re.findall(r"\bwords\.(\w+)", script)) | {"offline", "catching_up", "connected"}
     phases = {key.removeprefix("head_") for key in KO if key.startswith("head_")}
-    assert set(SCRIPT_WORDS) == used | {f"{part}_{phase}" for part in ("head", "lead") for phase in phases}
+    faces = {f"{part}_{phase}" for part in ("head", "lead") for phase in phases}
+    assert {*SCRIPT_WORDS, *OWN_WORDS} == used | faces
+    assert not {*SCRIPT_WORDS} & {*OWN_WORDS}, "said for each page, not in each"
 
 
 def test_the_script_knows_every_state_and_reads_only_fields_that_are_on_the_wire():
