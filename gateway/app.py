@@ -27,9 +27,11 @@ from gateway.edge.newcomers import Newcomers
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.servers import Upstreams
+from gateway.edge.recorder import Recorder
 from gateway.edge.server import AppRunner, Server
 from gateway.edge.streams import Streams
 from gateway.edge.visitors import Visitors
+from gateway.history import History
 from gateway.keys import KeyStore
 from gateway.metrics import Meters, Pool, Seat, WorkerFacts, room_metrics, worker_metrics
 from gateway.room.match import parse_networks
@@ -86,6 +88,8 @@ async def gateway(
         stack.callback(audit.close)
         access = AccessLog(settings.gateway.access_log, settings.gateway.access_log_share)
         stack.callback(access.close)
+        history = History(settings.gateway.history_file, days=settings.gateway.history_days)
+        stack.push_async_callback(history.close)
         keys = KeyStore(settings.gateway.keys_file)
         meters = Meters()
         chosen = store or open_configured(settings.gateway, os.environ)
@@ -120,6 +124,7 @@ async def gateway(
         for line in lines:
             await stack.enter_async_context(_task(line.run(), f"line {line.name}"))
         await stack.enter_async_context(_task(_watch_keys(keys), "keys"))
+        await stack.enter_async_context(_task(Recorder(lines, history).run(), "history"))
         server = Server(
             gate.handle,
             settings.gateway,
@@ -155,6 +160,7 @@ async def gateway(
             draining=lambda: streams.stopping,
             book=audit,
             log=audit,
+            kept=history,
             facts=facts,
             keys=lambda: keys.current.cookies,
             two_person_actions=settings.gateway.two_person_actions,

@@ -135,6 +135,10 @@ class Gateway(_Section):
     audit_log_max_bytes: int = Field(
         2**30, ge=0, description="Where it is moved aside, to `audit.log.1`, `.2`, ... None is deleted. 0: never."
     )
+    history_file: Path | None = Field(
+        Path("var/history.db"), description="How each room stood every ten seconds: for console and report. None: off."
+    )
+    history_days: int = Field(7, ge=1, le=90, description="How long that is kept: some 5 MB a room and day.")
     access_log: Path | None = Field(
         None, description="A JSON line for each request answered, without query or address. None: off."
     )

@@ -18,6 +18,7 @@ from gateway.console import (
     arming,
     changing,
     events,
+    history,
     lookups,
     page,
     preview,
@@ -32,6 +33,7 @@ from gateway.console.operations import Operation, document, roles
 from gateway.console.record import Book, Record
 from gateway.console.shown import describe
 from gateway.console.trail import Trail
+from gateway.history import History
 from gateway.metrics import WorkerFacts
 from gateway.room.ticket import KeyRing
 from gateway.store.base import StoreError, VersionConflict
@@ -43,6 +45,7 @@ OPERATIONS: Final[Sequence[Operation]] = (
     *events.OPERATIONS,
     *preview.OPERATIONS,
     *trail.OPERATIONS,
+    *history.OPERATIONS,
     *changing.OPERATIONS,
     *arming.OPERATIONS,
     *actions.OPERATIONS,
@@ -65,11 +68,13 @@ def create_app(
     facts: Callable[[], WorkerFacts] | None = None,
     two_person_actions: Collection[str] = (),
     log: Trail | None = None,
+    kept: History | None = None,
 ) -> web.Application:
     """The operators' application.
 
     tokens: those that count. scrape: the metrics. facts: of this worker.
     draining: whether this worker is on its way out. book: where changes go on record. log: the same, to be read.
+    kept: points of the rooms' past; None: none.
     keys: by which tickets are verified; None: of nobody. two_person_actions: `reset`, `passthrough`.
     """
     app = web.Application(middlewares=[_problems, authorise], client_max_size=MAX_BODY_BYTES)
@@ -82,6 +87,7 @@ def create_app(
     app[events.FACTS] = facts
     app[events.FEED] = events.Feed(lambda: events.everything(app))
     app[trail.TRAIL] = log
+    app[history.HISTORY] = kept
     app[reading.DOCUMENT] = document(OPERATIONS, rooms=[*app[ROOMS]], version=version("sunbeon"))
     protect(app, tokens, roles(OPERATIONS))
     app.on_response_prepare.append(harden)

@@ -10,7 +10,7 @@ from gateway.console.answers import Refused, json
 from gateway.console.context import etag, find
 from gateway.console.operations import Operation, in_query
 from gateway.console.shapes import InForce
-from gateway.console.shown import wait_of_last
+from gateway.room.forecast import wait_of_last
 from gateway.room.model import Snapshot
 from gateway.store.limits_text import patched
 from gateway.tokens import Role

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from gateway.room.estimate import people_ahead
-from gateway.room.forecast import wait_range
+from gateway.room.forecast import wait_of_last
 from gateway.room.grading import share_within
 from gateway.room.model import Prequeue, Snapshot
 from gateway.settings import as_iso, live_settings
@@ -67,8 +66,3 @@ def _armed(room: Snapshot) -> dict[str, Any] | None:
         return None
     stands = (armed.get("version"), armed.get("epoch")) == (str(room.limits.version), str(room.epoch))
     return {"stands": stands, **{name: armed.get(name) for name in ("drill", "sha256", "at", "by")}}
-
-
-def wait_of_last(room: Snapshot) -> tuple[int, int] | None:
-    """What the last in line is told: the lowest and highest likely wait. None if nobody waits, or nobody can say."""
-    return wait_range(room, people_ahead(room, room.tail)) if room.waiting else None

@@ -336,7 +336,11 @@ class Gate:
         began_s = time.monotonic()
 
         async def measure(status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
-            self._meters.backend_answered(status, time.monotonic() - began_s)
+            took_s = time.monotonic() - began_s
+            self._meters.backend_answered(status, took_s)
+            line: Line | None = request.get(_LINE)
+            if line is not None and not request.body_exists:  # how long a visitor takes to send one says nothing of it
+                line.latency.add(took_s)
             return await inspect(status, headers)
 
         errand = Errand(request, address.raw, address.host, client, request[_REQUEST_ID], proof, holder, measure)

@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.edge.cookies import CookieNames
 from gateway.edge.eligibility import Eligibility
+from gateway.edge.latency import Latency
 from gateway.edge.outage import Outage
 from gateway.edge.pages import KST, Pages
 from gateway.edge.trials import Trials
@@ -119,6 +120,8 @@ class Sight:
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
         self.joined_ahead = 0
         self.watch = Watch()
+        # Of the backend's answers in this room, through this worker.
+        self.latency = Latency()
         self._exchange_s = 0.0
 
     async def start(self) -> None:

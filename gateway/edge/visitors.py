@@ -138,7 +138,8 @@ class Visitors:
         if brought.damaged:
             line.count("damaged")
         match standing:
-            case Inside(visitor_pass, grant, fresh=True, first_time=first_time):
+            case Inside(visitor_pass, grant, fresh=True, first_time=first_time, ticket=ticket):
+                waited = {} if ticket is None else {"waited_ms": max(0, now_ms - ticket.issued_ms)}
                 # Also when told again: the worker that was first may have been killed before it wrote its line.
                 self._audit.admitted(
                     line.name,
@@ -149,6 +150,7 @@ class Visitors:
                     pass_id=visitor_pass.pass_id,
                     how=visitor_pass.how,
                     again=not first_time,
+                    **waited,
                 )
             case Inside(grace=True):
                 line.outage.grace += 1

@@ -14,6 +14,7 @@ from math import isqrt
 from typing import Final
 
 from gateway.room.course import Course, Stretch
+from gateway.room.estimate import people_ahead
 from gateway.room.model import Snapshot
 from gateway.room.policy import CERTAIN, LEAST_CHANCE, SOON_S, chances, surely
 from gateway.room.stay import stay_ms
@@ -196,3 +197,8 @@ def _follow(ahead: Sequence[Stretch], now_ms: int, work: int, pace: _Pace, *, by
         work -= rate * (stretch.until_ms - at_ms)
         at_ms = stretch.until_ms
     return None
+
+
+def wait_of_last(room: Snapshot) -> tuple[int, int] | None:
+    """What the last in line is told: the lowest and highest likely wait. None if nobody waits, or nobody can say."""
+    return wait_range(room, people_ahead(room, room.tail)) if room.waiting else None

@@ -282,6 +282,7 @@ class Stand:
                 "operator_token_file": str(self.folder / "operator.token"),
                 "operator_tokens_file": str(self.folder / "operators.json"),
                 "audit_log": str(self._audit_log),
+                "history_file": str(self.folder / "history.db"),
                 "drain_s": 1,
                 **(gateway or {}),
             },

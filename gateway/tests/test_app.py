@@ -24,6 +24,7 @@ def settings(folder, **edge) -> Settings:
             "gateway": {
                 "keys_file": str(folder / "keys.json"),
                 "audit_log": str(folder / "audit.log"),
+                "history_file": str(folder / "history.db"),
                 "store": f"sqlite:///{folder}/queue.db",
                 **edge,
             },

@@ -25,6 +25,7 @@ store = "sqlite:///{folder}/queue.db"
 keys_file = "{folder}/keys.json"
 operator_token_file = "{folder}/operator.token"
 audit_log = "{folder}/audit.log"
+history_file = "{folder}/history.db"
 drain_delay_s = {delay_s}
 drain_s = {drain_s}
 

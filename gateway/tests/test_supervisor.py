@@ -37,6 +37,7 @@ store = "{store}"
 keys_file = "{folder}/keys.json"
 operator_token_file = "{folder}/operator.token"
 audit_log = "{audit}"
+history_file = "{audit}.history"
 drain_s = 1
 
 [upstream]

@@ -28,6 +28,8 @@ ROUTES: dict[tuple[str, str], Role | None] = {
     ("GET", "/api/rooms/{room}/explain"): Role.VIEWER,
     ("GET", "/api/rooms/{room}/preview"): Role.VIEWER,
     ("GET", "/api/rooms/{room}/audit"): Role.VIEWER,
+    ("GET", "/api/rooms/{room}/history"): Role.VIEWER,
+    ("GET", "/api/rooms/{room}/history.csv"): Role.VIEWER,
     ("PATCH", "/api/rooms/{room}"): Role.OPERATOR,
     ("POST", "/api/rooms/{room}/postpone"): Role.OPERATOR,
     ("POST", "/api/rooms/{room}/reset"): Role.ADMIN,

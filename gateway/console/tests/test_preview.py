@@ -4,9 +4,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from gateway.console.shown import wait_of_last
 from gateway.console.tests.test_api import ask, patch
 from gateway.edge.tests.front import START_MS
+from gateway.room.forecast import wait_of_last
 
 PREVIEW = "/api/rooms/north/preview"
 

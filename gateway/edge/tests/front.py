@@ -315,6 +315,7 @@ async def front(
             "gateway": {
                 "keys_file": str(folder / "keys.json"),
                 "audit_log": str(folder / "audit.log"),
+                "history_file": str(folder / "history.db"),
                 "operator_tokens_file": str(folder / "operators.json"),
                 "store_timeout_s": 10,  # a machine under load must not fail a test
                 **(edge or {}),

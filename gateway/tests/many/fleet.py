@@ -173,6 +173,7 @@ class Fleet:
             "operator_token_file": str(self.folder / "operator.token"),
             "operator_tokens_file": str(self.folder / "operators.json"),
             "audit_log": str(member.audit_log),
+            "history_file": f"{member.audit_log}.history.db",
             "drain_delay_s": DRAIN_DELAY_S,
             "drain_s": DRAIN_S,
             **self._gateway,

@@ -25,6 +25,7 @@ store = {store}
 keys_file = "{folder}/keys.json"
 operator_token_file = "{folder}/operator.token"
 audit_log = "{folder}/{name}.audit.log"
+history_file = "{folder}/{name}.history.db"
 drain_s = 0
 
 [upstream]

@@ -44,6 +44,7 @@ async def serving(folder, backend):
             "gateway": {
                 "keys_file": str(folder / "keys.json"),
                 "audit_log": None,
+                "history_file": None,
                 "store": f"sqlite:///{folder}/queue.db",
                 "tls_certificate": str(folder / "cert.pem"),
                 "tls_key": str(folder / "key.pem"),
