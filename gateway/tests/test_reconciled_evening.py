@@ -16,7 +16,7 @@ import pytest
 from gateway.tests.stand import Stand
 from loadtest.scenario import Cheat
 
-VISITORS = int(os.environ.get("EVENING_VISITORS", "400"))
+VISITORS = int(os.environ.get("EVENING_VISITORS", "240"))
 
 
 def reconcile(stand: Stand) -> tuple[int, dict[str, Any]]:
