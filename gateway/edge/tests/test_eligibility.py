@@ -231,6 +231,7 @@ async def test_the_waiting_page_says_ones_own_window_and_by_which_rule(site):
         "rule": "55-59-second/1",
         "opens_at_ms": at("2021-07-14T20:00"),
         "closes_at_ms": at("2021-07-24T18:00"),
+        "late": None,
     }
     page = (await visitor.get()).body.decode()
     assert "Rule 55-59-second, version 1" in page
@@ -366,7 +367,7 @@ async def test_who_is_called_while_the_window_is_closed_keeps_the_place_and_goes
     assert (await site.room()).serving >= 1
     got = await visitor.get()
     assert got.gate == "waiting"
-    assert EN["head_window"] in got.body.decode()
+    assert EN["verdict_paused"] in got.body.decode()
     told = await visitor.status()
     assert (told["state"], told["number"], told["ahead"], told["eta_ms"]) == ("waiting", 1, None, None)
     assert (told["eligibility"]["verdict"], told["eligibility"]["opens_at_ms"]) == ("paused", at("2021-07-21T20:00"))
