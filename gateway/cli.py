@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import demo, keys
-from gateway.commands import drilling, evidence, explaining, rooms, token
+from gateway.commands import drilling, evidence, explaining, reporting, rooms, token
 from gateway.edge import certificate
 from gateway.edge.pages import Pages
 from gateway.edge.proxy.servers import tls_context
@@ -106,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     token.add_parsers(commands)
     explaining.add_parser(commands)
     drilling.add_parser(commands)
+    reporting.add_parser(commands)
 
     for program, text in (("booking", "the booking site alone"), ("loadtest", "replay an opening against a gateway")):
         commands.add_parser(program, help=text)

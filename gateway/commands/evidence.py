@@ -48,8 +48,8 @@ def add_parsers(commands: Commands) -> None:
     export.add_argument("--format", choices=("csv", "json"), default="csv", help="(default: %(default)s)")
     export.add_argument("--room", help="only of this room")
     export.add_argument("--event", action="append", help="only events of this name")
-    export.add_argument("--from", type=_moment_ms, dest="from_ms", metavar="TIME", help="2021-07-19T20:00:00+09:00")
-    export.add_argument("--before", type=_moment_ms, dest="before_ms", metavar="TIME", help="not from this time on")
+    export.add_argument("--from", type=moment_ms, dest="from_ms", metavar="TIME", help="2021-07-19T20:00:00+09:00")
+    export.add_argument("--before", type=moment_ms, dest="before_ms", metavar="TIME", help="not from this time on")
     export.set_defaults(run=_export_audit)
 
     compare = commands.add_parser("reconcile", help="how each booking got in, by the audit log (docs/audit.md)")
@@ -139,7 +139,7 @@ def _head(text: str) -> tuple[str, Head]:
     return found[1], Head("", int(found[2]), found[3])
 
 
-def _moment_ms(text: str) -> int:
+def moment_ms(text: str) -> int:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:

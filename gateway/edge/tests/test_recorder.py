@@ -11,6 +11,7 @@ from gateway.edge.latency import Latency
 from gateway.edge.recorder import Recorder
 from gateway.history import History
 from gateway.points import SLOT_MS
+from gateway.report.files import gather
 from gateway.store.base import StoreUnavailable
 
 
@@ -155,3 +156,33 @@ async def test_where_none_is_kept_and_where_there_is_no_room_is_said(start):
     site = await start(edge={"history_file": None})
     assert (await ask(site, "GET", f"/api/rooms/{site.line.name}/history")).status == 404
     assert (await ask(site, "GET", "/api/rooms/nowhere/history")).status == 404
+
+
+async def test_a_report_is_made_of_what_a_gateway_wrote(site, kept):
+    recorder, history = kept
+    recorder.look()
+    await history.settle()
+    began_ms = site.clock.now_ms
+    first, second = site.visitor(), site.visitor()
+    await first.get()
+    await second.queue()
+    await site.pass_time(30_000)
+    await first.leave()
+    await site.pass_time(1_000)
+    assert (await second.status())["state"] == "inside"
+    await site.line.flush()
+    await site.pass_time(SLOT_MS)
+    recorder.look()
+    await history.settle()
+    report = gather(
+        site.settings.room[0],
+        from_ms=began_ms,
+        before_ms=site.clock.now_ms + 1,
+        logs=[site.folder / "audit.log"],
+        history=site.folder / "another.db",
+        made_ms=site.clock.now_ms,
+    )
+    assert report.holds
+    assert report.admitted == report.gained("admitted") == 2
+    assert report.tally.waits.percentiles((100,))[0] in {31, 32, 33}
+    assert report.tally.order.overtaken == 0
