@@ -40,7 +40,7 @@ loadtest: install ## while `make run` runs: send 2,000 visitors through it and c
 opening: install ## while `make run` runs: an opening with 20,000 early visitors and 20,000 later ones (begins the line anew)
 	@$(BIN)/sunbeon loadtest --url http://127.0.0.1:8080/ --operator-token-file var/operator.token \
 	  --audit-log var/audit.log --scenario opening --reset --cheat 0.02 --stay-s 0.5 \
-	  --total-active-users 3000 --new-users-per-minute 15000
+	  --total-active-users 20000 --new-users-per-minute 30000
 
 test: $(VENV)/.installed-dev ## all tests that need no extra system package (browser tests too where Chromium is)
 	$(BIN)/pytest -n $(WORKERS) --dist loadgroup --durations=20

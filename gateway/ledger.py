@@ -29,6 +29,8 @@ _LOG: Final = logging.getLogger(__name__)
 # A worker that holds the lock has it for microseconds. One that was stopped by a signal meanwhile must not stop all.
 LOCK_PATIENCE_S: Final = 0.1
 LOCK_PAUSE_S: Final = 0.0005
+# Waited for in vain, it is waited for only so long in the next second: somebody may just be busy with it.
+LOCK_SHORT_S: Final = 0.005
 LOCK_AGAIN_S: Final = 1.0
 
 # A room takes some 150 bytes.
@@ -45,7 +47,7 @@ class Ledger:
         self._path = path
         self._max_bytes = max_bytes
         self._failing = self._grows = False
-        # Until then the lock is not waited for: it was waited for in vain.
+        # Until then the lock is waited for only briefly.
         self._no_wait_until_s = 0.0
         self._log = self._heads = -1
         self._longest = 0
@@ -182,7 +184,7 @@ class Ledger:
     def _locked(self) -> Iterator[bool]:
         """False if somebody else does not let go of it."""
         now_s = time.monotonic()
-        until_s = now_s if now_s < self._no_wait_until_s else now_s + LOCK_PATIENCE_S
+        until_s = now_s + (LOCK_SHORT_S if now_s < self._no_wait_until_s else LOCK_PATIENCE_S)
         while True:
             try:
                 fcntl.flock(self._heads, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -114,7 +114,9 @@ def check_false_tokens(evidence: Evidence) -> Finding:
     grown = after - before
     # Who waits for a store that is slow is answered, and counted, once without it and once when it answers.
     most = sent + lost + len(evidence.away_ms)
-    wrong = [] if sent <= grown <= most else [f"{sent} sent, {grown} counted"]
+    # A gateway that is killed takes along what it had yet to write.
+    least = 0 if evidence.disturbed else sent
+    wrong = [] if least <= grown <= most else [f"{sent} sent, {grown} counted"]
     return judge(5, name, wrong, f"{sent} sent{f', {lost} without an answer' if lost else ''}, {grown} counted")
 
 

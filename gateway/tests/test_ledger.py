@@ -232,5 +232,6 @@ def test_a_lock_that_was_waited_for_in_vain_is_not_waited_for_with_every_line(le
         add(ledger, 1)
         waited = len(slept)
         add(ledger, *range(2, 10))
+    # Nine lines, and far less than nine times the first one's wait.
     assert waited
-    assert len(slept) == waited
+    assert len(slept) < 2 * waited

@@ -2,7 +2,7 @@
 -- one half way leaves what it has done.
 -- Returns {"ok", command, ...}
 local ONES = {
-  'EXPIRE', 'GETBIT', 'GETRANGE', 'HDEL', 'HEXISTS', 'HGET', 'HGETALL', 'HINCRBY', 'HLEN', 'HMGET', 'HSET',
+  'EXPIRE', 'GETBIT', 'GETRANGE', 'HDEL', 'HEXISTS', 'HGET', 'HGETALL', 'HINCRBY', 'HKEYS', 'HLEN', 'HMGET', 'HSET',
   'PEXPIRE', 'SADD', 'SETBIT', 'SETRANGE', 'SISMEMBER', 'SREM', 'TYPE', 'ZADD', 'ZCARD', 'ZRANGE',
   'ZRANGEBYSCORE', 'ZREM', 'ZREVRANGE', 'ZREVRANGEBYSCORE', 'ZSCORE', 'BITCOUNT',
 }

@@ -119,8 +119,7 @@ def test_an_opening_that_is_moved_is_told_live_in_korean_and_english_and_then_it
     assert [korean.number, english.number] == numbers
     assert scene.requests() == []
 
-    opens_at = in_time(SOON)
-    postpone(scene.stand, opens_at)
+    opens_at = open_soon(scene.stand)
     korean.enters()
     assert first_admission(scene.stand) >= opens_at
     english.says("before", "You are next")
