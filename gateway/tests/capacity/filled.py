@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from gateway.room.model import Limits, Snapshot, TickPlan
 from gateway.room.policy import plan_tick
-from gateway.store.base import Admitted, Claim
+from gateway.store.base import Admitted, Claim, PassRef, Served
 from gateway.store.batching import MAX_BATCH
 from gateway.store.redis import RedisStore
 from gateway.store.redis_nodes import Access
@@ -83,12 +83,14 @@ async def fill_window(store: RedisStore) -> None:
 
 
 async def enter(store: RedisStore, first: int, people: int) -> None:
-    """So many places from `first` on, called before, claim their passes."""
+    """So many places from `first` on, called before, claim their passes, and the backend answers them."""
     place = first
     for size in _parts(people, MAX_BATCH):
         claims = [Claim(EPOCH, each, secrets.token_urlsafe(12)) for each in range(place, place + size)]
         answers = await store.claim(ROOM, claims)
         assert all(isinstance(answer, Admitted) for answer in answers)
+        served = [Served(PassRef(EPOCH, claim.place, claim.pass_id), works=True) for claim in claims]
+        assert None not in await store.serve(ROOM, served)
         place += size
 
 
