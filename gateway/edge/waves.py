@@ -15,7 +15,7 @@ from dataclasses import replace
 from typing import Final
 
 from gateway.room.entitle import is_in_rooms_line
-from gateway.room.model import Append, Limits, Mode, Prequeue, QueueingMethod, Snapshot
+from gateway.room.model import WAVE_MARK, Append, Limits, Mode, Prequeue, QueueingMethod, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.ticket import Ticket
 from gateway.store.base import StoreError, StoreUnavailable
@@ -201,4 +201,4 @@ def _told_apart() -> Iterator[None]:
 
 def _name(room: Snapshot, wave: str) -> str:
     """What its room is called in the store; no room of the settings has such a name."""
-    return f"{room.room}~{room.epoch}~{wave}"
+    return WAVE_MARK.join((room.room, str(room.epoch), wave))

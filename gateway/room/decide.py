@@ -12,7 +12,7 @@ from typing import assert_never
 
 from gateway.room.draw import Draw
 from gateway.room.entitle import Entitled, Way
-from gateway.room.model import USER_CREDIT, Block, QueueingMethod, Snapshot
+from gateway.room.model import USER_CREDIT, WAVE_MARK, Block, QueueingMethod, Snapshot
 from gateway.room.ticket import Knock, Pass, Ticket
 from shared.wire import RoomState
 
@@ -150,7 +150,7 @@ def place_of(number: int, room: Snapshot) -> int | None:
 
 def wave_name(room: str, wave: str) -> str:
     """What a wave is called as a draw of its own; no room of the settings has such a name."""
-    return f"{room}~{wave}"
+    return f"{room}{WAVE_MARK}{wave}"
 
 
 @lru_cache(maxsize=256)

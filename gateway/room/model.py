@@ -36,6 +36,9 @@ BURST_MS: Final = 2_000
 # How far ahead of `serving` a snapshot says who has left. More places than this are never called in one tick.
 LOOKAHEAD_PLACES: Final = 32_768
 
+# Behind it in a room's name: which of its waves this is. No room of the settings has it in its name.
+WAVE_MARK: Final = "~"
+
 # Bins of the show-up curve: <1 s, 1-2 s, 2-4 s, ... the last one holds everything from 1,024 s.
 AGE_BINS: Final = 12
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.room.model import AGE_BINS, PassGrant, Snapshot
+from gateway.room.model import AGE_BINS, WAVE_MARK, PassGrant, Snapshot
 from gateway.store.base import StoreUnavailable, UnknownRoom
 from gateway.store.held_clock import HeldClock
 from gateway.store.limits_text import encode_limits
@@ -25,9 +25,6 @@ _LOG: Final = logging.getLogger(__name__)
 
 # Grows with every change that older programs would misread.
 SCHEMA: Final = 1
-
-# Behind it in a room's name: which of its waves this is.
-WAVE_MARK: Final = "~"
 
 # In the order of KEYS in room.lua. The room's name in braces: in a cluster its keys lie together, rooms apart. Those of
 # its waves lie with them, so that a server that is lost is lost to both.
