@@ -1,7 +1,7 @@
 """Clients that ask far more often than they are told: told off cheaply, at nobody else's cost.
 
 A page is told when to ask again (`poll_after_ms`, never sooner than 1.7 s). Some tabs, a reload, a phone that comes out
-of a pocket ask more often, and a bucket for each ticket allows for that; a program that asks every 100 ms empties it and
+of a pocket ask more often, and a bucket for each ticket allows for that; a program that asks each 100 ms empties it and
 is then told after how many seconds it will be answered. Its place is as it was: nothing is taken away.
 
 The table has a fixed size and never grows with the line. A ticket stands in one of two slots, found by its number. Who
