@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format lint types imports loadtest opening failover screenshots lock clean
+.PHONY: help install run test check format lint types imports loadtest opening bench failover screenshots lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,9 @@ imports: $(VENV)/.installed-dev ## do imports point where they may?
 failover: $(VENV)/.installed-dev ## kill Redis' primary amid 3,000 visitors at three gateways; then upgrade gateways amid 5,000
 	$(BIN)/python -m gateway.tests.many.failover
 	$(BIN)/python -m gateway.tests.many.rolling
+
+bench: $(VENV)/.installed-dev ## measure beside nginx, haproxy, Go, Caddy, aiohttp; all rows, or ROWS=status,forward-1k; more: BENCH=--help
+	$(BIN)/python -m loadtest.bench --install $(if $(ROWS),--rows $(ROWS)) --write docs/benchmarks.md $(BENCH)
 
 screenshots: $(VENV)/.installed-dev ## pictures of the pages, into docs/images (needs Chromium)
 	$(BIN)/python -m gateway.tests.browser.screenshots docs/images

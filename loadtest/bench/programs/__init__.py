@@ -1,0 +1,1 @@
+"""What is started beside the gateway: programs of a few lines, and the script for wrk."""

@@ -1,0 +1,8 @@
+"""All rows, by name, in the order of the report."""
+
+from typing import Final
+
+from loadtest.bench import rows_forward, rows_own
+from loadtest.bench.row import Row
+
+ROWS: Final[dict[str, Row]] = {row.name: row for row in (*rows_own.ROWS, *rows_forward.ROWS)}
