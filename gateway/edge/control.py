@@ -82,6 +82,7 @@ class Control(Sight):
         """End a pass everywhere, by an operator's word. False if it did not live. Raises `StoreError`, not having."""
         (ended,) = await self._store.store.complete(self.name, [ref], reason="revoked")
         self._untold.revoked(ref.pass_id)
+        self._living.forget(ref.epoch, ref.place)
         return ended
 
     async def where(self, places: Sequence[tuple[int, int]]) -> Sequence[Whereabouts | None]:

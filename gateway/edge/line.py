@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.edge.control import Control
 from gateway.edge.cookies import TICKET_MAX_AGE_S
@@ -19,6 +19,7 @@ from gateway.room.model import PassGrant
 from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.room.trial import on_trial
 from gateway.store.base import (
+    Admitted,
     Claim,
     ClaimAnswer,
     PassRef,
@@ -27,6 +28,8 @@ from gateway.store.base import (
     StoreError,
     StoreUnavailable,
 )
+
+T = TypeVar("T")
 
 _LOG: Final = logging.getLogger(__name__)
 
@@ -132,13 +135,27 @@ class Line(Control):
             return Spent()
         same = held is not None and (held.epoch, held.number, held.place) == (ticket.epoch, ticket.number, place)
         pass_id = held.pass_id if held is not None and same else secrets.token_urlsafe(12)
-        return await self._store.claim_one(self.name, Claim(ticket.epoch, place, pass_id, direct))
+        asked_s, era = self._monotonic(), self._living.era
+        answer = await self._store.claim_one(self.name, Claim(ticket.epoch, place, pass_id, direct))
+        if isinstance(answer, Admitted):
+            ref = PassRef(ticket.epoch, place, answer.grant.pass_id)
+            self._living.saw(ref, answer.grant, asked_s=asked_s, era=era)
+        return answer
 
     async def renew(self, visitor_pass: Pass) -> PassGrant | None:
-        """The pass, kept alive, if it lives."""
+        """The pass, kept alive, if it lives; the store is asked for it once in `HOLDS_S` at most."""
         if self.has_ended(visitor_pass):
             return None
-        return await self._store.renew_one(self.name, ref_of(visitor_pass))
+        # Shielded: others may wait for the same answer.
+        return self.lives(visitor_pass) or await asyncio.shield(self._ask(ref_of(visitor_pass)))
+
+    def lives(self, visitor_pass: Pass) -> PassGrant | None:
+        """The pass, if the store said a moment ago that it lives: it is kept alive by this request, too.
+
+        None: whether it lives is for `renew` to say.
+        """
+        grant = self._living.use(visitor_pass, self._monotonic())
+        return None if grant is None or self.has_ended(visitor_pass) else grant
 
     def is_on_trial(self, visitor_pass: Pass, grant: PassGrant) -> bool:
         """Whether the backend has yet to answer a request by this pass, as far as is known here."""
@@ -152,11 +169,11 @@ class Line(Control):
 
     async def look(self, passes: Sequence[Pass]) -> list[bool]:
         """Which passes live; keeps none of them alive."""
-        return await self._living(self._store.store.look, passes)
+        return await self._which_live(self._store.store.look, passes)
 
     async def renew_all(self, passes: Sequence[Pass]) -> list[bool]:
         """Keep passes alive; which of them live."""
-        return await self._living(self._store.store.renew, passes)
+        return await self._which_live(self._store.store.renew, passes)
 
     def recall(self, visitor_pass: Pass) -> PassGrant | None:
         """The pass as last known to live, while the store is away; None past the grace, or if it was ended here."""
@@ -180,7 +197,8 @@ class Line(Control):
         if reason == "revoked":
             self._untold.revoked(visitor_pass.pass_id)
         try:
-            return await self.within(self._store.complete_one(self.name, ref_of(visitor_pass), reason=reason))
+            asked = self._store.complete_one(self.name, ref_of(visitor_pass), reason=reason)
+            return await self.within(self._ending(asked, visitor_pass.epoch, visitor_pass.place))
         except StoreError as error:
             self.outage.failed(error)
             self._untold.ended(visitor_pass, reason)
@@ -189,7 +207,10 @@ class Line(Control):
     async def leave(self, ticket: Ticket) -> bool:
         """Give up the ticket's place. False if it has none yet: then nobody will come for it."""
         place = place_of_ticket(ticket, self.snapshot)
-        return place is not None and await self.within(self._store.leave_one(self.name, ticket.epoch, place))
+        if place is None:
+            return False
+        asked = self._store.leave_one(self.name, ticket.epoch, place)
+        return await self.within(self._ending(asked, ticket.epoch, place))
 
     def new_knock(self, cohorts: str = "") -> Knock:
         return Knock(secrets.randbits(63), self.snapshot.now_ms, cohorts)
@@ -204,7 +225,34 @@ class Line(Control):
         """Whether a knock may still be brought back."""
         return 0 <= self.snapshot.now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS
 
-    async def _living(
+    def _ask(self, ref: PassRef) -> asyncio.Future[PassGrant | None]:
+        """Renew a pass, unless that is under way; the answer is remembered."""
+        asking = self._asking.get(ref)
+        if asking is not None:
+            return asking
+        asked_s, era = self._monotonic(), self._living.era
+        asked = self._asking[ref] = self._store.renew_one(self.name, ref)
+
+        def heard(done: asyncio.Future[PassGrant | None]) -> None:
+            del self._asking[ref]
+            if not done.cancelled() and done.exception() is None:
+                self._living.saw(ref, done.result(), asked_s=asked_s, era=era)
+
+        asked.add_done_callback(heard)
+        return asked
+
+    def _ending(self, asked: asyncio.Future[T], epoch: int, place: int) -> asyncio.Future[T]:
+        """What is asked ends the pass of a place: it is not gone by here any more, and not after what comes late."""
+        self._living.forget(epoch, place)
+        asked.add_done_callback(lambda _: self._living.forget(epoch, place))
+        return asked
+
+    async def _chores(self) -> None:
+        await super()._chores()
+        for ref in self._living.due(self._monotonic(), self.known.limits.idle_limit_ms):
+            self._ask(ref)
+
+    async def _which_live(
         self,
         ask: Callable[[str, Sequence[PassRef]], Coroutine[Any, Any, Sequence[PassGrant | None]]],
         passes: Sequence[Pass],

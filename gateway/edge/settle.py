@@ -155,6 +155,20 @@ def _verified(texts: Iterable[str], room: str, keys: KeyRing) -> list[Token | Ba
     return found
 
 
+def stand_by_memory(line: Line, brought: Credentials, *, rule: str | None = None) -> Inside | None:
+    """Where `settle` would put the bearer of a pass that lived a moment ago, without asking the store.
+
+    None: only `settle` can say. A ticket beside the pass decides nothing while that lives.
+    """
+    held = brought.visitor_pass
+    if held is None:
+        return None
+    if decide(Facts(line.snapshot, rule, held)) != Forward(held, None):
+        return None
+    grant = line.lives(held)
+    return None if grant is None else Inside(held, grant, fresh=False, first_time=False, ticket=None)
+
+
 async def settle(  # noqa: C901, PLR0912 - a table
     line: Line, brought: Credentials, *, rule: str | None = None, at_once: bool = True
 ) -> Standing:

@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 from gateway.edge.cookies import CookieNames
 from gateway.edge.eligibility import Eligibility
 from gateway.edge.latency import Latency
+from gateway.edge.living import Living
 from gateway.edge.outage import Outage
 from gateway.edge.pages import KST, Pages
 from gateway.edge.trials import Trials
@@ -30,11 +31,12 @@ from gateway.room.allow import in_force, rule_of
 from gateway.room.entitle import Entitled
 from gateway.room.grading import LOTS, Grades
 from gateway.room.match import BypassRule
-from gateway.room.model import Limits, Prequeue, Snapshot
+from gateway.room.model import Limits, PassGrant, Prequeue, Snapshot
 from gateway.room.policy import plan_tick
 from gateway.room.stay import INSIDE_S, spent_ms
 from gateway.settings import Room
 from gateway.store.base import (
+    PassRef,
     StoreError,
     StoreUnavailable,
 )
@@ -115,6 +117,9 @@ class Sight:
         self._grades = Grades()
         self._inside_ms = self._unwritten_ticks = 0
         self._trials = Trials(config.name, store)
+        self._living = Living()
+        # Questions under way whether a pass lives.
+        self._asking: dict[PassRef, asyncio.Future[PassGrant | None]] = {}
         self._asked: set[asyncio.Future[Any]] = set()
         self.outage = Outage(config.name, monotonic)
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
@@ -288,6 +293,7 @@ class Sight:
             if self._snapshot is not None and snapshot.epoch != self._snapshot.epoch:
                 # Spent by the people of another line: it says nothing of those to come.
                 self._inside_ms = self._unwritten_ticks = 0
+                self._living.forget_all()
             if self._snapshot is None or snapshot.tick != self._snapshot.tick:
                 self.joined_ahead = 0
                 self._versions.note(snapshot.limits)

@@ -37,6 +37,7 @@ from gateway.edge.settle import (
     Told,
     read_credentials,
     settle,
+    stand_by_memory,
 )
 from gateway.edge.sight import StoreSlow
 from gateway.edge.strings import STRINGS
@@ -92,6 +93,10 @@ class Visitors:
         `StoreError` where that cannot say.
         """
         failed: StoreError | None = None
+        known = stand_by_memory(line, brought, rule=rule)
+        if known is not None:
+            self.record(line, known, brought)
+            return known
         if not line.out_of_reach:
             task = self._begin(self._settle_and_record(line, brought, rule, at_once=at_once))
             try:

@@ -44,6 +44,15 @@ HMAC = PassKey.from_jwk(secret_jwk())
 KEYS = {"h1": HMAC}
 
 
+@pytest.mark.parametrize("key", [HMAC, PassKey.from_jwk(pair()[0])], ids=["HS256", "EdDSA"])
+@pytest.mark.parametrize("claims", [CLAIMS, replace(CLAIMS, number=None, place=None, rule="health", epoch=2**60)])
+def test_what_is_signed_is_what_the_library_makes_of_it_byte_for_byte(key, claims):
+    text = sign(claims, key)
+    payload = jwt.decode(text, options={"verify_signature": False})
+    assert list(payload) == ["iss", "room", "jti", "how", "epoch", "num", "place", "rule", "sv", "iat", "exp"]
+    assert text == jwt.encode(payload, key.key, algorithm=key.algorithm, headers={"kid": key.kid})
+
+
 def parts(text: str) -> tuple[dict[str, object], dict[str, object], str]:
     head, body, tag = text.split(".")
     return *(json.loads(urlsafe_b64decode(part + "==")) for part in (head, body)), tag

@@ -666,6 +666,7 @@ async def test_a_newcomer_to_a_room_whose_store_is_gone_is_not_let_through(start
 async def test_a_fault_of_the_gateways_own_opens_no_door(start, backend, failure, caplog):
     site = await start(faulty=True)
     holder = await enter(site)
+    site.clock.now_ms += 1_000
     site.store.failure = failure
     got = await holder.get()
     assert (got.status, got.gate) == (503, "unavailable")
@@ -679,6 +680,7 @@ async def test_a_fault_of_the_gateways_own_opens_no_door(start, backend, failure
 async def test_a_store_that_fails_like_a_client_opens_no_door_either(start, backend, failure):
     site = await start(faulty=True)
     holder = await enter(site)
+    site.clock.now_ms += 1_000
     site.store.failure = failure
     got = await holder.get()
     assert (got.status, got.gate) == (503, "unavailable")
