@@ -1,8 +1,10 @@
 """`sunbeon audit`: verify a log's chains, and give its lines in other forms."""
 
 import csv
+import glob
 import gzip
 import sys
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +13,8 @@ from typing import Any, Final, TextIO
 
 import orjson
 
-from gateway.chain import Head, Report, Verifier
+from gateway import heads
+from gateway.chain import Head, Proven, Report, Verifier
 from shared.errors import SunbeonError
 
 # What most lines have, in this order; whatever else a line says goes into the last column, as JSON.
@@ -67,7 +70,7 @@ def files(paths: Sequence[Path]) -> list[Path]:
         return list(paths)
     (path,) = paths
     found = []
-    for each in path.parent.glob(f"{path.name}.*"):
+    for each in path.parent.glob(f"{glob.escape(path.name)}.*"):
         number = each.name.removeprefix(f"{path.name}.").removesuffix(".gz")
         if number.isascii() and number.isdigit():
             # By the time of its first line: we number from the oldest on, others (logrotate) from the newest.
@@ -82,9 +85,8 @@ def heads_beside(paths: Sequence[Path]) -> list[tuple[str, Head]]:
     if len(paths) > 1:
         return []
     try:
-        data = orjson.loads(paths[0].with_name(f"{paths[0].name}.heads").read_bytes())
-        return [(room, Head(**head)) for room, head in data["rooms"].items()]
-    except (OSError, orjson.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return list(heads.heads_of(orjson.loads(heads.beside(paths[0]).read_bytes())).items())
+    except (OSError, ValueError):
         return []
 
 
@@ -106,17 +108,38 @@ def lines(paths: Iterable[Path]) -> Iterator[tuple[str, bytes]]:
             with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
                 for number, line in enumerate(file, 1):
                     yield f"{path}:{number}", line.rstrip(b"\n")
-        except (OSError, EOFError) as error:
+        except (OSError, EOFError, zlib.error) as error:
             raise NoLog(f"{path}: cannot be read: {error}") from None
 
 
 def verify(paths: Sequence[Path], noted: Iterable[tuple[str, Head]]) -> Report:
     """Look through the log; a log named alone must reach the heads beside it. Raises `NoLog`."""
-    # Read first: a gateway that runs writes its heads after its lines.
-    verifier = Verifier([*noted, *heads_beside(paths)])
-    for where, line in lines(files(paths)):
-        verifier.read(where, line)
-    return verifier.end()
+    log = Reading(paths, noted)
+    for _ in log.lines():
+        pass
+    return log.end()
+
+
+class Reading:
+    """One log, verified as it is read: `lines` to their end, then `end`. Raises `NoLog`."""
+
+    def __init__(self, paths: Sequence[Path], noted: Iterable[tuple[str, Head]] = ()) -> None:
+        """paths, noted: as of `verify`."""
+        self._paths = paths
+        # Read first: a gateway that runs writes its heads after its lines.
+        self._verifier = Verifier([*noted, *heads_beside(paths)])
+
+    def lines(self) -> Iterator[Proven]:
+        """Those that are what was written, in the order of their room: others prove nothing."""
+        for where, line in lines(files(self._paths)):
+            proven = self._verifier.read(where, line)
+            if proven is not None:
+                yield proven
+        yield from self._verifier.rest()
+
+    def end(self) -> Report:
+        # Read once more: a room may have begun its chain meanwhile.
+        return self._verifier.end([room for room, _ in heads_beside(self._paths)])
 
 
 def told(report: Report) -> list[str]:
@@ -125,6 +148,8 @@ def told(report: Report) -> list[str]:
     for room, found in sorted(report.rooms.items()):
         part = "" if found.first_seq == 1 else f", from line {found.first_seq:,} on"
         said.append(f"room {room}: {found.lines:,} lines{part}; the last is {found.head.seq}:{found.head.hash}")
+        if not found.noted:
+            said.append(f"room {room}: no head was noted: nothing says whether its end was cut off")
     if report.unchained:
         said.append(f"{report.unchained:,} lines from before the log had a chain: nothing is known of them")
     if report.torn:
@@ -163,11 +188,19 @@ def export(paths: Sequence[Path], wanted: Wanted, form: str, out: TextIO | None 
         if table is None:
             out.write(orjson.dumps(line).decode() + "\n")
             continue
-        line["time"] = datetime.fromtimestamp(line.pop("time_ms") / 1000, UTC).isoformat(timespec="milliseconds")
+        line["time"] = _iso(line.pop("time_ms"))
         row = [cell(line.pop(name, None)) for name in COLUMNS]
         line.pop("hash", None)
         table.writerow([*row, orjson.dumps(line).decode() if line else ""])
     return count
+
+
+def _iso(time_ms: int) -> str:
+    """As it is, if it is no moment: whatever stands in the log is told."""
+    try:
+        return datetime.fromtimestamp(time_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    except (ValueError, OverflowError, OSError):
+        return str(time_ms)
 
 
 def cell(value: object) -> object:

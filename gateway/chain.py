@@ -10,7 +10,7 @@ The first line of a room in each file is an event `chain`: it says which chain t
 before it (`prev`; zeros where the chain begins), so that each file can be verified by itself.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from hashlib import sha256
@@ -57,13 +57,23 @@ class Finding:
     says: str
 
 
+# A line that fits the chain: where it stands, and what it says.
+Proven = tuple[str, dict[str, Any]]
+
+
 @dataclass(slots=True)
 class RoomReport:
-    """What was found of one room: how many lines, the number of the first, and the last one."""
+    """What was found of one room: how many lines, the number of the first, and the last one.
+
+    noted: whether a head that was noted earlier was looked for. last: the last line, if it fits; what comes after it
+    may still say otherwise.
+    """
 
     lines: int = 0
     first_seq: int = 0
     head: Head = Head("", 0, GENESIS)
+    noted: bool = False
+    last: Proven | None = None
 
 
 @dataclass(slots=True)
@@ -115,19 +125,32 @@ class Verifier:
         for room, head in noted:
             self._noted.setdefault((room, head.seq), []).append(head)
 
-    def read(self, where: str, line: bytes) -> None:
-        """The next line, without its end. where: file and line."""
+    def read(self, where: str, line: bytes) -> Proven | None:
+        """The next line, without its end. where: file and line.
+
+        Returns the line before it in its room, if this one shows that it is what was written: who alters a line can
+        hash it anew, and then it is the next one that does not fit.
+        """
         parts = split(line)
         if parts is not None:
-            self._follow(where, *parts)
-        elif line:
+            return self._follow(where, *parts)
+        if line:
             self._no_link(where, line)
+        return None
 
-    def end(self) -> Report:
-        """What was found, when there is no more to read."""
+    def rest(self) -> Iterator[Proven]:
+        """The last line of each room, when there is no more to read: nothing speaks against it."""
+        return (found.last for found in self.report.rooms.values() if found.last is not None)
+
+    def end(self, known: Collection[str] = ()) -> Report:
+        """What was found, when there is no more to read. known: rooms that have a chain here; none: nobody can say."""
+        for room in self.report.rooms:
+            if known and room not in known:
+                self.report.add(Fault.FOREIGN, room, "end", "the heads beside the log know of no such room")
         for (room, seq), heads in self._noted.items():
             found = self.report.rooms.get(room, RoomReport())
             if seq >= found.first_seq:
+                found.noted = True
                 for _ in heads:
                     self.report.add(
                         Fault.CUT_OFF, room, "end", f"line {seq} was noted, and the log ends with {found.head.seq}"
@@ -143,12 +166,13 @@ class Verifier:
             self.report.torn += 1
             return
         room = str(facts.get("room")) if isinstance(facts, dict) else ""
-        if room in self.report.rooms or not isinstance(facts, dict) or "seq" in facts or "hash" in facts:
+        # Once the log has a chain, every line is in one.
+        if self.report.rooms or not isinstance(facts, dict) or "seq" in facts or "hash" in facts:
             self.report.add(Fault.FOREIGN, room, where, "a line without its hash within the chain")
         else:
             self.report.unchained += 1
 
-    def _follow(self, where: str, facts: dict[str, Any], body: bytes, digest: str) -> None:
+    def _follow(self, where: str, facts: dict[str, Any], body: bytes, digest: str) -> Proven | None:
         room, seq = facts["room"], facts["seq"]
         found = self.report.rooms.setdefault(room, RoomReport())
         fault = _fault(found, facts, body, digest)
@@ -159,9 +183,13 @@ class Verifier:
             found.first_seq = seq
         found.lines += 1
         found.head = Head(str(facts.get("chain")) if begins else found.head.chain, seq, digest)
+        before, found.last = found.last, (where, facts) if fault is None else None
         for head in self._noted.pop((room, seq), ()):
+            found.noted = True
             if head.hash != digest or head.chain not in {"", found.head.chain}:
+                found.last = None
                 self.report.add(Fault.REWRITTEN, room, where, f"line {seq} was noted with another hash")
+        return before if fault is None else None
 
 
 def _fault(found: RoomReport, facts: dict[str, Any], body: bytes, digest: str) -> tuple[Fault, str] | None:

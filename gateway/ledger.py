@@ -22,12 +22,17 @@ from typing import Any, Final
 
 import orjson
 
+from gateway import heads
 from gateway.chain import BEGIN, GENESIS, Head, link, split
+from gateway.heads import Known
+from gateway.sampling import Sampling
 
 _LOG: Final = logging.getLogger(__name__)
 
 # A worker that holds the lock has it for microseconds. One that was stopped by a signal meanwhile must not stop all.
 LOCK_PATIENCE_S: Final = 0.1
+# As long as others write, it is our turn before long: on a machine that is full they may be many, and slow.
+LOCK_LONGEST_S: Final = 1.0
 LOCK_PAUSE_S: Final = 0.0005
 # Waited for in vain, it is waited for only so long in the next second: somebody may just be busy with it.
 LOCK_SHORT_S: Final = 0.005
@@ -35,8 +40,6 @@ LOCK_AGAIN_S: Final = 1.0
 
 # A room takes some 150 bytes.
 MOST_HEADS_BYTES: Final = 1 << 20
-
-Known = dict[str, Any]
 
 
 class Ledger:
@@ -51,15 +54,18 @@ class Ledger:
         self._no_wait_until_s = 0.0
         self._log = self._heads = -1
         self._longest = 0
+        # What this worker has written of the heads last: where they are damaged, it goes on from there.
+        self._kept = b""
+        self._sampling = Sampling()
         self.heads: dict[str, Head] = {}
         # Lines since the start: written as they should be, written without a link, not written.
         self.chained = self.unchained = self.failed = 0
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._heads = _open(path.with_name(path.name + ".heads"), os.O_RDWR)
+            self._heads = _open(heads.beside(path), os.O_RDWR)
             self._log = _open(path, os.O_RDWR | os.O_APPEND)
             with self._locked():
-                self.heads = _heads(self._known())
+                self.heads = heads.heads_of(self._known())
 
     def append(self, room: str, facts: dict[str, Any]) -> None:
         """Write a line. A disk that fails is told of once until it works again, and stops nobody."""
@@ -74,7 +80,7 @@ class Ledger:
                     # Better without a link than not at all: `verify` says so.
                     _write(self._log, b"\n" + orjson.dumps({**facts, "seq": None}) + b"\n")
                     self.unchained += 1
-                    _LOG.error("the audit log is locked by a process that does not go on")
+                    self._tell("the audit log is locked by a process that does not go on")
         except OSError as error:
             self.failed += 1
             if not self._failing:
@@ -89,9 +95,12 @@ class Ledger:
         """The heads as any worker wrote them last."""
         if self._path is not None:
             try:
-                self.heads = _heads(orjson.loads(os.pread(self._heads, MOST_HEADS_BYTES, 0)))
-            except (OSError, orjson.JSONDecodeError):
-                return self.heads  # being written this very moment: those known before will do
+                self._follow_heads(self._path)
+                known = heads.read(os.pread(self._heads, MOST_HEADS_BYTES, 0))
+            except OSError:
+                known = None
+            # Where they are being written this very moment those known before will do.
+            self.heads = heads.heads_of(known) if known is not None else self.heads
         return self.heads
 
     def close(self) -> None:
@@ -119,10 +128,11 @@ class Ledger:
         known["rooms"][room] = asdict(head)
         known["size"] += len(data)
         # Padded, so that whatever stood behind is no part of it: white space is none in JSON.
-        text = orjson.dumps(known).ljust(self._longest)
+        self._kept = orjson.dumps(known)
+        text = self._kept.ljust(self._longest)
         self._longest = len(text)
         os.pwrite(self._heads, text, 0)
-        self.heads = _heads(known)
+        self.heads = heads.heads_of(known)
 
     def _move_aside(self, path: Path, known: Known) -> Known:
         """Begin a new file, if the old one can be moved; else the log grows on."""
@@ -144,11 +154,14 @@ class Ledger:
         """What the heads say, brought up to what the log holds. Call with the lock."""
         path = self._path
         assert path is not None  # noqa: S101 - only called where there is one
-        try:
-            text = os.pread(self._heads, MOST_HEADS_BYTES, 0)
-            self._longest = len(text)
-            known: Known = orjson.loads(text)
-        except orjson.JSONDecodeError:
+        text = os.pread(self._heads, MOST_HEADS_BYTES, 0)
+        self._longest = len(text)
+        known = heads.read(text)
+        if known is None:
+            if text:
+                self._tell("the heads of the audit log are damaged: it is read from the log where it goes on")
+            known = heads.read(self._kept)
+        if known is None:
             known = {"inode": -1, "size": 0, "files": 0, "opened": [], "rooms": {}}
             # The heads were lost: what the log holds of a chain goes on.
             known["inode"] = os.fstat(self._log).st_ino if _is_at(path, self._log) else -1
@@ -161,7 +174,7 @@ class Ledger:
         if size > known["size"]:
             _read_on(self._log, known, size)
         elif size < known["size"]:
-            _LOG.error("the audit log is shorter than it was", extra={"bytes": size, "before": known["size"]})
+            self._tell("the audit log is shorter than it was", bytes=size, before=known["size"])
             known["size"], known["whole"] = size, False
         return known
 
@@ -180,18 +193,44 @@ class Ledger:
             "whole": True,
         }
 
+    def _follow_heads(self, path: Path) -> bool:
+        """Go over to the heads file that is there now; whether it is another."""
+        there = heads.beside(path)
+        if _is_at(there, self._heads):
+            return False
+        try:
+            fresh = _open(there, os.O_RDWR)
+        except OSError:
+            fcntl.flock(self._heads, fcntl.LOCK_UN)
+            raise
+        os.close(self._heads)
+        self._heads = fresh
+        return True
+
+    def _tell(self, what: str, **more: object) -> None:
+        """An error that may come with every line: in the gateway's log once a second."""
+        told = self._sampling.take(what, time.monotonic())
+        if told is not None:
+            _LOG.error(what, extra={**more, **told})
+
     @contextmanager
     def _locked(self) -> Iterator[bool]:
         """False if somebody else does not let go of it."""
-        now_s = time.monotonic()
-        until_s = now_s + (LOCK_SHORT_S if now_s < self._no_wait_until_s else LOCK_PATIENCE_S)
+        began_s = time.monotonic()
+        until_s = began_s + (LOCK_SHORT_S if began_s < self._no_wait_until_s else LOCK_PATIENCE_S)
+        written = None
         while True:
             try:
                 fcntl.flock(self._heads, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
+                # Whoever locks a file that was moved away or deleted is alone with it.
+                if self._path is None or not self._follow_heads(self._path):
+                    break
             except BlockingIOError:
-                if time.monotonic() >= until_s:
-                    self._no_wait_until_s = time.monotonic() + LOCK_AGAIN_S
+                now_s, before, written = time.monotonic(), written, os.fstat(self._heads).st_mtime_ns
+                if before not in {None, written}:
+                    until_s = now_s + LOCK_PATIENCE_S
+                if now_s >= min(until_s, began_s + LOCK_LONGEST_S):
+                    self._no_wait_until_s = now_s + LOCK_AGAIN_S
                     yield False
                     return
                 time.sleep(LOCK_PAUSE_S)
@@ -223,10 +262,6 @@ def _read_on(log: int, known: Known, size: int) -> None:
             if before is not None:
                 known["rooms"][room] = {"chain": before["chain"], "seq": facts["seq"], "hash": digest}
     known["whole"] = not rest
-
-
-def _heads(known: Known) -> dict[str, Head]:
-    return {room: Head(**head) for room, head in known["rooms"].items()}
 
 
 def _write(descriptor: int, data: bytes) -> None:

@@ -13,7 +13,7 @@ from typing import Final, TextIO
 import orjson
 
 from gateway import audit_files
-from gateway.chain import Report, Verifier, split
+from gateway.chain import Fault, Report
 from gateway.reconcile import Booking, Class, Evidence, Judged, Way, counts, reconcile
 from shared.errors import SunbeonError
 
@@ -79,19 +79,27 @@ def ask_booking_site(config: Path | None) -> list[Booking]:
 def compare(bookings: Sequence[Booking], logs: Sequence[Path]) -> Outcome:
     """Judge the bookings by the logs, and each log by its chain. logs: of one gateway each. Raises `NoLog`."""
     evidence = Evidence(bookings)
-    reports = []
+    reports: list[tuple[str, Report]] = []
     for log in logs:
-        verifier = Verifier(audit_files.heads_beside([log]))
-        for where, line in audit_files.lines(audit_files.files([log])):
-            before = verifier.report.faults
-            verifier.read(where, line)
-            parts = split(line)
-            # A line that is not what was written proves nothing.
-            if parts is not None and verifier.report.faults == before:
-                evidence.read(where, parts[0])
-        reports.append((str(log), verifier.end()))
+        reading = audit_files.Reading([log])
+        for where, facts in reading.lines():
+            evidence.read(where, facts)
+        report = reading.end()
+        for earlier, known in reports:
+            _find_twice(report, known, earlier)
+        reports.append((str(log), report))
     evidence.done()
     return Outcome(reconcile(bookings, evidence), reports, evidence.passages, evidence.left_out)
+
+
+def _find_twice(report: Report, known: Report, earlier: str) -> None:
+    """Lines that another log has too would count twice as passages: a fault of this one's."""
+    for room, found in report.rooms.items():
+        other = known.rooms.get(room)
+        if other is None or other.head.chain != found.head.chain:
+            continue
+        if other.first_seq <= found.head.seq and found.first_seq <= other.head.seq:
+            report.add(Fault.MOVED, room, "all", f"{earlier} has the same lines: name each log once")
 
 
 def summary(outcome: Outcome) -> Iterator[str]:

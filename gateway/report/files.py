@@ -8,7 +8,6 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 from gateway import audit_files
-from gateway.chain import Verifier, split
 from gateway.history import HistoryFile, Span
 from gateway.report.figures import USUAL_APART, Log, Report, places_in_a_window
 from gateway.report.tally import PARTS, Tally
@@ -66,25 +65,18 @@ class _Reader:
     def __init__(self, path: Path, room: str) -> None:
         self._path = path
         self._room = room
-        # Read first: a gateway that runs writes its heads after its lines.
-        self._verifier = Verifier(audit_files.heads_beside([path]))
+        self._reading = audit_files.Reading([path])
 
     def lines(self) -> Iterator[tuple[int, dict[str, Any]]]:
         """The room's lines, each with a time that never goes back."""
         latest_ms = 0
-        for where, line in audit_files.lines(audit_files.files([self._path])):
-            before = self._verifier.report.faults
-            self._verifier.read(where, line)
-            parts = split(line)
-            # A line that is not what was written proves nothing.
-            if parts is None or self._verifier.report.faults != before or parts[0]["room"] != self._room:
-                continue
-            if type(parts[0].get("time_ms")) is int:
-                latest_ms = max(latest_ms, parts[0]["time_ms"])
-                yield latest_ms, parts[0]
+        for _, facts in self._reading.lines():
+            if facts["room"] == self._room and type(facts.get("time_ms")) is int:
+                latest_ms = max(latest_ms, facts["time_ms"])
+                yield latest_ms, facts
 
     def log(self) -> Log:
-        report = self._verifier.end()
+        report = self._reading.end()
         return Log(str(self._path), audit_files.holds(report), audit_files.told(report))
 
 

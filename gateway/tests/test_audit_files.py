@@ -118,6 +118,43 @@ def test_what_is_missing_at_the_end_shows_by_the_heads_beside_the_log(log, cut, 
     assert "cut_off" in capsys.readouterr().out
 
 
+def test_without_a_head_it_is_said_that_the_end_may_be_missing(log, capsys):
+    assert run("audit", "verify", log) == 0
+    assert "no head was noted" not in capsys.readouterr().out
+    heads = log.with_name("audit.log.heads")
+    for damaged in (None, "[]", '{"rooms":{"hall":{"chain":"c","seq":"7","hash":"h"}}}'):
+        heads.unlink() if damaged is None else heads.write_text(damaged)
+        log.write_bytes(b"".join(log.read_bytes().splitlines(keepends=True)[:-1]))
+        assert run("audit", "verify", log) == 0
+        assert "room hall: no head was noted: nothing says whether its end was cut off" in capsys.readouterr().out
+
+
+def test_a_chain_that_somebody_added_as_a_whole_shows_by_the_heads_beside_the_log(log, tmp_path, capsys):
+    other = Audit(tmp_path / "other.log")
+    other.admitted("cellar", 1, number=1)
+    other.close()
+    log.write_bytes(log.read_bytes() + (tmp_path / "other.log").read_bytes())
+    assert run("audit", "verify", log) == 1
+    assert "foreign: end: room cellar: the heads beside the log know of no such room" in capsys.readouterr().out
+
+
+def test_a_packed_file_that_is_damaged_is_said(log, capsys):
+    first = log.parent / "audit.log.1"
+    packed = bytearray(gzip.compress(first.read_bytes()))
+    packed[20] ^= 0xFF
+    (log.parent / "audit.log.1.gz").write_bytes(packed)
+    first.unlink()
+    assert run("audit", "verify", log) == 1
+    assert "cannot be read" in capsys.readouterr().err
+
+
+def test_a_line_whose_time_is_none_is_exported_as_it_stands(log, capsys):
+    log.write_bytes(log.read_bytes() + b'{"time_ms":900000000000000000,"event":"odd","room":"hall"}\n')
+    assert run("audit", "export", log, "--event", "odd") == 0
+    (row,) = csv.DictReader(io.StringIO(capsys.readouterr().out))
+    assert row["time"] == "900000000000000000"
+
+
 def test_files_that_others_numbered_from_the_newest_on_are_read_in_the_order_of_time(log):
     first, second = (log.parent / f"audit.log.{number}" for number in (1, 2))
     first.rename(log.parent / "kept")

@@ -122,7 +122,34 @@ def test_lines_from_before_the_chain_are_counted_and_none_after_its_beginning_pa
     old = b'{"time_ms":1,"event":"admitted","room":"a"}'
     assert look([old, *written("a")]).unchained == 1
     assert faults(look([*written("a"), old])) == {Fault.FOREIGN}
+    assert faults(look([*written("a"), old.replace(b'"a"', b'"b"')])) == {Fault.FOREIGN}
     assert faults(look([b'{"seq":null,"room":"a"}', *written("a")])) == {Fault.FOREIGN}
+
+
+def proven(lines: list[bytes]) -> list[int]:
+    """The numbers of the admissions that the log proves."""
+    verifier = Verifier()
+    found = [verifier.read("", line) for line in lines]
+    return sorted(each[1]["number"] for each in [*found, *verifier.rest()] if each and "number" in each[1])
+
+
+@given(LOGS, st.data())
+def test_a_line_that_was_altered_and_hashed_anew_proves_nothing_once_another_follows_it(lines, data):
+    assert proven(lines) == list(range(len([line for line in lines if b'"number"' in line])))
+    at = data.draw(st.sampled_from([index for index, line in enumerate(lines) if b'"number"' in line]))
+    facts, _, _ = split(lines[at]) or ({}, b"", "")
+    before = [parts[2] for parts in map(split, lines[:at]) if parts and parts[0]["room"] == facts["room"]]
+    forged = [*lines[:at], link({**facts, "number": 99}, before[-1])[0], *lines[at + 1 :]]
+    is_followed = any(parts and parts[0]["room"] == facts["room"] for parts in map(split, lines[at + 1 :]))
+    assert (99 in proven(forged)) != is_followed
+    assert faults(look(forged, *heads_of(lines)))
+
+
+def test_a_room_that_the_heads_do_not_know_is_foreign():
+    verifier = Verifier()
+    for line in written("ab"):
+        verifier.read("log", line)
+    assert [(finding.fault, finding.room) for finding in verifier.end(["a"]).findings] == [(Fault.FOREIGN, "b")]
 
 
 def test_half_a_line_is_no_fault_as_long_as_no_line_is_missing():

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from gateway.chain import Fault, Report, Verifier
-from gateway.ledger import Ledger
+from gateway.ledger import LOCK_LONGEST_S, LOCK_PATIENCE_S, Ledger
 
 WRITER = """
 import sys
@@ -132,6 +132,68 @@ def test_heads_that_were_lost_are_read_from_the_log(ledger, path):
     assert (look(path).faults, look(path).rooms["hall"].lines) == (0, 4)
 
 
+ROOM = '{"inode":1,"size":1,"files":0,"opened":[],"rooms":{"hall":'
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        *("[]", "null", "{}", "garbage", '{"rooms":[]}', '{"inode":1,"size":-1,"files":0,"opened":[],"rooms":{}}'),
+        *(f"{ROOM}{head}}}}}" for head in ("5", "{}", '{"chain":"c","seq":"1","hash":"h"}')),
+        ROOM + '{"chain":"c","seq":1e99,"hash":"h"}}}',
+    ],
+)
+def test_heads_that_are_none_stop_nobody_and_the_chain_goes_on(ledger, path, damaged, caplog):
+    heads = path.with_name("audit.log.heads")
+    add(ledger, 1)
+    heads.write_text(damaged)
+    assert ledger.newest()["hall"].seq == 2
+    add(ledger, 2)
+    heads.write_text(damaged)
+    again = Ledger(path)
+    add(again, 3)
+    again.close()
+    add(ledger, 4)
+    assert (look(path).faults, look(path).rooms["hall"].lines) == (0, 5)
+    assert "are damaged" in caplog.text
+
+
+def test_heads_that_cannot_be_written_whole_do_not_have_the_log_read_again_for_every_line(ledger, path, monkeypatch):
+    add(ledger, *range(200))
+    read: list[int] = []
+    true_pread, true_pwrite = os.pread, os.pwrite
+
+    def counted(descriptor: int, size: int, offset: int) -> bytes:
+        found = true_pread(descriptor, size, offset)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr("os.pread", counted)
+    monkeypatch.setattr(
+        "os.pwrite", lambda descriptor, text, at: true_pwrite(descriptor, text[:40].ljust(len(text)), at)
+    )
+    add(ledger, *range(5))
+    monkeypatch.undo()
+    assert sum(read) < path.stat().st_size / 2
+    add(ledger, 9)
+    assert (look(path).faults, look(path).rooms["hall"].lines) == (0, 207)
+
+
+def test_workers_meet_again_at_heads_that_were_deleted_or_moved_away(ledger, path):
+    heads = path.with_name("audit.log.heads")
+    add(ledger, 1)
+    heads.unlink()
+    other = Ledger(path)
+    for number in range(2, 6):
+        add(ledger if number % 2 else other, number)
+    heads.rename(path.with_name("away"))
+    for number in range(6, 10):
+        add(ledger if number % 2 else other, number)
+    assert ledger.newest() == other.newest()
+    other.close()
+    assert (look(path).faults, look(path).rooms["hall"].lines, ledger.newest()["hall"].seq) == (0, 10, 10)
+
+
 def test_a_line_that_the_heads_do_not_know_counts(ledger, path):
     heads = path.with_name("audit.log.heads")
     add(ledger, 1)
@@ -162,6 +224,44 @@ def test_a_process_that_stops_with_the_lock_in_hand_stops_nobody(ledger, path, c
     assert [finding.fault for finding in report.findings] == [Fault.FOREIGN]
     assert report.rooms["hall"].lines == 3
     assert "locked by a process" in caplog.text
+
+
+def test_a_lock_that_nobody_lets_go_of_is_told_of_once_a_second_however_many_lines_come(ledger, path, caplog):
+    with path.with_name("audit.log.heads").open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        add(ledger, *range(40))
+    assert 1 <= caplog.text.count("locked by a process") < 20
+    assert ledger.unchained == 40
+
+
+def test_who_waits_for_others_that_write_waits_on_and_for_one_that_does_not_go_on_only_briefly(
+    ledger, path, monkeypatch
+):
+    add(ledger, 1)
+    heads = path.with_name("audit.log.heads")
+    now = [0.0]
+    monkeypatch.setattr("gateway.ledger.time.monotonic", lambda: now[0])
+    with heads.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+
+        def others_write(pause_s: float) -> None:
+            now[0] += pause_s * 20
+            os.utime(heads, ns=(0, round(now[0] * 1e9)))
+            if now[0] > LOCK_LONGEST_S / 2:
+                fcntl.flock(held, fcntl.LOCK_UN)
+
+        monkeypatch.setattr("gateway.ledger.time.sleep", others_write)
+        add(ledger, 2)
+        assert (now[0] > LOCK_PATIENCE_S, ledger.unchained) == (True, 0)
+        fcntl.flock(held, fcntl.LOCK_EX)
+        began_s = now[0]
+
+        def nobody_writes(pause_s: float) -> None:
+            now[0] += pause_s
+
+        monkeypatch.setattr("gateway.ledger.time.sleep", nobody_writes)
+        add(ledger, 3)
+    assert (now[0] - began_s < 2 * LOCK_PATIENCE_S, ledger.unchained) == (True, 1)
 
 
 def test_a_disk_that_fails_is_told_of_once_and_when_it_works_again(ledger, path, caplog, monkeypatch):
@@ -225,13 +325,17 @@ def test_a_log_that_cannot_be_moved_aside_grows_on(path, monkeypatch, caplog):
 
 
 def test_a_lock_that_was_waited_for_in_vain_is_not_waited_for_with_every_line(ledger, path, monkeypatch):
-    slept: list[float] = []
-    monkeypatch.setattr("gateway.ledger.time.sleep", slept.append)
+    now = [0.0]
+
+    def slept(pause_s: float) -> None:
+        now[0] += pause_s
+
+    monkeypatch.setattr("gateway.ledger.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("gateway.ledger.time.sleep", slept)
     with path.with_name("audit.log.heads").open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         add(ledger, 1)
-        waited = len(slept)
+        assert now[0] >= LOCK_PATIENCE_S
         add(ledger, *range(2, 10))
     # Nine lines, and far less than nine times the first one's wait.
-    assert waited
-    assert len(slept) < 2 * waited
+    assert now[0] < 2 * LOCK_PATIENCE_S

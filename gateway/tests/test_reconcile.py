@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway.audit import Audit
+from gateway.chain import link, split
 from gateway.cli import main
 
 EIGHT = 1_626_692_400_000  # 19 July 2021, 20:00 in Korea
@@ -160,6 +161,34 @@ def test_a_line_that_was_altered_proves_nothing(evening, capsys):
     evening.book(1, pass_id="p2")
     assert evening.run("--json") == 1
     assert classes(capsys) == {"unproven": 1}
+
+
+def test_a_line_that_was_altered_and_hashed_anew_proves_nothing(evening, capsys):
+    for number in (1, 2, 3):
+        evening.admit(number)
+    lines = evening.log.read_bytes().splitlines()
+    first, second = split(lines[1]), split(lines[2])
+    assert first
+    assert second
+    (_, _, before), (facts, _, _) = first, second
+    lines[2] = link({**facts, "pass_id": "forged"}, before)[0]
+    evening.log.write_bytes(b"\n".join(lines) + b"\n")
+    evening.book(2, pass_id="forged")
+    assert evening.run("--json") == 1
+    assert classes(capsys) == {"unproven": 1}
+
+
+@pytest.mark.parametrize("which", ["the same", "a copy", "a part of it"])
+def test_a_log_that_is_given_twice_is_no_second_proof(evening, tmp_path, capsys, which):
+    evening.audit.note("exempt", "hall", EIGHT, how="exempt", rule="desk")
+    copy = tmp_path / "copy.log"
+    copy.write_bytes(evening.log.read_bytes())
+    evening.audit.note("exempt", "hall", EIGHT + 1, how="exempt", rule="desk")
+    given = {"the same": evening.log, "a copy": copy, "a part of it": copy}[which]
+    if which == "a part of it":
+        copy.write_bytes(b"".join(evening.log.read_bytes().splitlines(keepends=True)[:2]))
+    assert evening.run(given) == 1
+    assert f"{evening.log} has the same lines: name each log once" in capsys.readouterr().out
 
 
 def test_sound_bookings_of_a_log_that_does_not_hold_are_no_success(evening, capsys):
