@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import demo, keys
-from gateway.commands import drilling, evidence, explaining, reporting, rooms, token
+from gateway.commands import drilling, evidence, explaining, reporting, rooms, simulating, token
 from gateway.edge import certificate
 from gateway.edge.pages import Pages
 from gateway.edge.proxy.servers import tls_context
@@ -40,12 +40,15 @@ PROGRAMS: Final = ("booking", "loadtest")
 def main(argv: Sequence[str] | None = None, *, environ: Mapping[str, str] = os.environ) -> int:
     """Run one command and return its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    if words and words[0] in PROGRAMS:
+    if words and words[0] in PROGRAMS and not simulating.reached(words):
         sys.argv = [f"sunbeon {words[0]}", *words[1:]]
         runpy.run_module(words[0], run_name="__main__", alter_sys=False)
         return DONE
-    arguments = _parser().parse_args(words)
     try:
+        if simulating.reached(words):
+            # Of the load tester by name, but of the gateway's own parts: see docs/decisions.md.
+            return simulating.main(words[2:])
+        arguments = _parser().parse_args(words)
         code: int = arguments.run(arguments, environ)
     except SettingsError as error:
         for problem in error.problems:

@@ -8,7 +8,7 @@ through a jump only where this machine's own clock confirms it: then it was the 
 """
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 # Answers under way and clocks that run a little apart are no jumps.
 TOLERANCE_MS: Final = 2_000
@@ -25,6 +25,12 @@ class Reading:
     now_ms: int
     shift_ms: int
     jump_ms: int = 0
+
+
+class LineClock(Protocol):
+    """What a line's time is read by; `HeldClock`, but where an evening is played in virtual time."""
+
+    def read(self, *, raw_ms: int, shift_ms: int, last_tick_ms: int, mono_ms: int, wall_ms: int) -> Reading: ...
 
 
 class HeldClock:

@@ -18,7 +18,7 @@ have it. No number is issued twice and no place gets a second pass while one gat
 import asyncio
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -41,6 +41,7 @@ from gateway.store.base import (
     VersionConflict,
     Whereabouts,
 )
+from gateway.store.held_clock import HeldClock, LineClock
 from gateway.store.limits_text import changed_in_file, decode_limits, encode_limits, patched
 from gateway.store.lots import new_secret
 from gateway.store.redis_check import check_room, check_servers, check_type_and_schema
@@ -87,6 +88,7 @@ class RedisStore:
 
     wall_ms, mono_ms: this machine's clocks, by which the server's is watched. first_epoch: of rooms that are new; None
     for the second of their making. mend_patience_ms: 0 for servers of which it is known that nobody else uses them.
+    clock: makes what each line's time is read by.
     """
 
     def __init__(
@@ -98,6 +100,7 @@ class RedisStore:
         mono_ms: Clock = _monotonic_ms,
         first_epoch: int | None = None,
         mend_patience_ms: int = MEND_PATIENCE_MS,
+        clock: Callable[[], LineClock] = HeldClock,
     ) -> None:
         self.gateway = uuid.uuid4().hex
         self._link = Link(url, access)
@@ -105,6 +108,7 @@ class RedisStore:
         self._clocks = (wall_ms, mono_ms)
         self._first_epoch = "" if first_epoch is None else str(first_epoch)
         self._mend_patience_ms = mend_patience_ms
+        self._clock = clock
         self._lines: dict[str, RoomLine] = {}
         self._checked = False
         self._closed = False
@@ -349,7 +353,7 @@ class RedisStore:
 
     def _line(self, room: str) -> RoomLine:
         if room not in self._lines:
-            self._lines[room] = RoomLine(room, self._prefix, *self._clocks)
+            self._lines[room] = RoomLine(room, self._prefix, *self._clocks, self._clock())
         return self._lines[room]
 
     async def _call(

@@ -13,7 +13,7 @@ import orjson
 
 from gateway.room.model import AGE_BINS, WAVE_MARK, PassGrant, Snapshot
 from gateway.store.base import StoreUnavailable, UnknownRoom
-from gateway.store.held_clock import HeldClock
+from gateway.store.held_clock import LineClock
 from gateway.store.limits_text import encode_limits
 from gateway.store.lots import new_secret
 from gateway.store.redis_link import Link
@@ -50,7 +50,7 @@ class StillMending(StoreUnavailable):
 
 
 class RoomLine:
-    def __init__(self, room: str, prefix: str, wall_ms: Clock, mono_ms: Clock) -> None:
+    def __init__(self, room: str, prefix: str, wall_ms: Clock, mono_ms: Clock, clock: LineClock) -> None:
         self.room = room
         name, mark, wave = room.partition(WAVE_MARK)
         self._stem = f"{prefix}:{{{name}}}{mark}{wave}:"
@@ -60,7 +60,7 @@ class RoomLine:
         self.witness = Witness()
         self.file_limits = ""
         self.learn_at_ms = 0
-        self._clock = HeldClock()
+        self._clock = clock
         self._wall_ms = wall_ms
         self._mono_ms = mono_ms
         self._mending = asyncio.Lock()
