@@ -6,7 +6,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from loadtest.bench import cores, document, machine
 from loadtest.bench.ground import raise_open_files
 from loadtest.bench.program import Failed
 from loadtest.bench.report import as_json, table
-from loadtest.bench.row import Plan, Row
+from loadtest.bench.row import Found, Kind, Plan, Row
 from loadtest.bench.rows import ROWS
 
 _OPEN_FILES: Final = 220_000
@@ -54,6 +53,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 measured[row.name] = _run(plan, row)
             except Failed as error:
                 failed = True
+                # What was measured of it before no longer holds, and does not stay in the report.
+                measured[row.name] = _none(plan, str(error))
                 _say(f"FAILED {row.name}: {error}")
     about = {"machine": machine.machine(), "cores": split.told(), "versions": machine.versions()}
     # A quick look is no measurement.
@@ -67,15 +68,19 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(plan: Plan, row: Row) -> dict[str, Any]:
     """Raises `Failed`."""
-    missing = [name for name in row.needs if not plan.has(name)]
-    if missing:
-        raise Failed(f"{', '.join(missing)} is not installed")
     _say(f"\n{row.title}")
-    with ExitStack() as stack:
-        found = row.run(plan, plan.ground(stack, row.name))
+    found = row.run(plan)
     print(f"\n{table(found)}", flush=True)
-    when = f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine.revision()}"
-    return {"when": when, "rounds": plan.rounds, "seconds": plan.seconds, "found": as_json(found)}
+    return {"when": _when(), "rounds": plan.rounds, "seconds": plan.seconds, "found": as_json(found)}
+
+
+def _none(plan: Plan, why: str) -> dict[str, Any]:
+    found = Found(Kind.FIGURES, notes=[f"**Failed, nothing was measured:** {why.splitlines()[0]}"])
+    return {"when": _when(), "rounds": plan.rounds, "seconds": plan.seconds, "found": as_json(found)}
+
+
+def _when() -> str:
+    return f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine.revision()}"
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from loadtest.bench.report import from_json, into, section
 from loadtest.bench.rows import ROWS
+from loadtest.bench.targets import costs, judged
 
 
 def merge(path: Path, measured: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
@@ -24,11 +25,13 @@ def generated(raw: Mapping[str, Any]) -> str:
     about = raw["about"]
     versions = "".join(f"| {name} | {version} |\n" for name, version in about["versions"].items())
     parts = [f"{about['machine']}. {about['cores'].capitalize()}.\n", f"| program | version |\n|---|---|\n{versions}"]
-    for name, row in ROWS.items():
-        if name in raw["rows"]:
-            done = raw["rows"][name]
-            when = f"{done['when']}, {done['rounds']} rounds of {done['seconds']:g} s"
-            parts.append(section(row, from_json(done["found"]), when))
+    done = {name: raw["rows"][name] for name in ROWS if name in raw["rows"]}
+    found = {name: from_json(each["found"]) for name, each in done.items()}
+    parts.append("### What is wanted\n\n" + "\n".join(judged(found)) + "\n")
+    parts.append("### By kind of request\n\n" + "\n".join(costs(found, {n: ROWS[n].title for n in found})) + "\n")
+    for name, each in done.items():
+        when = f"{each['when']}, {each['rounds']} rounds of {each['seconds']:g} s"
+        parts.append(section(ROWS[name], found[name], when))
     return "\n".join(parts)
 
 

@@ -41,6 +41,7 @@ class Program:
         self.address = address
         self._output = folder / "output"
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("SUNBEON_")}
+        self.begun_s = time.monotonic()
         with self._output.open("wb") as output, cores.on(on):
             self._process = subprocess.Popen(  # noqa: S603 - our own
                 command,

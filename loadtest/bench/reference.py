@@ -5,13 +5,13 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final
 
 from loadtest.bench.ground import Ground
 from loadtest.bench.program import Failed, Program, unused
-from loadtest.bench.wire import Address, Reply
+from loadtest.bench.wire import SCRIPT, Address, Connection, Reply, request
 
 PROGRAMS: Final = Path(__file__).parent / "programs"
 
@@ -189,6 +189,15 @@ def go_poll(ground: Ground) -> Program:
     return _go(ground, "Go net/http", "poll", [])
 
 
+def go_tickets(program: Program, people: int) -> list[str]:
+    """The cookies of so many who joined at `go_poll`."""
+    connection = Connection(program.address)
+    try:
+        return [connection.ask(request("GET", "/join", SCRIPT)).cookies()[0] for _ in range(people)]
+    finally:
+        connection.close()
+
+
 def plain_aiohttp(ground: Ground, behind: Address) -> Program:
     listen = unused()
     folder = ground.subfolder("aiohttp")
@@ -216,3 +225,11 @@ def _go(ground: Ground, name: str, program: str, words: Sequence[str]) -> Progra
 def _quoted(text: str) -> str:
     """As nginx reads it back within single quotes; it has no way to spell a dollar."""
     return text.replace("\\", "\\\\").replace("'", "\\'").replace("$", "S")
+
+
+# By their names in the report and as programs.
+PROXIES: Final[tuple[tuple[str, str, Callable[[Ground, Address], Program]], ...]] = (
+    ("haproxy", "haproxy", haproxy),
+    ("Go ReverseProxy", "go", go_proxy),
+    ("Caddy", "caddy", caddy),
+)

@@ -17,7 +17,7 @@ def as_json(found: Found) -> dict[str, Any]:
         name: [{key: getattr(each, key) for key in Round.__slots__} for each in rounds]
         for name, rounds in found.series.items()
     }
-    figures = [{"what": each.what, "value": each.value} for each in found.figures]
+    figures = [{key: getattr(each, key) for key in Figure.__slots__} for each in found.figures]
     return {
         "kind": found.kind.value,
         "reference": found.reference,

@@ -11,6 +11,7 @@ from loadtest.bench.cores import Cores
 from loadtest.bench.figures import Round
 from loadtest.bench.ground import Ground
 from loadtest.bench.measure import Contestant, compare
+from loadtest.bench.program import Failed
 
 # The contestant that is this project.
 OURS: Final = "Sunbeon"
@@ -26,10 +27,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """what: of whom or what. value: with its unit."""
+    """what: of whom or what. value: with its unit. amount: the same as a number, where something is judged by it."""
 
     what: str
     value: str
+    amount: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +66,43 @@ class Plan:
     def has(self, program: str) -> bool:
         return program in self.programs
 
-    def missing(self, programs: Sequence[str]) -> list[str]:
-        """What the report says of those that cannot be run here."""
-        return [f"**{name} is not installed here and was left out.**" for name in programs if not self.has(name)]
 
-    def compare(self, contestants: Sequence[Contestant]) -> dict[str, list[Round]]:
-        return compare(
-            contestants, rounds=self.rounds, seconds=self.seconds, cores=self.cores, progress=self.say
-        )  # fmt: skip
+def _nothing(_plan: Plan, _ground: Ground) -> Found:
+    raise Failed("there is nothing to measure")
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """meaning: what was measured, in a sentence or two. needs: programs without which there is nothing to measure."""
+    """meaning: what was measured, in a sentence or two. needs: programs without which there is nothing to measure.
+
+    wants: programs that are left out where they are missing.
+    contestants: start all, the reference first. Where there are none, `figures` does all there is to do.
+    """
 
     name: str
     title: str
     meaning: str
-    run: Callable[[Plan, Ground], Found]
+    contestants: Callable[[Plan, Ground], list[Contestant]] | None = None
+    figures: Callable[[Plan, Ground], Found] = _nothing
+    kind: Kind = Kind.RATE
     needs: Sequence[str] = ("wrk", "nginx")
+    wants: Sequence[str] = ()
+    comment: Callable[[Mapping[str, Sequence[Round]]], list[str]] | None = None
+
+    def run(self, plan: Plan) -> Found:
+        """Raises `Failed`, also where something it needs is not installed."""
+        missing = [name for name in self.needs if not plan.has(name)]
+        if missing:
+            raise Failed(f"{', '.join(missing)} is not installed")
+        with ExitStack() as stack:
+            ground = plan.ground(stack, self.name)
+            notes = [f"**{name} is not installed here and was left out.**" for name in self.wants if not plan.has(name)]
+            if self.contestants is None:
+                return self.figures(plan, ground)
+            contestants = self.contestants(plan, ground)
+            series = compare(
+                contestants, rounds=plan.rounds, seconds=plan.seconds, cores=plan.cores, progress=plan.say
+            )  # fmt: skip
+            if self.comment is not None:
+                notes += self.comment(series)
+            return Found(self.kind, series, contestants[0].name, notes=notes)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from loadtest.bench import wrk
 from loadtest.bench.ground import Ground
 from loadtest.bench.program import PATIENCE_S, Failed, Program, unused
 from loadtest.bench.wire import PAGE, SCRIPT, Address, Connection, Reply, ask, request
@@ -18,11 +19,16 @@ from shared.wire import GATE_HEADER, OWN_PATH, PASS_COOKIE, TICKET_COOKIE, TICKE
 ROOM: Final = "bench"
 STATUS: Final = f"{OWN_PATH}{ROOM}/status"
 BOARD: Final = f"{OWN_PATH}{ROOM}/board"
+SQLITE: Final = "sqlite:///sunbeon.db"
 _TICKET: Final = f"{TICKET_COOKIE}_{ROOM}="
 _PASS: Final = f"{PASS_COOKIE}_{ROOM}="
-_ROOT: Final = Path(__file__).parents[2]
+ROOT: Final = Path(__file__).parents[2]
 _OK: Final = 200
 _DAY_S: Final = 86_400
+# Of a crowd, what is asked for in one go (before knocks lapse), for how long, and how many more than wanted.
+_AT_ONCE: Final = 20_000
+_CROWD_S: Final = 100
+_SLIP: Final = 200
 
 # What differs from the defaults, for one machine that plays thousands of clients: told in docs/benchmarks.md.
 GATEWAY: Final[Mapping[str, Any]] = {
@@ -52,10 +58,11 @@ class Gateway:
         name: str = "Sunbeon",
         room: Mapping[str, Any] = OPEN,
         workers: int = 1,
-        store: str = "sqlite:///sunbeon.db",
+        store: str = SQLITE,
         on: frozenset[int] | None = None,
     ) -> None:
         """store: as in the settings; a relative path is in a folder of this gateway's own."""
+        self._ground = ground
         self.folder = ground.subfolder(name)
         self.address, operators = unused(), unused()
         self.config = self.folder / "sunbeon.toml"
@@ -78,7 +85,7 @@ class Gateway:
         self._command("keys", "create", "--file", "keys.json")
         command = [sys.executable, "-m", "gateway", "gateway", "--config", str(self.config)]
         on = ground.cores.server if on is None else on
-        environ = {"PYTHONPATH": str(_ROOT)}
+        environ = {"PYTHONPATH": str(ROOT)}
         self.program = ground.start(
             Program(name, command, folder=self.folder, address=self.address, on=on, environ=environ)
         )
@@ -116,6 +123,32 @@ class Gateway:
 
         return self._each(people, line_up)
 
+    def knocks(self, people: int) -> list[str]:
+        """The cookies of so many newcomers who were told to wait. They lapse after two minutes."""
+        return self._crowd([request("GET", "/", PAGE)] * people)
+
+    def crowd(self, people: int) -> list[str]:
+        """As `tickets`, for thousands: asked for by the generator."""
+        found: list[str] = []
+        while len(found) < people:
+            knocks = self.knocks(min(people - len(found) + _SLIP, _AT_ONCE))
+            found += self._crowd([poll(knock) for knock in knocks])
+        return found[:people]
+
+    def _crowd(self, requests: list[bytes]) -> list[str]:
+        """Send each once; the tickets that the answers set, a few less: wrk leaves out the first, and some at the end.
+
+        Raises `Failed` if there are none.
+        """
+        kept = self.folder / "crowd.kept"
+        load = wrk.Load(wrk.prepare(self.folder / "crowd", requests), once=True, keep=kept)
+        told = wrk.run(self.address, load, seconds=_CROWD_S, on=self._ground.cores.generator)
+        lines = kept.read_text(encoding="latin-1").splitlines()
+        found = dict.fromkeys(line.partition(";")[0] for line in lines if line.startswith(_TICKET))
+        if told.errors or not found:
+            raise Failed(f"of a crowd of {len(requests)}, {told.errors} failed and {len(found)} got a ticket")
+        return list(found)
+
     def lengthen(self, people: int) -> None:
         """So many more wait, who came by another way than HTTP: that would take hours."""
         self._command_of("gateway.tests.capacity.lengthen", "--config", str(self.config), "--people", str(people))
@@ -152,7 +185,7 @@ class Gateway:
         self._command_of("gateway", *words)
 
     def _command_of(self, module: str, *words: str) -> None:
-        environ = {**os.environ, "PYTHONPATH": str(_ROOT)}
+        environ = {**os.environ, "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-m", module, *words]
         done = subprocess.run(  # noqa: S603 - our own
             command, cwd=self.folder, env=environ, capture_output=True, text=True, check=False

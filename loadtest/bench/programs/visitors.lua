@@ -1,7 +1,7 @@
 -- What wrk sends: the prepared requests in turn, from a file of "length, newline, bytes". With "once", each only once,
 -- and with a second file, what the answers' Set-Cookie lines say goes there. What came of it: a line of JSON at the end.
 
-local requests, at, once, keep = {}, 0, false, nil
+local requests, at, once, keep, finished = {}, 0, false, nil, false
 
 function init(args)
   local file = assert(io.open(args[1], "rb"))
@@ -20,10 +20,17 @@ function init(args)
   end
 end
 
+-- wrk itself goes on until its time is over, unless it is interrupted.
+local function finish()
+  if not finished then os.execute("(sleep 0.02; kill -INT $PPID) >/dev/null 2>&1 &") end
+  finished = true
+  wrk.thread:stop()
+end
+
 function request()
   at = at + 1
   if at > #requests then
-    if once then wrk.thread:stop() end
+    if once then finish() end
     at = 1
   end
   return requests[at]

@@ -2,6 +2,8 @@
 
 import http.server
 import json
+import os
+import shutil
 import subprocess
 import sys
 import threading
@@ -20,8 +22,10 @@ from loadtest.bench.report import BEGIN, END, as_json, from_json, into, table
 from loadtest.bench.row import Figure, Found, Kind
 from loadtest.bench.rows import ROWS
 from loadtest.bench.sunbeon import poll
+from loadtest.bench.targets import costs, judged
 from loadtest.bench.wire import PAGE, ask, request
 
+WRK = shutil.which("wrk")
 TOLD = wrk.Told(requests=1_000, bytes=120_000, seconds=1.0, errors=0, p50_us=100, p90_us=200, p99_us=300, max_us=400)
 TWO = cores.split(frozenset({0, 1}))
 LOAD = wrk.Load(requests=None, connections=8)  # type: ignore[arg-type]  # wrk itself is not run
@@ -248,6 +252,47 @@ def test_what_is_written_replaces_what_lies_between_the_marks_and_nothing_else()
     assert text.endswith(f"{END}\nafter\n")
     with pytest.raises(ValueError, match="no place"):
         into("a text without marks", "new")
+
+
+def test_targets_are_judged_by_medians_of_ratios_and_those_without_figures_are_left_out():
+    series = {"nginx": [a_round(1_000)] * 3, "Sunbeon": [a_round(440), a_round(460), a_round(900)]}
+    lines = judged({"status": Found(Kind.RATE, series, "nginx")})
+    assert lines[2:] == ["| status poll, of nginx | >= 0.45 | 0.46 | met |"]
+    series["Go net/http"] = [a_round(500)] * 3
+    assert judged({"status": Found(Kind.RATE, series, "nginx")})[3] == (
+        "| status poll, of Go net/http | >= 1.00 | 0.92 | **not met** |"
+    )
+
+
+def test_a_long_line_is_judged_by_the_noise_of_the_short_one():
+    series = {"Sunbeon, 8 in line": [a_round(100)], "Sunbeon, 6,000,000 in line": [a_round(98)], "again": [a_round(96)]}
+    (line,) = judged({"line": Found(Kind.RATE, series, "Sunbeon, 8 in line")})[2:]
+    assert "| 0.49 | met |" in line
+
+
+def test_each_kind_of_request_is_told_with_what_it_takes():
+    series = {"nginx": [a_round(1_000)], "Sunbeon": [a_round(100)], "Sunbeon, to a newcomer": [a_round(50)]}
+    lines = costs({"page": Found(Kind.RATE, series, "nginx")}, {"page": "Waiting page"})
+    assert lines[2:] == [
+        "| Waiting page | 10,000 us | 100 |",
+        "| Waiting page, to a newcomer | 20,000 us | 50 |",
+    ]
+
+
+@pytest.mark.skipif(
+    WRK is None and not os.environ.get("CI"), reason="WRK IS NOT INSTALLED: the script for it is not tested"
+)
+def test_wrk_sends_each_request_once_ends_with_the_last_and_keeps_what_the_answers_set(server, tmp_path):
+    requests = [request("GET", "/", PAGE, ["a=1"] * number) for number in range(40)]
+    load = wrk.Load(wrk.prepare(tmp_path / "requests", requests), connections=2, once=True, keep=tmp_path / "kept")
+    told = wrk.run(server.address, load, seconds=20, on=cores.available())
+    assert told.errors == 0
+    assert told.seconds < 15
+    kept = (tmp_path / "kept").read_text().splitlines()
+    # The first goes to wrk's own trial; the last ones may be under way when it ends, or come a second time.
+    expected = [f"seen={2 + number}; Path=/" for number in range(1, 38)]
+    assert set(expected) <= set(kept)
+    assert told.requests >= len(expected)
 
 
 def test_a_row_nobody_knows_is_refused_before_anything_is_started(capsys):
