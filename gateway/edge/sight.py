@@ -109,6 +109,8 @@ class Sight:
         self._grace_s = grace_s
         self._meters = meters or Meters()
         self._snapshot: Snapshot | None = None
+        # The same at a later millisecond: everyone who asks in it is told from one.
+        self._carried: tuple[Snapshot, Snapshot] | None = None
         self._seen_s = 0.0
         self._skew_ms = 0
         self._tick_lock = asyncio.Lock()
@@ -139,7 +141,11 @@ class Sight:
     def snapshot(self) -> Snapshot:
         """The room as last seen, with `now_ms` carried on to this moment."""
         known = self.known
-        return replace(known, now_ms=known.now_ms + int(self._unheard_s * 1000))
+        now_ms = known.now_ms + int(self._unheard_s * 1000)
+        carried = self._carried
+        if carried is None or carried[0] is not known or carried[1].now_ms != now_ms:
+            carried = self._carried = known, replace(known, now_ms=now_ms)
+        return carried[1]
 
     @property
     def known(self) -> Snapshot:

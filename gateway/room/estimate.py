@@ -32,14 +32,11 @@ def people_ahead(room: Snapshot, place: int) -> int:
     places = max(0, min(place - 1, room.tail) - room.serving)
     if not places or not room.left_ahead:
         return places
-    line = room.tail - room.serving
-    # No store ever marks a place beyond the line, but nothing it holds may make a number negative.
-    absent = int.from_bytes(room.absent, "little") & ((1 << min(line, LOOKAHEAD_PLACES)) - 1)
     if places <= LOOKAHEAD_PLACES:
-        return places - (absent & ((1 << places) - 1)).bit_count()
-    near = absent.bit_count()
-    beyond = min(max(room.left_ahead - near, 0), line - LOOKAHEAD_PLACES)
-    return places - near - beyond * (places - LOOKAHEAD_PLACES) // (line - LOOKAHEAD_PLACES)
+        return places - (room.absent_near & ((1 << places) - 1)).bit_count()
+    further, near = room.tail - room.serving - LOOKAHEAD_PLACES, room.absent_near_count
+    beyond = min(max(room.left_ahead - near, 0), further)
+    return places - near - beyond * (places - LOOKAHEAD_PLACES) // further
 
 
 def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: int) -> int:

@@ -17,6 +17,7 @@ transaction. Who comes and finds none waits in the lane, ahead of every place no
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
+from functools import cached_property
 from typing import Final
 
 from gateway.room.allow import Allowed
@@ -195,7 +196,7 @@ class Append:
     secret: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Snapshot:
     """A room as the store saw it in one moment.
 
@@ -243,36 +244,49 @@ class Snapshot:
     draw_size: int | None
     blocks: Mapping[str, Block] = field(default_factory=dict)
 
-    @property
+    # Worked out once: a snapshot is looked at by all who ask in its moment.
+    @cached_property
     def in_force(self) -> Limits:
         """The limits as the timetable has them by now."""
         return limits_in_force(self.limits, self.now_ms)
 
-    @property
+    @cached_property
     def moment(self) -> Moment:
         """What the schedule says."""
         return look(self.limits.windows, self.limits.prequeue_ms, self.now_ms)
 
-    @property
+    @cached_property
     def is_postponed(self) -> bool:
         """Whether everyone waits for an opening that was moved."""
         opens_ms = self.moment.opens_at_ms
         return self.state is RoomState.PREQUEUE and opens_ms is not None and opens_ms == self.limits.postponed_to_ms
 
-    @property
+    @cached_property
     def awaits_draw(self) -> bool:
         """Whether lots are still to be drawn: nobody has a place yet."""
         drawing = self.limits.queueing_method is QueueingMethod.DRAW
         return drawing and self.draw_size is None and self.serving == 0
 
-    @property
+    @cached_property
     def waiting(self) -> int:
         """Places not yet called whose holders have not left; `Presence` knows who of them are still there."""
         return max(0, self.tail - self.serving - self.left_ahead)
 
-    @property
+    @cached_property
     def state(self) -> RoomState:
         return room_state(self.limits, self.now_ms)
+
+    @cached_property
+    def absent_near(self) -> int:
+        """`absent` as a number, bit i for place serving+1+i, as far as the line goes."""
+        # No store ever marks a place beyond the line, but nothing it holds may make a number negative.
+        line = min(self.tail - self.serving, LOOKAHEAD_PLACES)
+        return int.from_bytes(self.absent, "little") & ((1 << max(line, 0)) - 1)
+
+    @cached_property
+    def absent_near_count(self) -> int:
+        """How many those are."""
+        return self.absent_near.bit_count()
 
 
 @dataclass(frozen=True, slots=True)

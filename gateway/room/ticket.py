@@ -11,6 +11,7 @@ from base64 import urlsafe_b64decode
 from binascii import b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
 from typing import Any, Final, Literal
@@ -144,11 +145,17 @@ def _fields(token: Token) -> list[int | str]:
 
 
 def _tag(secret: bytes, kind: str, room: str, head: str) -> str:
-    # BLAKE2's own personalisation separates the kinds; the room goes into the message, ended by a byte no name holds.
-    mac = blake2b(
-        room.encode() + b"\x00" + head.encode(), key=secret, digest_size=TAG_BYTES, person=f"sunbeon-{kind}".encode()
-    )
+    mac = _begun(secret, kind, room).copy()
+    mac.update(head.encode())
     return _b64(mac.digest())
+
+
+@lru_cache(maxsize=256)
+def _begun(secret: bytes, kind: str, room: str) -> blake2b:
+    """What all tags of a kind and room begin with: half of what a tag costs."""
+    # BLAKE2's own personalisation separates the kinds; the room goes into the message, ended by a byte no name holds.
+    person = f"sunbeon-{kind}".encode()
+    return blake2b(room.encode() + b"\x00", key=secret, digest_size=TAG_BYTES, person=person)
 
 
 def _b64(data: bytes) -> str:
