@@ -22,13 +22,14 @@ from gateway.edge.certificate import Certificate, Site
 from gateway.edge.crowd import Crowd
 from gateway.edge.desk import Desk
 from gateway.edge.gate import Gate
+from gateway.edge.hot import Hot
 from gateway.edge.line import Line
 from gateway.edge.newcomers import Newcomers
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.recorder import Recorder
-from gateway.edge.server import AppRunner, Server
+from gateway.edge.server import AppRunner, Server, limits_of
 from gateway.edge.streams import Streams
 from gateway.edge.visitors import Visitors
 from gateway.history import History
@@ -130,6 +131,8 @@ async def gateway(
             settings.gateway,
             crowd=Crowd(settings.gateway.max_connections_per_network, trusted),
             handler_cancellation=True,
+            # Every request has a line in the access log only on the ordinary path.
+            hot=None if access.on else Hot(lines, visitors, keys, meters, limits_of(settings.gateway)).answer,
         )
 
         def facts() -> WorkerFacts:

@@ -116,3 +116,10 @@ def problem(
         **more,
     }
     return web.Response(status=status, headers=headers, body=orjson.dumps(body))
+
+
+def head_of(response: web.Response) -> str:
+    """The head of an answer, up to its length and its date, as a listener sends it to HTTP/1.1."""
+    lines = [f"HTTP/1.1 {response.status} {response.reason}"]
+    lines += [f"{name}: {value}" for name, value in response.headers.items() if name != "Content-Length"]
+    return "\r\n".join(lines) + "\r\n"

@@ -2,7 +2,7 @@
 
 import random
 from dataclasses import asdict
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.chain import Head
 from gateway.edge.opening import BEFORE_OPENING, own_opening_ms
@@ -88,6 +88,35 @@ def status_facts(
         "message": in_language(room.limits.message, language) or None,
         "ticket": ticket,
     }
+
+
+class Own(NamedTuple):
+    """What a status answer tells to one who waits, apart from number and ticket; the rest is told to all alike.
+
+    place, ahead: None while lots are still to be drawn. chance: that nothing is left when the turn comes, in per cent.
+    """
+
+    place: int | None
+    ahead: int | None
+    eta_ms: tuple[int, int] | None
+    poll_after_ms: int
+    chance: int | None
+
+
+def own_facts(room: Snapshot, place: int | None, watch: Watch) -> Own:
+    """As `status_facts` tells who is plainly in line: not called, of no wave, in a room without a calendar."""
+    if place is None:
+        return Own(None, None, None, _poll_after(room, None, soon=False, window_ms=None), None)
+    people = people_ahead(room, place)
+    eta = watch.wait_range(room, people)
+    there = watch.there_ahead(room, place)
+    return Own(
+        place,
+        people if there is None else there,
+        eta,
+        _poll_after(room, eta, soon=room.admitting and people == 0, window_ms=None),
+        None if watch.stock is None else watch.chance_gone(room, place),
+    )
 
 
 def eligibility_facts(entitled: Entitled | None) -> dict[str, Any] | None:

@@ -9,6 +9,7 @@ import asyncio
 import logging
 import select
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from math import inf
 from typing import Any, Final, cast
@@ -49,9 +50,15 @@ _CROWDED: Final = (
 ).encode() + _CROWDED_BODY
 
 
+def limits_of(settings: Gateway) -> Limits:
+    """Of heads, as the settings have them."""
+    return Limits(settings.max_target_bytes, settings.max_header_bytes, settings.max_headers)
+
+
 class Server(web.Server):
     """A listener. handler: answers what came whole. crowd: counts connections by network; None counts nothing.
 
+    hot: the whole answer to a whole request that came alone, if it can be given at once; else None.
     leaving: every answer ends its connection, so that clients go elsewhere.
     open_connections: now. refused: by kind since the start, among them `crowded` (turned away at once),
     `bad_body` (broken chunks) and `unread` (a client that did not take its answer). Both of this worker.
@@ -65,6 +72,7 @@ class Server(web.Server):
         crowd: Crowd | None = None,
         request_factory: _RequestFactory | None = None,
         handler_cancellation: bool = False,
+        hot: Callable[[bytes], bytes | None] | None = None,
     ) -> None:
         super().__init__(
             handler,
@@ -80,8 +88,9 @@ class Server(web.Server):
             max_headers=2 * settings.max_headers,  # the parser counts trailers too
         )
         self.settings = settings
-        self.limits = Limits(settings.max_target_bytes, settings.max_header_bytes, settings.max_headers)
+        self.limits = limits_of(settings)
         self.crowd = Crowd(0) if crowd is None else crowd
+        self.hot = hot
         self.open_connections = 0
         self.leaving = False
         self.refused: Counter[str] = Counter()
@@ -213,7 +222,7 @@ class _Connection(web.RequestHandler):
             self._discard(len(data))
         elif self._upgraded or self._payload_parser is not None:
             super().data_received(data)
-        else:
+        elif not self._answered_at_once(data):
             if data:
                 self._rest = self._rest[self._at :] + data if self._at < len(self._rest) else data
                 self._at = 0
@@ -226,6 +235,30 @@ class _Connection(web.RequestHandler):
                 self._server.refused["bad_body"] += 1
                 self._end()
                 self._payload.set_exception(error)
+
+    def _answered_at_once(self, data: bytes) -> bool:
+        """Whether this was a whole request, with nothing before it that waits, and has its answer."""
+        server, waiter, wire = self._server, self._waiter, self._wire
+        if (
+            server.hot is None
+            or waiter is None  # the ordinary path is at work
+            or waiter.done()
+            or self._messages
+            or self._body is not None
+            or self._at < len(self._rest)
+            or self._paused
+            or self._close
+            or server.leaving
+            or wire is None
+        ):
+            return False
+        answer = server.hot(data)
+        if answer is None:
+            return False
+        self._unsent = 0
+        wire.write(answer)
+        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        return True
 
     def _read(self) -> None:
         """Hand to the parser what has come, head by head and body by body, until something is missing or full."""

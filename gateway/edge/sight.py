@@ -7,6 +7,7 @@ transaction and is left out, unless a newcomer waits for it.
 
 import asyncio
 import logging
+import random
 import secrets
 import time
 from collections.abc import Callable
@@ -61,6 +62,10 @@ INSIDE_STEP_TICKS: Final = 25
 
 # After this long without word from the store the room counts as out of reach.
 STALE_S: Final = 3.0
+
+
+# Which estimates are graded needs no secret.
+_lots: Final = random.Random()  # noqa: S311
 
 
 class StoreSlow(StoreUnavailable):
@@ -274,7 +279,7 @@ class Sight:
 
     def shown(self, place: int, eta_ms: tuple[int, int]) -> None:
         """An estimate goes to a visitor: it may be graded when the call comes to the place."""
-        self._grades.note(self.snapshot, place, eta_ms, lot=secrets.randbelow(LOTS))
+        self._grades.note(self.snapshot, place, eta_ms, lot=_lots.randrange(LOTS))
 
     def entitle(self, cohorts: str) -> Entitled | None:
         """What the eligibility calendar says of these cohorts; None without one."""

@@ -196,7 +196,7 @@ class Visitors:
             case "status", "GET":
                 return await self._status(request, line, language)
             case "board", "GET":
-                return self._board(line)
+                return self.board(line)
             case "draw", "GET":
                 return self._draw(request, line)
             case "leave", "POST":
@@ -221,7 +221,7 @@ class Visitors:
         result = [self._cookie(line, line.cookies.visitor_pass, sign(standing.visitor_pass, line.name, ring), seconds)]
         if standing.ticket is not None:
             # Kept, so that a pass whose answer was lost can be claimed once more.
-            result.append(self._ticket_cookie(line, sign(standing.ticket, line.name, ring)))
+            result.append(self.ticket_cookie(line, sign(standing.ticket, line.name, ring)))
         return result
 
     def wait(
@@ -299,7 +299,7 @@ class Visitors:
             case InLine():
                 text = self._token(line, standing)
                 facts = _facts(line, standing, language, ticket=text)
-                return answers.json(facts, "status", cookies=[self._ticket_cookie(line, text)])
+                return answers.json(facts, "status", cookies=[self.ticket_cookie(line, text)])
             case Inside():
                 facts = _facts(line, standing, language)
                 return answers.json(facts, "status", cookies=self.admission_cookies(line, standing))
@@ -338,7 +338,8 @@ class Visitors:
         """Who has to say the birth date, or is not in line because of it."""
         return self._desk.tell(request, line, told)
 
-    def _board(self, line: Line) -> web.Response:
+    def board(self, line: Line) -> web.Response:
+        """The same for everyone."""
         head = self._audit.head(line.name)
         facts = board_facts(
             line.snapshot,
@@ -391,12 +392,13 @@ class Visitors:
 
     def _token_cookie(self, line: Line, standing: InLine | Knocking, text: str) -> str:
         if isinstance(standing, InLine):
-            return self._ticket_cookie(line, text)
+            return self.ticket_cookie(line, text)
         # One that says who is asking is kept as long as a ticket: nobody should have to say it twice.
         seconds = cookies.TICKET_MAX_AGE_S if standing.knock.cohorts else KNOCK_LIFETIME_MS // 1000
         return self._cookie(line, line.cookies.ticket, text, seconds)
 
-    def _ticket_cookie(self, line: Line, text: str) -> str:
+    def ticket_cookie(self, line: Line, text: str) -> str:
+        """What keeps a ticket, signed, in a browser."""
         return self._cookie(line, line.cookies.ticket, text, cookies.TICKET_MAX_AGE_S)
 
     @staticmethod

@@ -21,6 +21,7 @@ class Watch:
         self.stock: Stock | None = None
         self._presence: Presence | None = None
         self._forecast: Forecast | None = None
+        self._foreseen: Snapshot | None = None
 
     def mark(self, room: Snapshot, ticket: Ticket) -> None:
         """The holder of a ticket waits, and has just asked. Whose wave has yet to join the line is not of it yet."""
@@ -50,7 +51,9 @@ class Watch:
 
     def wait_range(self, room: Snapshot, ahead: int) -> tuple[int, int] | None:
         """As `Forecast.wait_range`."""
-        self._forecast = Forecast(room) if self._forecast is None else self._forecast.of(room)
+        if self._forecast is None or self._foreseen is not room:
+            self._forecast = Forecast(room) if self._forecast is None else self._forecast.of(room)
+            self._foreseen = room
         return self._forecast.wait_range(room, ahead)
 
     def chance_gone(self, room: Snapshot, place: int) -> int | None:

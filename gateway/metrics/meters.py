@@ -53,8 +53,7 @@ class Meters:
         # Told from the start: Prometheus cannot see by how much a counter grew that was not there before.
         for result in RESULTS:
             self._answers.labels(result)
-        for kind in KINDS:
-            self._requests.labels(kind)
+        self._by_kind = {kind: self._requests.labels(kind) for kind in KINDS}
         self._tick = self._histogram("sunbeon_tick_duration_seconds", _QUICK)
         self._lateness = self._histogram("sunbeon_tick_lateness_seconds", _LATE)
         self._calls = self._histogram("sunbeon_store_call_duration_seconds", _QUICK)
@@ -62,7 +61,7 @@ class Meters:
 
     def answered(self, kind: str, took_s: float) -> None:
         """A request was answered: `FORWARDED`, `STREAMED`, or as `kind_of` says."""
-        self._requests.labels(kind).observe(took_s)
+        self._by_kind[kind].observe(took_s)
 
     def backend_answered(self, status: int, took_s: float) -> None:
         """The head of the backend's answer has come."""

@@ -1,0 +1,85 @@
+"""The hot path: what is asked by the million is answered in the very turn of the event loop in which it is read.
+
+No task, no request or response object, no await: bytes in, bytes out. It is no second gateway. Every question is put to
+the same functions that the ordinary path asks (`ticket.verify`, `decide`, `facts`), and what is said alike to all is
+taken from the ordinary path's own answer, once for a state of the room. Whatever is not quite ordinary is None: then
+the request goes the ordinary way as if nobody had looked at it.
+
+    the head is not plain (`plain`), brings a body, or another request follows it: None
+    the ticket is not one good ticket of this line, or a pass is there: None
+    anything would have to be asked of the store, or is not known freshly: None
+
+A test puts the same requests to both paths and expects the same answers, byte for byte.
+"""
+
+import time
+from collections.abc import Callable, Sequence
+
+from aiohttp.helpers import rfc822_formatted_time
+
+from gateway.edge import answers
+from gateway.edge.framing import Limits
+from gateway.edge.hot_status import StatusAnswers
+from gateway.edge.line import Line
+from gateway.edge.plain import PlainHead, read_plain
+from gateway.edge.visitors import Visitors
+from gateway.keys import KeyStore
+from gateway.metrics import Meters
+from gateway.room.model import Snapshot
+from shared.wire import OWN_PATH
+
+_Answer = Callable[[PlainHead], bytes | None]
+
+
+class Hot:
+    """Answers for all rooms of a worker."""
+
+    def __init__(
+        self, lines: Sequence[Line], visitors: Visitors, keys: KeyStore, meters: Meters, limits: Limits
+    ) -> None:
+        self._limits = limits
+        self._visitors = visitors
+        self._meters = meters
+        self._routes: dict[bytes, tuple[str, _Answer]] = {}
+        for line in lines:
+            self._add(line, "status", StatusAnswers(line, visitors, keys).answer)
+            self._add(line, "board", BoardAnswers(line, visitors).answer)
+
+    def _add(self, line: Line, action: str, answer: _Answer) -> None:
+        self._routes[f"GET {OWN_PATH}{line.name}/{action} HTTP/1.1".encode()] = action, answer
+
+    def answer(self, data: bytes) -> bytes | None:
+        """The answer to the request that `data` is; None: not one for this path."""
+        route = self._routes.get(data[: data.find(b"\r\n")])
+        if route is None:
+            return None
+        began_s = time.monotonic()
+        kind, answer = route
+        head = read_plain(data, self._limits)
+        answered = answer(head) if head is not None else None
+        if answered is not None:
+            self._meters.answered(kind, time.monotonic() - began_s)
+        return answered
+
+
+class BoardAnswers:
+    """The board, which is the same for everyone and made once in a millisecond."""
+
+    def __init__(self, line: Line, visitors: Visitors) -> None:
+        self._line = line
+        self._visitors = visitors
+        self._room: Snapshot | None = None
+        self._date = ""
+        self._answer = b""
+
+    def answer(self, _head: PlainHead) -> bytes:
+        line = self._line
+        room, date = line.snapshot, rfc822_formatted_time()
+        if room is not self._room or date is not self._date:
+            self._room, self._date = room, date
+            response = self._visitors.board(line)
+            body = response.body
+            assert isinstance(body, bytes)  # noqa: S101 - as `answers.json` makes it
+            head = f"{answers.head_of(response)}Content-Length: {len(body)}\r\nDate: {date}\r\n\r\n"
+            self._answer = head.encode() + body
+        return self._answer
