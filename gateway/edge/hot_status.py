@@ -13,6 +13,7 @@ from aiohttp.helpers import rfc822_formatted_time
 from gateway.edge import answers
 from gateway.edge.facts import Own, own_facts, status_facts
 from gateway.edge.language import pick_language
+from gateway.edge.glance import Glance
 from gateway.edge.line import Line
 from gateway.edge.plain import PlainHead
 from gateway.edge.settle import InLine
@@ -42,14 +43,15 @@ class StatusAnswers:
         self._forms: dict[str, _Form] = {}
         self._told: tuple[object, ...] = ()
         self._room: Snapshot | None = None
+        self._sight = Glance(line)
 
     def answer(self, head: PlainHead) -> bytes | None:
         """The answer to a poll; None where it is not this plain."""
-        line = self._line
+        line, ring = self._line, self._keys.current.cookies
         text = one_cookie(head, self._ticket, self._pass)
-        if text is None or line.eligibility is not None or not line.fresh:
+        room = self._sight.room()
+        if text is None or room is None or line.eligibility is not None:
             return None
-        room, ring = line.snapshot, self._keys.current.cookies
         try:
             ticket = verify(text, line.name, ring)
         except BadToken:

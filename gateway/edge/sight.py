@@ -153,6 +153,11 @@ class Sight:
         return carried[1]
 
     @property
+    def newest(self) -> Snapshot | None:
+        """As `known`; None before `start`."""
+        return self._snapshot
+
+    @property
     def known(self) -> Snapshot:
         """The room as last seen, as of that moment. Raises `StoreUnavailable` before `start`."""
         if self._snapshot is None:

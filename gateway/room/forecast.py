@@ -64,21 +64,41 @@ def _percent(missed: int, graded: int, most: int) -> int:
     return min(max(USUAL_PERCENT + GAIN * over, LEAST_PERCENT), most)
 
 
+# One after the other: until when (None: for ever), whether anybody is called in it, how much work is done in a
+# millisecond, and how much is done as it begins.
+_Legs = Sequence[tuple[int | None, bool, int, int]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Pace:
-    """People called per minute, in millionths: as the outflow has it, and, for each seat, as leaving has it.
+    """How work gets done in the stretches to come: as the outflow has it, and as the leaving of people has it.
 
     chance: that a called person comes, in ppm.
     """
 
     chance: int
-    per_seat: int
+    outflow: _Legs
+    seats: _Legs
 
-    def outflow(self, stretch: Stretch) -> int:
-        return stretch.outflow * 1_000_000 * CERTAIN // self.chance
-
-    def seats(self, stretch: Stretch) -> int:
-        return stretch.ceiling * self.per_seat
+    @classmethod
+    def of(cls, ahead: Sequence[Stretch], chance: int, per_seat: int) -> "_Pace":
+        """per_seat: people called per minute for each seat, in millionths."""
+        outflow = [
+            (stretch.until_ms, stretch.is_open, stretch.outflow * 1_000_000 * CERTAIN // chance * stretch.is_open, 0)
+            for stretch in ahead
+        ]
+        # A ceiling that is raised gives seats at once, a lowered one takes them.
+        before = (ahead[0], *ahead)
+        seats = [
+            (
+                stretch.until_ms,
+                stretch.is_open,
+                stretch.ceiling * per_seat * stretch.is_open,
+                (stretch.ceiling - last.ceiling) * _PERSON * CERTAIN // chance,
+            )
+            for last, stretch in zip(before, ahead, strict=False)
+        ]
+        return cls(chance, outflow, seats)
 
 
 def wait_range(room: Snapshot, ahead: int) -> tuple[int, int] | None:
@@ -100,9 +120,9 @@ class Forecast:
         free = ceiling - room.live - room.lane_granted - room.lane_waiting
         self._free = free - _just_called(room) * chance // CERTAIN
         fast, slow = _per_seat(room, ceiling, chance, certain, full=self._free * FULL_PART < ceiling)
-        self._fast, self._slow = _Pace(certain, fast), _Pace(chance, slow)
+        self._fast, self._slow = _Pace.of(self._ahead, certain, fast), _Pace.of(self._ahead, chance, slow)
+        self._longest = _Pace.of(self._ahead, CERTAIN, _PERSON // room.limits.session_length_ms)
         self._spread = Spread.learned(room)
-        self._session_ms = room.limits.session_length_ms
 
     def of(self, room: Snapshot) -> "Forecast":
         """This, or the one to go on with where anything but the moment has changed."""
@@ -120,11 +140,10 @@ class Forecast:
         low = self._until(now_ms, people, self._free, self._fast, 100 - spread.sooner, -TENTH_PERCENT)
         high = self._until(now_ms, people, self._free, self._slow, 100 + spread.later, TENTH_PERCENT)
         # Even if nobody leaves before the end of a session.
-        longest = self._until(now_ms, people, 0, _Pace(CERTAIN, _PERSON // self._session_ms), 100, 0)
+        longest = self._until(now_ms, people, 0, self._longest, 100, 0)
         if low is None or high is None or longest is None:
             return None
-        work = people * _PERSON * (100 + spread.later) // 100
-        by_outflow = _follow(self._ahead, now_ms, work, self._slow, by_seats=False)
+        by_outflow = _follow(self._slow.outflow, now_ms, people * _PERSON * (100 + spread.later) // 100)
         high = min(high, max(longest, by_outflow or 0))
         return min(low, high), high
 
@@ -134,12 +153,12 @@ class Forecast:
         free: seats; below 0 if more wait at the door. percent: of the work to count with. swing: by how many percent
         of one standard deviation seats come free later.
         """
-        by_outflow = _follow(self._ahead, now_ms, people * _PERSON * percent // 100, pace, by_seats=False)
+        by_outflow = _follow(pace.outflow, now_ms, people * _PERSON * percent // 100)
         waited_for = max(people - max(free, 0) * CERTAIN // pace.chance, 0) + max(-free, 0)
         work = waited_for * _PERSON * percent // 100
         come = max(waited_for * pace.chance // CERTAIN, 1)
         work = max(work + work * swing // isqrt(10_000 * come), 0)
-        by_seats = _follow(self._ahead, now_ms, work, pace, by_seats=True)
+        by_seats = _follow(pace.seats, now_ms, work)
         return None if by_outflow is None or by_seats is None else max(by_outflow, by_seats)
 
 
@@ -179,23 +198,20 @@ def _per_seat(room: Snapshot, ceiling: int, chance: int, certain: int, *, full: 
     return fast, slow
 
 
-def _follow(ahead: Sequence[Stretch], now_ms: int, work: int, pace: _Pace, *, by_seats: bool) -> int | None:
-    """From now until `work` is done: a pace for each stretch, none while no window is open."""
-    at_ms, ceiling = now_ms, ahead[0].ceiling
-    for stretch in ahead:
-        if by_seats:
-            # A ceiling that is raised gives seats at once, a lowered one takes them.
-            work = max(work - (stretch.ceiling - ceiling) * _PERSON * CERTAIN // pace.chance, 0)
-            ceiling = stretch.ceiling
-        rate = (pace.seats(stretch) if by_seats else pace.outflow(stretch)) if stretch.is_open else 0
-        if stretch.is_open and work <= 0:
+def _follow(legs: _Legs, now_ms: int, work: int) -> int | None:
+    """From now until `work` is done; None if it never is."""
+    at_ms = now_ms
+    for until_ms, is_open, rate, at_once in legs:
+        if at_once:
+            work = max(work - at_once, 0)
+        if is_open and work <= 0:
             return at_ms - now_ms
-        if rate and (stretch.until_ms is None or work <= rate * (stretch.until_ms - at_ms)):
+        if rate and (until_ms is None or work <= rate * (until_ms - at_ms)):
             return at_ms - now_ms + work // rate
-        if stretch.until_ms is None:
+        if until_ms is None:
             break
-        work -= rate * (stretch.until_ms - at_ms)
-        at_ms = stretch.until_ms
+        work -= rate * (until_ms - at_ms)
+        at_ms = until_ms
     return None
 
 
