@@ -12,23 +12,29 @@ the request goes the ordinary way as if nobody had looked at it.
 A test puts the same requests to both paths and expects the same answers, byte for byte.
 """
 
+import logging
 import time
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from aiohttp.helpers import rfc822_formatted_time
 
 from gateway.edge import answers
 from gateway.edge.framing import Limits
 from gateway.edge.hot_status import StatusAnswers
+from gateway.edge.later import Later, Send
 from gateway.edge.line import Line
 from gateway.edge.plain import PlainHead, read_plain
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
 from gateway.metrics import Meters
 from gateway.room.model import Snapshot
+from gateway.sampling import Sampling
 from shared.wire import OWN_PATH
 
-_Answer = Callable[[PlainHead], bytes | None]
+_LOG: Final = logging.getLogger(__name__)
+
+_Answer = Callable[[PlainHead, Send], bytes | Later | None]
 
 
 class Hot:
@@ -40,24 +46,34 @@ class Hot:
         self._limits = limits
         self._visitors = visitors
         self._meters = meters
+        self._sampling = Sampling()
         self._routes: dict[bytes, tuple[str, _Answer]] = {}
         for line in lines:
-            self._add(line, "status", StatusAnswers(line, visitors, keys).answer)
+            self._add(line, "status", StatusAnswers(line, visitors, keys, meters).answer)
             self._add(line, "board", BoardAnswers(line, visitors).answer)
 
     def _add(self, line: Line, action: str, answer: _Answer) -> None:
         self._routes[f"GET {OWN_PATH}{line.name}/{action} HTTP/1.1".encode()] = action, answer
 
-    def answer(self, data: bytes) -> bytes | None:
-        """The answer to the request that `data` is; None: not one for this path."""
+    def answer(self, data: bytes, send: Send) -> bytes | Later | None:
+        """The answer to the request that `data` is; None: not one for this path. `LATER`: it goes to `send`, once."""
         route = self._routes.get(data[: data.find(b"\r\n")])
         if route is None:
             return None
         began_s = time.monotonic()
         kind, answer = route
         head = read_plain(data, self._limits)
-        answered = answer(head) if head is not None else None
-        if answered is not None:
+        if head is None:
+            return None
+        try:
+            answered = answer(head, send)
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is, the ordinary path answers for it.
+            beside = self._sampling.take(type(error).__name__, began_s)
+            if beside is not None:
+                _LOG.error("the hot path failed through a fault of the gateway's", exc_info=error, extra=beside)
+            return None
+        if isinstance(answered, bytes):
             self._meters.answered(kind, time.monotonic() - began_s)
         return answered
 
@@ -72,7 +88,7 @@ class BoardAnswers:
         self._date = ""
         self._answer = b""
 
-    def answer(self, _head: PlainHead) -> bytes:
+    def answer(self, _head: PlainHead, _send: Send) -> bytes:
         line = self._line
         room, date = line.snapshot, rfc822_formatted_time()
         if room is not self._room or date is not self._date:

@@ -5,6 +5,9 @@ functions, with marks where each reader's own facts go. So there is one wording 
 of its ticket, a few numbers, and one `%`.
 """
 
+import asyncio
+import secrets
+import time
 from typing import Final
 
 import orjson
@@ -12,18 +15,21 @@ from aiohttp.helpers import rfc822_formatted_time
 
 from gateway.edge import answers
 from gateway.edge.facts import Own, own_facts, status_facts
-from gateway.edge.language import pick_language
 from gateway.edge.glance import Glance
+from gateway.edge.language import pick_language
+from gateway.edge.later import LATER, Later, Send
 from gateway.edge.line import Line
 from gateway.edge.plain import PlainHead
 from gateway.edge.settle import InLine
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
-from gateway.room.decide import only_waits, place_of
+from gateway.metrics import Meters
+from gateway.room.decide import Facts, Join, decide, has_room, only_waits, place_of
 from gateway.room.estimate import finishing
 from gateway.room.model import Snapshot
 from gateway.room.stock import Stock
-from gateway.room.ticket import BadToken, Ticket, verify
+from gateway.room.ticket import BadToken, Knock, Ticket, sign, verify
+from gateway.store.base import StoreError
 from shared.wire import HEADER_PREFIX, RoomState
 
 _COOKIE: Final = b"cookie: "
@@ -31,12 +37,35 @@ _PREFIX: Final = HEADER_PREFIX.lower().encode()
 _STATES: Final = frozenset({RoomState.OPEN, RoomState.PREQUEUE, RoomState.PAUSED})
 
 
+class _Joining:
+    """A join under way, answered once."""
+
+    __slots__ = ("_began_s", "_meters", "_send")
+
+    def __init__(self, send: Send, meters: Meters) -> None:
+        self._send: Send | None = send
+        self._meters = meters
+        self._began_s = time.monotonic()
+
+    def done(self, answer: bytes | None) -> None:
+        send, self._send = self._send, None
+        if send is None:
+            return
+        if answer is not None:
+            self._meters.answered("status", time.monotonic() - self._began_s)
+        send(answer)
+
+    def give_up(self) -> None:
+        self.done(None)
+
+
 class StatusAnswers:
     """Of one room."""
 
-    def __init__(self, line: Line, visitors: Visitors, keys: KeyStore) -> None:
+    def __init__(self, line: Line, visitors: Visitors, keys: KeyStore, meters: Meters) -> None:
         self._line = line
         self._visitors = visitors
+        self._meters = meters
         self._keys = keys
         self._ticket = f"{line.cookies.ticket}="
         self._pass = f"{line.cookies.visitor_pass}="
@@ -45,8 +74,8 @@ class StatusAnswers:
         self._room: Snapshot | None = None
         self._sight = Glance(line)
 
-    def answer(self, head: PlainHead) -> bytes | None:
-        """The answer to a poll; None where it is not this plain."""
+    def answer(self, head: PlainHead, send: Send) -> bytes | Later | None:
+        """The answer to a poll; None where it is not this plain. `LATER`: it goes to `send`, once."""
         line, ring = self._line, self._keys.current.cookies
         text = one_cookie(head, self._ticket, self._pass)
         room = self._sight.room()
@@ -56,11 +85,17 @@ class StatusAnswers:
             ticket = verify(text, line.name, ring)
         except BadToken:
             return None
+        if isinstance(ticket, Knock):
+            return self._join(room, ticket, head, send)
         if not isinstance(ticket, Ticket) or ticket.wave or ticket.epoch != room.epoch or ticket.number > room.tail:
             return None
-        place = place_of(ticket.number, room)
         # One signed with an older key is signed anew.
-        if not only_waits(room, place) or not text.startswith(f"ticket.{ring.current}."):
+        return self._wait(room, ticket, text, head) if text.startswith(f"ticket.{ring.current}.") else None
+
+    def _wait(self, room: Snapshot, ticket: Ticket, text: str, head: PlainHead) -> bytes | None:
+        """To who waits by this ticket. text: the same, signed with the newest key."""
+        line, place = self._line, place_of(ticket.number, room)
+        if not only_waits(room, place):
             return None
         form = self._form(room, head, ticket)
         if form is None:
@@ -70,6 +105,34 @@ class StatusAnswers:
         if own.eta_ms is not None and place is not None and room.state is RoomState.OPEN:
             line.shown(place, own.eta_ms)
         return form.filled(ticket.number, own, room.now_ms, text)
+
+    def _join(self, room: Snapshot, knock: Knock, head: PlainHead, send: Send) -> Later | None:
+        """A knock is brought back for a number. If that cannot be had soon, the ordinary path asks for it once more."""
+        line = self._line
+        if not line.accepts(knock) or not isinstance(decide(Facts(room, knock=knock)), Join) or has_room(room):
+            return None
+        expires_ms = line.knock_expires_ms(room)
+        try:
+            asked = line.ask_number(knock, expires_ms, room.epoch)
+        except StoreError:
+            return None
+        joining = _Joining(send, self._meters)
+        patience = asyncio.get_running_loop().call_later(line.patience_s, joining.give_up)
+
+        def came(answer: asyncio.Future[int]) -> None:
+            patience.cancel()
+            if answer.cancelled() or answer.exception() is not None:
+                joining.give_up()
+                return
+            ticket = Ticket(room.epoch, answer.result(), knock.issued_ms, knock.cohorts)
+            now = self._sight.room()
+            told = None
+            if now is not None and now.epoch == ticket.epoch:
+                told = self._wait(now, ticket, sign(ticket, line.name, self._keys.current.cookies), head)
+            joining.done(told)
+
+        asked.add_done_callback(came)
+        return LATER
 
     def _form(self, room: Snapshot, head: PlainHead, ticket: Ticket) -> "_Form | None":
         """What all who wait are told alike now, in the reader's language; None where that is not told to all alike."""
@@ -113,10 +176,14 @@ def one_cookie(head: PlainHead, wanted: str, unwanted: str) -> str | None:
     return None if '"' in value or " " in value or not value else value
 
 
-# What stands in a form until it is filled. No text of ours or of an operator's holds a bare quote in JSON.
+# What stands in a form until it is filled; nobody can write it into a message.
+_MARK: Final = secrets.token_hex(8)
 _OWN: Final = ("number", "place", "ahead", "eta_ms", "poll_after_ms", "server_time_ms")
-_TICKET: Final = "@ticket@"
-_CHANCE: Final = "@chance@"
+_CHANCE: Final = "chance_gone_percent"
+
+
+def _mark(name: str) -> str:
+    return f"{name}-{_MARK}"
 
 
 class _Form:
@@ -127,17 +194,18 @@ class _Form:
         self.stock: Stock | None = line.watch.stock
         standing = InLine(ticket, at_door=False, notice=None)
         facts = status_facts(
-            room, standing, language, ticket=_TICKET, as_of_ms=line.known.now_ms, stale=False, watch=line.watch
+            room, standing, language, ticket=_mark("ticket"), as_of_ms=line.known.now_ms, stale=False, watch=line.watch
         )
-        facts |= {name: f"@{name}@" for name in _OWN}
+        facts |= {name: _mark(name) for name in _OWN}
         if facts["stock"] is not None:
-            facts["stock"] = {**facts["stock"], "chance_gone_percent": _CHANCE}
-        body = orjson.dumps(facts).decode().replace("%", "%%").replace(_TICKET, "%s")
-        for name in (*_OWN, _CHANCE.strip("@")):
-            body = body.replace(f'"@{name}@"', "%s")
+            facts["stock"] = {**facts["stock"], _CHANCE: _mark(_CHANCE)}
+        body = orjson.dumps(facts).decode().replace("%", "%%").replace(_mark("ticket"), "%s")
+        for name in (*_OWN, _CHANCE):
+            body = body.replace(f'"{_mark(name)}"', "%s")
         self._body = body
-        cookie = visitors.ticket_cookie(line, _TICKET)
-        head = answers.head_of(answers.json({}, "status", cookies=[cookie])).replace("%", "%%").replace(_TICKET, "%s")
+        cookie = visitors.ticket_cookie(line, _mark("ticket"))
+        head = answers.head_of(answers.json({}, "status", cookies=[cookie])).replace("%", "%%")
+        head = head.replace(_mark("ticket"), "%s")
         self._head = f"{head}Content-Length: %d\r\nDate: %s\r\n\r\n"
 
     def filled(self, number: int, own: Own, now_ms: int, ticket: str) -> bytes:

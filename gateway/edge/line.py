@@ -15,7 +15,7 @@ from gateway.edge.sight import STALE_S, TICK_TRIES
 from gateway.edge.untold import ref_of
 from gateway.edge.waves import WaveAway
 from gateway.room.decide import counted, missed_wave, place_of_ticket
-from gateway.room.model import PassGrant
+from gateway.room.model import PassGrant, Snapshot
 from gateway.room.ticket import Knock, Pass, Ticket
 from gateway.room.trial import on_trial
 from gateway.store.base import (
@@ -52,8 +52,7 @@ class Line(Control):
         wave: of that pre-queue, as long as its window is still to open. cohorts: for the ticket.
         """
         room = self.snapshot
-        # Longer than this knock lasts: if the answer is late, its holder is given it for longer (`knock_again`).
-        expires_ms = room.now_ms + KNOCK_LIFETIME_MS + int(self._patience_s * 1000)
+        expires_ms = self.knock_expires_ms(room)
         knock_id = knock.id if knock else None
         # Whoever brings a knock back once more, and is told the same number, has not come later by that.
         issued_ms = knock.issued_ms if knock else room.now_ms
@@ -64,6 +63,15 @@ class Line(Control):
         self.joined_ahead += knock is None
         epoch, number = await self._join_room(knock_id, expires_ms)
         return Ticket(epoch, number, issued_ms, cohorts)
+
+    def knock_expires_ms(self, room: Snapshot) -> int:
+        """How long the number is remembered that a knock gets now."""
+        # Longer than this knock lasts: if the answer is late, its holder is given it for longer (`knock_again`).
+        return room.now_ms + KNOCK_LIFETIME_MS + int(self.patience_s * 1000)
+
+    def ask_number(self, knock: Knock, expires_ms: int, epoch: int) -> asyncio.Future[int]:
+        """The number of a knock to come, in the room's own line. Raises `StoreError`, as does the future."""
+        return self._store.join_one(self.name, knock.id, expires_ms, epoch)
 
     async def take_in(self, tickets: Iterable[Ticket]) -> list[Ticket]:
         """Tickets as they count now, the first in line first. One that missed its wave gets a number, always the same.
@@ -135,7 +143,7 @@ class Line(Control):
             return Spent()
         same = held is not None and (held.epoch, held.number, held.place) == (ticket.epoch, ticket.number, place)
         pass_id = held.pass_id if held is not None and same else secrets.token_urlsafe(12)
-        asked_s, era = self._monotonic(), self._living.era
+        asked_s, era = self.monotonic(), self._living.era
         answer = await self._store.claim_one(self.name, Claim(ticket.epoch, place, pass_id, direct))
         if isinstance(answer, Admitted):
             ref = PassRef(ticket.epoch, place, answer.grant.pass_id)
@@ -154,7 +162,7 @@ class Line(Control):
 
         None: whether it lives is for `renew` to say.
         """
-        grant = self._living.use(visitor_pass, self._monotonic())
+        grant = self._living.use(visitor_pass, self.monotonic())
         return None if grant is None or self.has_ended(visitor_pass) else grant
 
     def is_on_trial(self, visitor_pass: Pass, grant: PassGrant) -> bool:
@@ -230,7 +238,7 @@ class Line(Control):
         asking = self._asking.get(ref)
         if asking is not None:
             return asking
-        asked_s, era = self._monotonic(), self._living.era
+        asked_s, era = self.monotonic(), self._living.era
         asked = self._asking[ref] = self._store.renew_one(self.name, ref)
 
         def heard(done: asyncio.Future[PassGrant | None]) -> None:
@@ -249,7 +257,7 @@ class Line(Control):
 
     async def _chores(self) -> None:
         await super()._chores()
-        for ref in self._living.due(self._monotonic(), self.known.limits.idle_limit_ms):
+        for ref in self._living.due(self.monotonic(), self.known.limits.idle_limit_ms):
             self._ask(ref)
 
     async def _which_live(

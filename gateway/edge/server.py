@@ -23,6 +23,7 @@ from aiohttp.web_protocol import _ErrInfo, _RequestFactory, _RequestHandler
 from gateway.edge import answers
 from gateway.edge.crowd import Crowd, Crowded
 from gateway.edge.framing import Body, Head, Limits, Refused, bad_request, read_head
+from gateway.edge.later import LATER, Later, Send
 from gateway.edge.proxy.errors import BadFraming
 from gateway.settings import Gateway
 from shared.wire import GATE_HEADER, PROBLEM_JSON
@@ -38,6 +39,9 @@ BUFFER_BYTES: Final = 64 * 1024
 # How often a client that is not read is looked for: an event loop that does not read learns of nobody's going.
 HELD_LOOK_S: Final = 0.5
 CROWDED_RETRY_S: Final = 10
+
+# The whole answer to a whole request that came alone, if it can be given at once; `LATER`: it goes to the function.
+HotPath = Callable[[bytes, Send], bytes | Later | None]
 
 _CROWDED_BODY: Final = b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"crowded"}'
 _CROWDED: Final = (
@@ -58,7 +62,7 @@ def limits_of(settings: Gateway) -> Limits:
 class Server(web.Server):
     """A listener. handler: answers what came whole. crowd: counts connections by network; None counts nothing.
 
-    hot: the whole answer to a whole request that came alone, if it can be given at once; else None.
+    hot: what is asked first of requests that come whole and alone.
     leaving: every answer ends its connection, so that clients go elsewhere.
     open_connections: now. refused: by kind since the start, among them `crowded` (turned away at once),
     `bad_body` (broken chunks) and `unread` (a client that did not take its answer). Both of this worker.
@@ -72,7 +76,7 @@ class Server(web.Server):
         crowd: Crowd | None = None,
         request_factory: _RequestFactory | None = None,
         handler_cancellation: bool = False,
-        hot: Callable[[bytes], bytes | None] | None = None,
+        hot: HotPath | None = None,
     ) -> None:
         super().__init__(
             handler,
@@ -115,6 +119,7 @@ class _Connection(web.RequestHandler):
     """One connection. Requests behind each other are read ahead, as many as aiohttp queues, and answered in order."""
 
     __slots__ = (
+        "_asked",
         "_at",
         "_begun_s",
         "_body",
@@ -144,6 +149,8 @@ class _Connection(web.RequestHandler):
         # What has come and was not read: `_rest` from `_at` on.
         self._rest = b""
         self._at = 0
+        # The request whose answer the hot path has yet to give.
+        self._asked: bytes | None = None
         self._head = Head(server.limits)
         self._begun_s: float | None = None  # when a head began that has not ended
         self._body: Body | None = None  # of the last request read, until it has ended
@@ -195,7 +202,7 @@ class _Connection(web.RequestHandler):
         if wire is None:
             return
         self._close = True
-        if not self._request_in_progress and not self._messages:
+        if not self._request_in_progress and not self._messages and self._asked is None:
             self.force_close()  # sends what is still to be sent
         self._lost = self._loop.create_future()
         with suppress(TimeoutError):
@@ -237,8 +244,13 @@ class _Connection(web.RequestHandler):
                 self._payload.set_exception(error)
 
     def _answered_at_once(self, data: bytes) -> bool:
-        """Whether this was a whole request, with nothing before it that waits, and has its answer."""
-        server, waiter, wire = self._server, self._waiter, self._wire
+        """Whether this was a whole request, with nothing before it that waits, and has its answer, or will."""
+        server, waiter = self._server, self._waiter
+        if self._asked is not None:
+            # One at a time; what comes meanwhile is read when that is answered.
+            self._rest += data
+            self._pause_transport_reading()
+            return True
         if (
             server.hot is None
             or waiter is None  # the ordinary path is at work
@@ -249,16 +261,37 @@ class _Connection(web.RequestHandler):
             or self._paused
             or self._close
             or server.leaving
-            or wire is None
         ):
             return False
-        answer = server.hot(data)
+        answer = server.hot(data, self._answer_came)
         if answer is None:
             return False
-        self._unsent = 0
-        wire.write(answer)
-        self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+        if answer is LATER:
+            self._asked, self._rest, self._at = data, b"", 0
+        else:
+            self._send_at_once(answer)
         return True
+
+    def _answer_came(self, answer: bytes | None) -> None:
+        """What was asked has its answer, or has to go the ordinary way."""
+        asked, self._asked = self._asked, None
+        if asked is None or self._wire is None:
+            return
+        if answer is not None:
+            self._send_at_once(answer)
+            if self._close:
+                self.force_close()
+                return
+        else:
+            self._rest = asked + self._rest
+        self._resume_transport_reading()
+        self.data_received(b"")
+
+    def _send_at_once(self, answer: bytes) -> None:
+        if self._wire is not None:
+            self._unsent = 0
+            self._wire.write(answer)
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
 
     def _read(self) -> None:
         """Hand to the parser what has come, head by head and body by body, until something is missing or full."""
@@ -478,7 +511,8 @@ class _Connection(web.RequestHandler):
         """By when the client must have sent more of a head; it has all the time while we are at work."""
         if self._begun_s is not None:
             return self._begun_s + self._server.settings.header_timeout_s
-        waiting = self._waiter is not None and not self._waiter.done() and self._body is None and not self._ended
+        idle = self._waiter is not None and not self._waiter.done() and self._asked is None
+        waiting = idle and self._body is None and not self._ended
         return self._next_keepalive_close_time if waiting else inf
 
     def _look_at_unsent(self, transport: asyncio.Transport, now: float) -> None:

@@ -108,9 +108,9 @@ class Sight:
         self.waves = Waves(config.name, config.limits(), store, pending)
         self._waves_looked_s = 0.0
         self._store = store
-        self._monotonic = monotonic
+        self.monotonic = monotonic
         self._wall = wall
-        self._patience_s = patience_s
+        self.patience_s = patience_s
         self._grace_s = grace_s
         self._meters = meters or Meters()
         self._snapshot: Snapshot | None = None
@@ -212,7 +212,7 @@ class Sight:
 
     @property
     def _unheard_s(self) -> float:
-        return self._monotonic() - self._seen_s
+        return self.monotonic() - self._seen_s
 
     @property
     def prequeues(self) -> dict[str, Prequeue]:
@@ -223,7 +223,7 @@ class Sight:
         """Tick until cancelled. A store that fails is tried again, and said so once."""
         while True:
             pause_s = TICK_S * (0.9 + secrets.randbelow(200) / 1000)
-            due_s = self._monotonic() + pause_s
+            due_s = self.monotonic() + pause_s
             await asyncio.sleep(pause_s)
             try:
                 async with self._tick_lock:
@@ -241,9 +241,9 @@ class Sight:
     async def _chores(self) -> None:
         """What is done after each tick that succeeded. Raises `StoreError`."""
         await self._untold.tell(self._store.store)
-        if self._monotonic() - self._waves_looked_s >= LOOK_MS / 1000:
+        if self.monotonic() - self._waves_looked_s >= LOOK_MS / 1000:
             await self._look_at_waves()
-        if self._monotonic() >= self._exchange_s:
+        if self.monotonic() >= self._exchange_s:
             await self.exchange()
 
     async def within(self, asked: asyncio.Future[T]) -> T:
@@ -252,7 +252,7 @@ class Sight:
         self._asked.add(asked)
         asked.add_done_callback(self._asked.discard)
         asked.add_done_callback(_hear)
-        await asyncio.wait((asked,), timeout=self._patience_s)
+        await asyncio.wait((asked,), timeout=self.patience_s)
         if not asked.done():
             raise StoreSlow("the store did not answer in time")
         return asked.result()
@@ -260,7 +260,7 @@ class Sight:
     async def exchange(self) -> None:
         """Tell the other processes who waits and what is left, and learn what they know."""
         await self.watch.exchange(self.snapshot, self._store.store)
-        self._exchange_s = self._monotonic() + EXCHANGE_S
+        self._exchange_s = self.monotonic() + EXCHANGE_S
 
     async def tick_now(self) -> None:
         """Have a tick that begins after this call; those who ask meanwhile share one."""
@@ -271,7 +271,7 @@ class Sight:
 
     async def look_again(self) -> None:
         """Have what was seen be no older than `GLANCE_S`."""
-        if self._monotonic() - self._seen_s > GLANCE_S:
+        if self.monotonic() - self._seen_s > GLANCE_S:
             await self.tick_now()
 
     def settings_at(self, version: int) -> Limits | None:
@@ -300,7 +300,7 @@ class Sight:
             _LOG.warning("the last counts were not written", extra={"room": self.name, "why": error})
 
     async def _look_at_waves(self) -> None:
-        self._waves_looked_s = self._monotonic()
+        self._waves_looked_s = self.monotonic()
         await self.waves.look(self.snapshot)
 
     def _see(self, snapshot: Snapshot) -> None:
@@ -315,15 +315,15 @@ class Sight:
                 self._versions.note(snapshot.limits)
             self._snapshot = snapshot
             self._untold.count_all(self._grades.grade(snapshot))
-            self._seen_s = self._monotonic()
+            self._seen_s = self.monotonic()
             self._skew_ms = self._wall() - snapshot.now_ms
 
     async def _measured_tick(self, due_s: float) -> None:
-        begun_s = self._monotonic()
+        begun_s = self.monotonic()
         try:
             await self._tick(spacing_ms=TICK_SPACING_MS)
         finally:
-            self._meters.ticked(late_s=max(0.0, begun_s - due_s), took_s=self._monotonic() - begun_s)
+            self._meters.ticked(late_s=max(0.0, begun_s - due_s), took_s=self.monotonic() - begun_s)
 
     async def _tick(self, *, spacing_ms: int) -> None:
         self._ticks_begun += 1

@@ -15,7 +15,7 @@ from gateway.app import gateway
 from gateway.console.context import ROOMS
 from gateway.edge.line import Line
 from gateway.edge.proxy.servers import Upstreams
-from gateway.edge.server import AppRunner
+from gateway.edge.server import AppRunner, Server
 from gateway.edge.streams import Streams
 from gateway.edge.tests.backend import PATIENCE_S, Backend, Recorded, until
 from gateway.room.model import MAX_STEP_MS, PassGrant, Snapshot
@@ -255,6 +255,7 @@ class Front:
     store: QueueStore
     streams: Streams
     upstreams: Upstreams
+    server: Server
 
     @property
     def line(self) -> Line:
@@ -336,7 +337,7 @@ async def front(
     ):
         lines: Any = console[ROOMS]
         for line in lines.values():
-            line._monotonic = line.outage._monotonic = clock.seconds
+            line.monotonic = line.outage._monotonic = clock.seconds
             line._seen_s = clock.seconds()
         runners = [
             web.ServerRunner(server, shutdown_timeout=0.1),
@@ -348,7 +349,7 @@ async def front(
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             ports.append(runner.addresses[0][1])
-        made = Front(folder, settings, clock, ports[0], ports[1], lines, store, streams, upstreams)
+        made = Front(folder, settings, clock, ports[0], ports[1], lines, store, streams, upstreams, server)
         try:
             await made.pass_time(MAX_STEP_MS)
             yield made

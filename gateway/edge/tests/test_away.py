@@ -301,13 +301,13 @@ async def test_a_pass_that_ends_meanwhile_has_ended_and_the_store_is_told_when_i
 def silence(site: Front) -> Iterator[None]:
     """The store takes every question and answers none until the context ends; visitors wait for a tenth of a second."""
     answers = faulty_store(site).stall = asyncio.Event()
-    patience_s, site.line._patience_s = site.line._patience_s, 0.1
+    patience_s, site.line.patience_s = site.line.patience_s, 0.1
     try:
         yield
     finally:
         answers.set()
         faulty_store(site).stall = None
-        site.line._patience_s = patience_s
+        site.line.patience_s = patience_s
 
 
 async def test_a_store_that_keeps_silent_is_answered_for(site, holder):

@@ -1,0 +1,30 @@
+"""One look at a room for all who ask within moments."""
+
+from typing import Final
+
+from gateway.edge.line import Line
+from gateway.room.model import Snapshot
+
+# Nobody is told anything older; the clock in an answer may be late by as much.
+LASTS_S: Final = 0.01
+
+
+class Glance:
+    """Of one room."""
+
+    def __init__(self, line: Line) -> None:
+        self._line = line
+        self._known: Snapshot | None = None
+        self._room: Snapshot | None = None
+        self._until_s = 0.0
+
+    def room(self) -> Snapshot | None:
+        """The room as it is; None while the store has not been heard from lately."""
+        line = self._line
+        if line.outage.away:
+            return None
+        now_s = line.monotonic()
+        if line.newest is not self._known or now_s >= self._until_s:
+            self._known, self._until_s = line.newest, now_s + LASTS_S
+            self._room = line.snapshot if line.fresh else None
+        return self._room

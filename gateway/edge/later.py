@@ -1,0 +1,16 @@
+"""How the hot path says that an answer is still to come."""
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Final, Literal
+
+# Takes the whole answer to a request, once; None: the request is to go the ordinary way.
+Send = Callable[[bytes | None], None]
+
+
+class _Later(Enum):
+    LATER = "later"
+
+
+LATER: Final = _Later.LATER
+Later = Literal[_Later.LATER]

@@ -1,0 +1,244 @@
+"""The hot path says what the ordinary path says: the same requests to both, and the same answers, byte for byte."""
+
+import asyncio
+import json
+import random
+import re
+from typing import Any
+
+import pytest
+
+from gateway.edge import facts, sight
+from gateway.edge.tests.front import Connection, Front, faulty_store, find
+from gateway.keys import KeyStore
+from gateway.room.ticket import Knock, Pass, Ticket, sign
+from gateway.store.base import StoreUnavailable
+from shared.wire import OWN_PATH
+
+DATE = re.compile(rb"\r\nDate: [^\r]*")
+BROWSER = (
+    b"Host: site.test\r\nConnection: keep-alive\r\nUser-Agent: Mozilla/5.0 (Linux; Android 13)\r\nAccept: */*\r\n"
+    b"Sec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: cors\r\nReferer: https://site.test/\r\n"
+    b"Accept-Encoding: gzip, deflate, br\r\nAccept-Language: ko-KR,ko;q=0.9\r\n"
+)
+
+
+class Same(random.Random):
+    """Every poll is spread alike."""
+
+    def getrandbits(self, k):
+        return 12_345 % (1 << k)
+
+    def randint(self, a, b):
+        return (a + b) // 2
+
+
+@pytest.fixture(autouse=True)
+def no_jitter(monkeypatch):
+    monkeypatch.setattr(facts, "_jitter", Same())
+    monkeypatch.setattr(sight, "_lots", Same())
+
+
+class Both:
+    """Asks both paths. hot: how many were answered on the hot one."""
+
+    def __init__(self, site: Front) -> None:
+        self.site = site
+        self.hot = 0
+        assert site.server.hot is not None
+        self._path = site.server.hot
+
+    def _counting(self, data, send):
+        answer = self._path(data, send)
+        self.hot += answer is not None
+        return answer
+
+    async def ask(self, request):
+        """What both say; fails where they differ."""
+        told = []
+        for path in (self._counting, None):
+            self.site.server.hot = path
+            told.append(DATE.sub(b"", await asked(self.site.port, request)))
+        assert told[0] == told[1], request
+        return told[0]
+
+
+async def asked(port, request):
+    """Everything that comes back until the end of the answer, or of the connection."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(request)
+        got = b""
+        async with asyncio.timeout(20):
+            while True:
+                head, _, body = got.partition(b"\r\n\r\n")
+                length = re.search(rb"\r\nContent-Length: (\d+)", head)
+                if length is not None and len(body) >= int(length[1]):
+                    return got
+                piece = await reader.read(65_536)
+                if not piece:
+                    return got
+                got += piece
+    finally:
+        writer.close()
+
+
+def poll(site, cookie, *, extra=b"", action="status"):
+    path = f"{OWN_PATH}{site.line.name}/{action}".encode()
+    return b"GET %b HTTP/1.1\r\n%bCookie: %b\r\n%b\r\n" % (path, BROWSER, cookie, extra)
+
+
+@pytest.fixture
+async def both(site):
+    """A room with one seat, taken, and six who wait."""
+    assert (await site.visitor().get()).gate is None
+    await site.line.tick_now()
+    assert [await site.visitor().queue() for _ in range(6)] == [2, 3, 4, 5, 6, 7]
+    await site.pass_time(200)
+    return Both(site)
+
+
+def ring_of(site):
+    return KeyStore(site.folder / "keys.json").current.cookies
+
+
+def token(site, made, room=None):
+    """A cookie with a token of this gateway's."""
+    names = site.line.cookies
+    name = names.visitor_pass if isinstance(made, Pass) else names.ticket
+    return f"{name}={sign(made, room or site.line.name, ring_of(site))}".encode()
+
+
+def brought(site):
+    """Cookies good and bad, by what they are; True: the hot path answers, in an open room."""
+    epoch, now_ms = site.line.snapshot.epoch, site.line.snapshot.now_ms
+    waiting = token(site, Ticket(epoch, 3, now_ms))
+    ours = waiting.partition(b"=")[0]
+    return {
+        "a ticket": (waiting, True),
+        "the last ticket": (token(site, Ticket(epoch, 7, now_ms)), True),
+        "a ticket among others' cookies": (b"a=1; " + waiting + b"; _ga=GA1.2.3", True),
+        "a ticket with cohorts": (token(site, Ticket(epoch, 4, now_ms, "60s")), True),
+        "a ticket of a wave": (token(site, Ticket(epoch, 1, now_ms, "", "w1")), False),
+        "a ticket that is called": (token(site, Ticket(epoch, 1, now_ms)), False),
+        "a ticket ahead of the line": (token(site, Ticket(epoch, 90, now_ms)), False),
+        "a ticket of another line": (token(site, Ticket(epoch + 1, 3, now_ms)), False),
+        "a ticket of another room": (token(site, Ticket(epoch, 3, now_ms), "other"), False),
+        "a ticket twice": (waiting + b"; " + waiting, False),
+        "two tickets": (waiting + b"; " + token(site, Ticket(epoch, 4, now_ms)), False),
+        "a ticket in quotes": (ours + b'="' + waiting.partition(b"=")[2] + b'"', False),
+        "a ticket altered": (waiting[:-3] + b"AAA", False),
+        "a ticket cut": (waiting[:-9], False),
+        "a ticket under a longer name": (b"x" + waiting, False),
+        "a ticket behind a bare semicolon": (b"a=1;" + waiting, False),
+        "an empty ticket": (ours + b"=", False),
+        "a ticket and a pass": (waiting + b"; " + token(site, Pass(epoch, 1, 1, "id", "line", now_ms)), False),
+        "a pass": (token(site, Pass(epoch, 1, 1, "id", "line", now_ms)), False),
+        "a knock": (token(site, Knock(77, now_ms)), True),
+        "a knock that has lapsed": (token(site, Knock(78, now_ms - 3_600_000)), False),
+        "nothing of ours": (b"a=1", False),
+    }
+
+
+STATES: dict[str, dict[str, Any]] = {
+    "open": {},
+    "paused": {"mode": "paused"},
+    "closed": {"mode": "closed"},
+    "sold out": {"mode": "sold_out"},
+    "passthrough": {"mode": "passthrough"},
+    "with words": {"message": {"ko": '잠시만 "기다려" 100% @ticket@', "en": "A moment"}},
+    "before it opens": {"opens_in_ms": 600_000},
+    "before lots are drawn": {"opens_in_ms": 600_000, "queueing_method": "draw"},
+    "until it closes": {"closes_in_ms": 600_000},
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+async def test_both_paths_say_the_same_to_everyone_in_every_state(both, state):
+    site = both.site
+    patch = dict(STATES[state])
+    for name in ("opens", "closes"):
+        if f"{name}_in_ms" in patch:
+            patch[f"{name}_at_ms"] = site.clock.now_ms + patch.pop(f"{name}_in_ms")
+    if patch:
+        await site.change(**patch)
+    await site.pass_time(200)
+    for what, (cookie, hot) in brought(site).items():
+        before = both.hot
+        await both.ask(poll(site, cookie))
+        if state in {"open", "with words", "until it closes"}:
+            assert (both.hot > before) is hot, what
+    await both.ask(poll(site, b"a=1", action="board"))
+
+
+async def test_a_knock_is_given_the_same_number_on_either_path(both):
+    site = both.site
+    knocks = [token(site, Knock(1_000 + each, site.line.snapshot.now_ms)) for each in range(20)]
+    answers = await asyncio.gather(*(asked(site.port, poll(site, knock)) for knock in knocks))
+    numbers = [json.loads(answer.partition(b"\r\n\r\n")[2])["number"] for answer in answers]
+    assert sorted(numbers) == list(range(8, 28))
+    await site.pass_time(200)
+    before = both.hot
+    for knock, number in zip(knocks, numbers, strict=True):
+        answer = await both.ask(poll(site, knock))
+        assert json.loads(answer.partition(b"\r\n\r\n")[2])["number"] == number
+    assert both.hot == before + 20
+
+
+async def test_a_join_the_store_does_not_answer_goes_the_ordinary_way(start):
+    site = await start(faulty=True)
+    assert (await site.visitor().get()).gate is None
+    await site.line.tick_now()
+    knock = token(site, Knock(5, site.line.snapshot.now_ms))
+    faulty_store(site).failure = StoreUnavailable("away")
+    told = json.loads((await asked(site.port, poll(site, knock))).partition(b"\r\n\r\n")[2])
+    assert (told["number"], told["catching_up"]) == (None, True)
+    await find(site)
+    told = json.loads((await asked(site.port, poll(site, knock))).partition(b"\r\n\r\n")[2])
+    assert told["number"] == 2
+
+
+async def test_requests_behind_one_another_are_answered_in_order(both):
+    site = both.site
+    now_ms = site.line.snapshot.now_ms
+    knock = poll(site, token(site, Knock(9, now_ms)))
+    ticket = poll(site, token(site, Ticket(site.line.snapshot.epoch, 3, now_ms)))
+    board = poll(site, b"a=1", action="board")
+    connection = await Connection.open(site.port)
+    try:
+        # In one piece, in pieces that end amid a head, and while a number is being asked for.
+        await connection.send(knock + ticket + board)
+        words = [(await connection.answer()).json().get("number", "board") for _ in range(3)]
+        for piece in (ticket[:40], ticket[40:] + knock[:90], knock[90:]):
+            await connection.send(piece)
+            await asyncio.sleep(0.01)
+        words += [(await connection.answer()).json().get("number", "board") for _ in range(2)]
+        await connection.send(knock)
+        await connection.send(board)
+        await connection.send(ticket)
+        words += [(await connection.answer()).json().get("number", "board") for _ in range(3)]
+    finally:
+        await connection.close()
+    assert words == [8, 3, "board", 3, 8, 8, "board", 3]
+
+
+async def test_a_fault_of_the_hot_path_is_logged_and_answered_for_on_the_ordinary_one(both, monkeypatch, caplog):
+    site = both.site
+    cookie = token(site, Ticket(site.line.snapshot.epoch, 3, site.line.snapshot.now_ms))
+    monkeypatch.setattr(site.line.watch, "mark", explode_once())
+    answer = await asked(site.port, poll(site, cookie))
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["number"] == 3
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        "the hot path failed through a fault of the gateway's"
+    ]
+    assert b"secret" not in answer
+
+
+def explode_once():
+    calls = iter([RuntimeError("secret")])
+
+    def mark(*_):
+        for error in calls:
+            raise error
+
+    return mark
