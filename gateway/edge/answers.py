@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Mapping
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 from aiohttp import web
@@ -47,10 +47,28 @@ RETRY_AFTER_S: Final[Mapping[str, int]] = {
 _TAKES_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(?:\.0*)?\s*(?:,|$))", re.IGNORECASE)
 
 
-def wants_page(request: web.BaseRequest) -> bool:
+class Asked(Protocol):
+    """What an answer depends on of a request. headers: by name in any case."""
+
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def raw_path(self) -> str: ...
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+
+def wants_page(request: Asked) -> bool:
     """Whether a person is looking: a browser going to an address, not a script or an image in a page."""
     mode = request.headers.get("Sec-Fetch-Mode", "navigate")
     return mode == "navigate" and "text/html" in request.headers.get("Accept", "")
+
+
+def takes_gzip(request: Asked) -> bool:
+    """Whether an answer may be compressed."""
+    return _TAKES_GZIP.search(request.headers.get("Accept-Encoding", "")) is not None
 
 
 def _headers(gate: str, cookies: Iterable[str]) -> CIMultiDict[str]:
@@ -69,7 +87,7 @@ def _headers(gate: str, cookies: Iterable[str]) -> CIMultiDict[str]:
 
 
 def page(
-    request: web.BaseRequest, content: Page, gate: str, *, status: int, cookies: Iterable[str] = (), retry_s: int = 0
+    request: Asked, content: Page, gate: str, *, status: int, cookies: Iterable[str] = (), retry_s: int = 0
 ) -> web.Response:
     """A page, compressed where the browser takes it."""
     headers = _headers(gate, cookies)
@@ -81,7 +99,7 @@ def page(
     if retry_s:
         headers["Retry-After"] = str(retry_s)
     body = content.body
-    if _TAKES_GZIP.search(request.headers.get("Accept-Encoding", "")):
+    if takes_gzip(request):
         headers["Content-Encoding"] = "gzip"
         body = content.gzip
     return web.Response(status=status, headers=headers, body=body)

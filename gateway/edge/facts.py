@@ -119,6 +119,11 @@ def own_facts(room: Snapshot, place: int | None, watch: Watch) -> Own:
     )
 
 
+def knock_poll_ms(room: Snapshot) -> int:
+    """When to bring a knock back."""
+    return _poll_after(room, None, soon=True, window_ms=None)
+
+
 def eligibility_facts(entitled: Entitled | None) -> dict[str, Any] | None:
     """The visitor's own window: when they may book next or since when, and until when, by which rule and version."""
     verdict = entitled and entitled.verdict

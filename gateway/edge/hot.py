@@ -21,6 +21,7 @@ from aiohttp.helpers import rfc822_formatted_time
 
 from gateway.edge import answers
 from gateway.edge.framing import Limits
+from gateway.edge.hot_page import PageAnswers
 from gateway.edge.hot_status import StatusAnswers
 from gateway.edge.later import Later, Send
 from gateway.edge.line import Line
@@ -28,11 +29,18 @@ from gateway.edge.plain import PlainHead, read_plain
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
 from gateway.metrics import Meters
+from gateway.room.match import AmbiguousTarget, Target, find_area, read_target
 from gateway.room.model import Snapshot
 from gateway.sampling import Sampling
 from shared.wire import OWN_PATH
 
 _LOG: Final = logging.getLogger(__name__)
+
+# Addresses remembered: an opening has a handful.
+PLACES: Final = 1_024
+_PAGE: Final = ("waiting", None)
+_VERSION: Final = b" HTTP/1.1"
+_OURS: Final = b"sunbeon_"
 
 _Answer = Callable[[PlainHead, Send], bytes | Later | None]
 
@@ -47,7 +55,11 @@ class Hot:
         self._visitors = visitors
         self._meters = meters
         self._sampling = Sampling()
-        self._routes: dict[bytes, tuple[str, _Answer]] = {}
+        self._routes: dict[bytes, tuple[str, _Answer | None]] = {}
+        self._lines = {line.name: PageAnswers(line, visitors, keys) for line in lines}
+        self._areas = [line.area for line in lines]
+        # Where a page of a host is: in which room, and how a backend might read its address.
+        self._places: dict[tuple[str, bytes], tuple[PageAnswers, Target] | None] = {}
         for line in lines:
             self._add(line, "status", StatusAnswers(line, visitors, keys, meters).answer)
             self._add(line, "board", BoardAnswers(line, visitors).answer)
@@ -57,16 +69,17 @@ class Hot:
 
     def answer(self, data: bytes, send: Send) -> bytes | Later | None:
         """The answer to the request that `data` is; None: not one for this path. `LATER`: it goes to `send`, once."""
-        route = self._routes.get(data[: data.find(b"\r\n")])
-        if route is None:
-            return None
         began_s = time.monotonic()
-        kind, answer = route
+        line = data[: data.find(b"\r\n")]
+        kind, answer = self._routes.get(line, _PAGE)
+        # Who brings anything of ours is no newcomer.
+        if answer is None and (_OURS in data or not (line.startswith(b"GET /") and line.endswith(_VERSION))):
+            return None
         head = read_plain(data, self._limits)
         if head is None:
             return None
         try:
-            answered = answer(head, send)
+            answered = answer(head, send) if answer is not None else self._page(head)
         except Exception as error:  # noqa: BLE001
             # Whatever it is, the ordinary path answers for it.
             beside = self._sampling.take(type(error).__name__, began_s)
@@ -76,6 +89,30 @@ class Hot:
         if isinstance(answered, bytes):
             self._meters.answered(kind, time.monotonic() - began_s)
         return answered
+
+    def _page(self, head: PlainHead) -> bytes | None:
+        """The waiting page, if it is that."""
+        host = head.get(b"host")
+        path = head.lines[0][len(b"GET ") : -len(_VERSION)].partition(b"?")[0]
+        if host is None:
+            return None
+        try:
+            place = self._places[host, path]
+        except KeyError:
+            if len(self._places) >= PLACES:
+                self._places.clear()
+            place = self._places[host, path] = self._find(host, path)
+        return None if place is None else place[0].answer(head, place[1])
+
+    def _find(self, host: str, path: bytes) -> tuple[PageAnswers, Target] | None:
+        try:
+            target = read_target(host, path.decode())
+            area = find_area(target, self._areas)
+        except (AmbiguousTarget, UnicodeDecodeError):
+            return None
+        # What can be read in several ways, or may be the gate's own, is looked at on the ordinary path.
+        plain = len(target.readings) == 1 and not target.path.startswith("/_")
+        return (self._lines[area.name], target) if plain and area is not None else None
 
 
 class BoardAnswers:

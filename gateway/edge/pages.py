@@ -213,6 +213,10 @@ class Pages:
         )
         return Page(self._render("notice.html", values), self._notice_csp, language, self._splicers[language])
 
+    def splicer(self, language: str) -> Splicer:
+        """What compresses pages of a language."""
+        return self._splicers[language]
+
     def special(self, template: str, values: Mapping[str, Any], title: Mapping[str, str], language: str) -> Page:
         """A page of another kind, without a script. values: what its template is given beside what every page has."""
         body = self._render(template, self.framed(values, title, language))

@@ -25,15 +25,29 @@ class Splicer:
 
     def gzip(self, body: bytes) -> bytes:
         """The body as one gzip member, the same for the same body."""
-        out = [_HEADER]
+        return gzip_member([self.deflated(body)], zlib.crc32(body), len(body))
+
+    def deflated(self, body: bytes) -> bytes:
+        """The body, or a part of it, as blocks that others may stand before and behind."""
+        out: list[bytes] = []
         done = 0
         for piece, deflated in self._pieces:
             at = body.find(piece, done)
             if at >= 0:
                 out += (_deflated(body[done:at], 6), deflated)
                 done = at + len(piece)
-        out += (_deflated(body[done:], 6), _END, struct.pack("<II", zlib.crc32(body), len(body) & 0xFFFFFFFF))
+        out.append(_deflated(body[done:], 6))
         return b"".join(out)
+
+
+def stored(data: bytes) -> bytes:
+    """A block of data as it is, shorter than 64 KiB: what is little and new each time is not worth compressing."""
+    return struct.pack("<BHH", 0, len(data), len(data) ^ 0xFFFF) + data
+
+
+def gzip_member(blocks: Sequence[bytes], crc: int, size: int) -> bytes:
+    """What the blocks hold. crc, size: of all of it, uncompressed."""
+    return b"".join((_HEADER, *blocks, _END, struct.pack("<II", crc, size & 0xFFFFFFFF)))
 
 
 def _deflated(data: bytes, level: int) -> bytes:

@@ -225,7 +225,7 @@ class Visitors:
         return result
 
     def wait(
-        self, request: web.BaseRequest, line: Line, standing: InLine | Knocking, *, silent: bool = False
+        self, request: answers.Asked, line: Line, standing: InLine | Knocking, *, silent: bool = False
     ) -> web.Response:
         """The waiting page, or its facts as a problem document. silent: sets no cookie."""
         language = pick_language(request.headers.get("Accept-Language"))
@@ -432,7 +432,7 @@ def _told_besides(kind: str, line: Line) -> dict[str, str]:
     return {}
 
 
-def _own_address(request: web.BaseRequest) -> str | None:
+def _own_address(request: answers.Asked) -> str | None:
     """The address asked for, to be asked for again: only if it is one on this site."""
     path = request.raw_path
     return path if path.startswith("/") and not path.startswith("//") and request.method in {"GET", "HEAD"} else "/"

@@ -235,6 +235,11 @@ def _match(host: str, reading: str, areas: Sequence[Area]) -> Area | None:
     return best
 
 
+def may_bypass(target: Target, rules: Sequence[BypassRule]) -> bool:
+    """Whether any of the rules could let somebody through here, by whatever method, address or program."""
+    return any(not rule.paths or _exempt(target, rule.paths) for rule in rules)
+
+
 def find_bypass(
     method: str, target: Target, address: Address, user_agent: str, rules: Sequence[BypassRule]
 ) -> BypassRule | None:
