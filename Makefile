@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format lint types imports loadtest opening bench failover screenshots lock clean
+.PHONY: help install run test check format lint types imports loadtest opening bench profile failover screenshots lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -65,6 +65,9 @@ failover: $(VENV)/.installed-dev ## kill Redis' primary amid 3,000 visitors at t
 
 bench: $(VENV)/.installed-dev ## measure beside nginx, haproxy, Go, Caddy, aiohttp; all rows, or ROWS=status,forward-1k; more: BENCH=--help
 	$(BIN)/python -m loadtest.bench --install $(if $(ROWS),--rows $(ROWS)) --write docs/benchmarks.md $(BENCH)
+
+profile: $(VENV)/.installed-dev ## a flame graph of a worker under load, into var; what it is asked for: ROW=forward-1k
+	$(BIN)/python -m loadtest.bench.profile $(if $(ROW),--row $(ROW)) $(PROFILE)
 
 screenshots: $(VENV)/.installed-dev ## pictures of the pages, into docs/images (needs Chromium)
 	$(BIN)/python -m gateway.tests.browser.screenshots docs/images

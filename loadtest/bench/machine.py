@@ -19,6 +19,7 @@ DEBIAN: Final = {
     "redis-server": ("redis-server", ["redis-server", "--version"]),
 }
 _APT_S: Final = 600
+_POLICY: Final = Path("/usr/sbin/policy-rc.d")
 
 
 def install(say: Callable[[str], None]) -> None:
@@ -32,6 +33,19 @@ def install(say: Callable[[str], None]) -> None:
         return
     say(f"installing {', '.join(missing)}")
     environ = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    # Programs are wanted, not services on this machine's ports.
+    policy = _POLICY if not _POLICY.exists() else None
+    if policy is not None:
+        policy.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+        policy.chmod(0o755)
+    try:
+        _apt(apt, missing, environ, say)
+    finally:
+        if policy is not None:
+            policy.unlink()
+
+
+def _apt(apt: str, missing: list[str], environ: dict[str, str], say: Callable[[str], None]) -> None:
     for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *missing]):
         done = subprocess.run(  # noqa: S603 - our own
             [apt, *words],

@@ -26,6 +26,11 @@ def cpu_s(session: int) -> float:
     return sum(sum(int(part) for part in fields[_TIMES]) for _, fields in _processes(session)) / _TICKS
 
 
+def ticks_of(pid: int) -> int:
+    """What one process has run so far, for comparing; 0 if it is gone."""
+    return next((sum(map(int, fields[_TIMES])) for each, fields in _processes() if each == pid), 0)
+
+
 def pids(session: int) -> list[int]:
     """Those of the session that live."""
     return sorted(pid for pid, fields in _processes(session) if fields[_STATE] not in _DEAD)
@@ -42,10 +47,10 @@ def memory_bytes(session: int) -> int:
     return total
 
 
-def _processes(session: int) -> Iterator[tuple[int, list[str]]]:
+def _processes(session: int | None = None) -> Iterator[tuple[int, list[str]]]:
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with suppress(OSError):
                 fields = (entry / "stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-                if int(fields[_SESSION]) == session:
+                if session is None or int(fields[_SESSION]) == session:
                     yield int(entry.name), fields
