@@ -75,7 +75,9 @@ def _network(text: str) -> str:
 def _path(text: str) -> str:
     if not text.startswith("/") or any(mark in text for mark in "?#%;\\"):
         raise ValueError(f"{text!r} is not a path: it begins with / and is written plainly, without ? # % ; or \\")
-    return text
+    if {".", ".."} & set(text.split("/")):
+        raise ValueError(f"{text!r} is not a path that anybody asks for: write it without . and ..")
+    return one_line(text)
 
 
 Name = Annotated[str, AfterValidator(_name)]

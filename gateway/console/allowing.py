@@ -3,29 +3,30 @@
 An entry is a bypass rule (`exempt`, by its name, in counters, audit log and proof) that ends by itself.
 """
 
+from collections.abc import Callable, Iterable
 from datetime import datetime
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 from typing import Annotated, Any, Final, Self
 
 from aiohttp import web
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gateway.console.answers import Refused, json
-from gateway.console.context import RECORD, RoomControl, as_seen, etag, find, if_match, read_body
+from gateway.console.context import RECORD, RoomControl, etag, find, if_match, read_body, rewrite
 from gateway.console.operations import IF_MATCH, Operation, in_path
 from gateway.console.record import whose
 from gateway.room.allow import Allowed, in_force
 from gateway.room.match import fold_prefix
 from gateway.room.model import Snapshot
 from gateway.settings import Moment, Name, Network, UrlPath, as_iso, one_line
-from gateway.store.base import VersionConflict
 from gateway.tokens import Role
 
 MOST: Final = 50
 LONGEST_S: Final = 30 * 86_400
 # A wider network is nearly everybody: that is passthrough.
 _WIDEST: Final = {4: 8, 6: 19}
-_TRIES: Final = 8
+# All of a room together: four of these at most.
+_WIDEST_TOGETHER: Final = {version: length - 2 for version, length in _WIDEST.items()}
 _NAME: Final = "^[a-z0-9][a-z0-9_-]{0,31}$"
 
 
@@ -80,6 +81,9 @@ async def allow(request: web.Request) -> web.Response:
             raise Refused(409, f"there is an entry {asked.name}: delete it first")
         if len(kept) >= MOST:
             raise Refused(409, f"there are {MOST} entries already")
+        if _is_nearly_everybody([*asked.networks, *(each for entry in kept for each in entry.networks)]):
+            problem = "networks: all entries together are nearly everybody: that is what passthrough is for"
+            raise Refused(422, "an entry that cannot be", problems=[problem])
         return (*kept, Allowed(asked.name, asked.reason, _ms(asked.expires_at), asked.networks, asked.paths, by.name))
 
     after = await _change(request, room, with_it)
@@ -103,17 +107,21 @@ async def disallow(request: web.Request) -> web.Response:
     return _answer(room, after)
 
 
-async def _change(request: web.Request, room: RoomControl, entries: Any) -> Snapshot:
-    """Change the list as it is now, whatever else of the room is changed meanwhile, unless a version was named."""
-    wanted = if_match(request)
-    for _ in range(_TRIES):
-        seen = await as_seen(room, wanted)
-        try:
-            return await room.change({"allow": entries(seen)}, expected_version=seen.limits.version)
-        except VersionConflict:
-            if wanted is not None:
-                raise
-    raise Refused(409, "the room is changed faster than it can be read: try again")
+async def _change(
+    request: web.Request, room: RoomControl, entries: Callable[[Snapshot], tuple[Allowed, ...]]
+) -> Snapshot:
+    _, after = await rewrite(room, if_match(request), lambda seen: {"allow": entries(seen)})
+    return after
+
+
+def _is_nearly_everybody(networks: Iterable[str]) -> bool:
+    """Whether entries that are each narrow enough do together what only passthrough may."""
+    apart = [ip_network(each) for each in networks]
+    fourth = collapse_addresses([each for each in apart if isinstance(each, IPv4Network)])
+    sixth = collapse_addresses([each for each in apart if isinstance(each, IPv6Network)])
+    return sum(each.num_addresses for each in fourth) > 1 << (32 - _WIDEST_TOGETHER[4]) or sum(
+        each.num_addresses for each in sixth
+    ) > 1 << (128 - _WIDEST_TOGETHER[6])
 
 
 def _check(room: RoomControl, asked: AllowBody) -> None:
@@ -162,6 +170,6 @@ OPERATIONS: Final = (
     Operation(
         "DELETE", f"{_PATH}/{{name}}", disallow, "Take an entry back.", Role.ADMIN, AllowList,
         parameters=(in_path("name", "Its name.", pattern=_NAME), IF_MATCH),
-        refuses={404: "no such entry", 409: "try again"},
+        refuses={404: "no such entry"},
     ),
 )  # fmt: skip

@@ -4,8 +4,9 @@ What is asked for is kept with the room's live settings, so any worker of any ga
 too. Taking it out of them is what makes it happen once only: of two who confirm at once, one is too late.
 """
 
+import asyncio
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 from aiohttp import web
@@ -13,7 +14,7 @@ from pydantic import BaseModel
 
 from gateway.console.answers import Refused, json
 from gateway.console.auth import who
-from gateway.console.context import RECORD, ROOMS, RoomControl, as_seen, etag, if_match, room_answer
+from gateway.console.context import RECORD, ROOMS, RoomControl, etag, if_match, rewrite, room_answer
 from gateway.console.operations import Operation, in_path
 from gateway.console.record import whose
 from gateway.console.shapes import RoomShown
@@ -25,6 +26,7 @@ from gateway.tokens import Role
 
 TWO_PERSONS: Final = web.AppKey("two_persons", frozenset[str])
 MOST: Final = 10
+_GONE: Final = "nothing waits by this id: it was confirmed, its time is over, or the line is another"
 
 
 class Waiting(BaseModel):
@@ -52,14 +54,16 @@ class Approvals:
         """Ask for a second person; None if the action takes one only. Raises `Refused`, `VersionConflict`."""
         if action not in self._request.app[TWO_PERSONS]:
             return None
-        seen, by = await as_seen(self._room, if_match(self._request)), whose(self._request)
-        waiting = pending(seen.limits.approvals, seen.epoch, seen.now_ms)
-        if len(waiting) >= MOST:
-            raise Refused(409, f"{MOST} actions wait for a second person already")
-        name = who(self._request).name
-        one = Approval(secrets.token_urlsafe(12), action, name, seen.epoch, seen.now_ms + APPROVAL_MS)
-        # By the version seen here, or what somebody else asked for meanwhile would be lost.
-        after = await self._room.change({"approvals": (*waiting, one)}, expected_version=seen.limits.version)
+        by, name, key = whose(self._request), who(self._request).name, secrets.token_urlsafe(12)
+
+        def with_it(seen: Snapshot) -> dict[str, Any]:
+            waiting = _waiting(seen)
+            if len(waiting) >= MOST:
+                raise Refused(409, f"{MOST} actions wait for a second person already")
+            return {"approvals": (*waiting, Approval(key, action, name, seen.epoch, seen.now_ms + APPROVAL_MS))}
+
+        seen, after = await rewrite(self._room, if_match(self._request), with_it)
+        one = Approval(key, action, name, seen.epoch, seen.now_ms + APPROVAL_MS)
         told = _told(self._room.name, one)
         self._request.app[RECORD].did("approval_asked", after, by, action=action, approval=one.id)
         return json(told, status=202, headers=etag(after))
@@ -73,22 +77,22 @@ async def list_approvals(request: web.Request) -> web.Response:
 
 async def approve(request: web.Request) -> web.Response:
     """Confirm what another admin has asked for, and carry it out."""
-    asked = request.match_info["approval"]
-    rooms = request.app[ROOMS].values()
-    found = [(room, one) for room in rooms for one in _waiting(room.snapshot) if one.id == asked]
-    if not found:
-        raise Refused(404, "nothing waits by this id: it was confirmed, its time is over, or the line is another")
-    room, one = found[0]
-    by = whose(request)
+    asked, by = request.match_info["approval"], whose(request)
+    room, one = await _find(request.app[ROOMS].values(), asked)
     if who(request).name == one.by:
         raise Refused(403, f"{one.by} asked for it: it takes another person")
-    seen = room.snapshot
-    rest = {"approvals": tuple(each for each in _waiting(seen) if each.id != asked)}
-    patch: dict[str, Any] = {**rest, "mode": Mode.PASSTHROUGH} if one.action == "passthrough" else rest
+
+    def without_it(seen: Snapshot) -> dict[str, Any]:
+        waiting = _waiting(seen)
+        if one not in waiting:
+            raise Refused(404, _GONE)
+        rest = {"approvals": tuple(each for each in waiting if each != one)}
+        return {**rest, "mode": Mode.PASSTHROUGH} if one.action == "passthrough" else rest
+
     try:
-        after = await room.change(patch, expected_version=seen.limits.version)
+        seen, after = await rewrite(room, None, without_it)
     except VersionConflict:
-        raise Refused(409, "the room was changed in this very moment: look again, and confirm again") from None
+        raise Refused(409, "the room is changed faster than it can be read: look again, and confirm again") from None
     record = request.app[RECORD]
     record.did("approved", after, by, action=one.action, approval=one.id, asked_by=one.by)
     if one.action == "passthrough":
@@ -97,6 +101,19 @@ async def approve(request: web.Request) -> web.Response:
         after = await room.reset(expected_version=after.limits.version)
         record.reset(after, by)
     return room_answer(room, after)
+
+
+async def _find(rooms: Collection[RoomControl], asked: str) -> tuple[RoomControl, Approval]:
+    """What waits by this id. Raises `Refused`."""
+    for look_again in (True, False):
+        for room in rooms:
+            for one in _waiting(room.snapshot):
+                if one.id == asked:
+                    return room, one
+        if look_again:
+            # It may have been asked for at another worker, a moment ago.
+            await asyncio.gather(*(room.tick_now() for room in rooms))
+    raise Refused(404, _GONE)
 
 
 def _waiting(seen: Snapshot) -> Sequence[Approval]:
@@ -118,7 +135,7 @@ OPERATIONS: Final = (
         refuses={
             403: "it takes another person",
             404: "nothing waits by this id",
-            409: "the room was changed in this very moment",
+            409: "the room is changed faster than it can be read",
             412: "the room was changed before the line was begun anew: ask again",
         },
     ),

@@ -13,12 +13,12 @@ from gateway.console.auth import who
 from gateway.console.context import (
     RECORD,
     RoomControl,
-    as_seen,
     checked,
     find,
     if_match,
     read_body,
     read_json,
+    rewrite,
     room_answer,
 )
 from gateway.console.operations import IF_MATCH, IF_MATCH_NEEDED, Operation
@@ -28,12 +28,8 @@ from gateway.room.model import Mode, Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
 from gateway.settings import Live, Postponement, as_iso, limits_patch
-from gateway.store.base import VersionConflict
 from gateway.store.limits_text import patched
 from gateway.tokens import Role
-
-# A change of whatever is there is made of what it has become meanwhile, this often.
-TRIES: Final = 5
 
 _IMPOSSIBLE: Final = "settings that cannot be"
 
@@ -64,22 +60,17 @@ async def change(request: web.Request, room: RoomControl, patch: dict[str, Any],
 
     Always of the very settings that the record says it was made of. Raises `Refused`, `VersionConflict`.
     """
-    by, wanted, tries = whose(request), if_match(request), TRIES
-    while True:
-        before = await as_seen(room, wanted)
-        planned = patched(before.limits, patch)
+    by = whose(request)
+
+    def plan(seen: Snapshot) -> dict[str, Any]:
+        planned = patched(seen.limits, patch)
         if found := problems(planned.windows, planned.timetable):
             raise Refused(422, _IMPOSSIBLE, problems=found)
-        try:
-            after = await room.change(patch, expected_version=before.limits.version)
-        except VersionConflict:
-            tries -= 1
-            if not tries:
-                raise
-        else:
-            break
+        return patch
+
+    before, after = await rewrite(room, if_match(request), plan)
     # What somebody else has made of the room since is on a record of its own.
-    made = replace(after, limits=replace(planned, version=before.limits.version + 1))
+    made = replace(after, limits=replace(patched(before.limits, patch), version=before.limits.version + 1))
     request.app[RECORD].changed(before, made, names, by)
     return after
 

@@ -1,5 +1,6 @@
 """What the operator API's routes share: the rooms, and how a request is read."""
 
+import asyncio
 import re
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
@@ -21,6 +22,10 @@ from shared.settings import problems_of
 MAX_BODY_BYTES: Final = 64 * 1024
 # Where a room names none: as on the pages of visitors.
 USUAL_ZONE: Final = "Asia/Seoul"
+# A body that has not come whole by then is not waited for.
+BODY_S: Final = 10.0
+# A change of whatever is there is made of what it has become meanwhile, this often.
+TRIES: Final = 5
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -113,14 +118,38 @@ async def as_seen(room: RoomControl, version: int | None) -> Snapshot:
     return seen
 
 
+async def rewrite(
+    room: RoomControl, version: int | None, plan: Callable[[Snapshot], dict[str, Any]]
+) -> tuple[Snapshot, Snapshot]:
+    """Change the room by what `plan` makes of it as it is, whatever else is changed meanwhile; how it was, and is.
+
+    version: the one the caller saw; None: any. Raises `VersionConflict`, and what `plan` raises.
+    """
+    tries = TRIES
+    while True:
+        seen = await as_seen(room, version)
+        try:
+            return seen, await room.change(plan(seen), expected_version=seen.limits.version)
+        except VersionConflict:
+            tries -= 1
+            if not tries:
+                raise
+
+
 async def read_json(request: web.Request) -> Any:
-    """The body as JSON. Raises `Refused`."""
+    """The body as a JSON object. Raises `Refused`."""
     if request.content_type != "application/json":
         raise Refused(415, "send application/json")
     try:
-        return orjson.loads(await request.read())
+        async with asyncio.timeout(BODY_S):
+            data = orjson.loads(await request.read())
+    except TimeoutError:
+        raise Refused(408, "the body did not come whole in time") from None
     except orjson.JSONDecodeError:
         raise Refused(400, "the body is not JSON") from None
+    if not isinstance(data, dict):
+        raise Refused(422, "send a JSON object")
+    return data
 
 
 async def read_body(request: web.Request, model: type[M], *, said: str = "the body is not as it must be") -> M:

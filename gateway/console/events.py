@@ -6,6 +6,7 @@ more and when the worker is on its way out; whoever listens comes back by themse
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
@@ -23,6 +24,8 @@ from gateway.tokens import Role
 
 # Of each worker.
 MOST_LISTENERS: Final = 250
+# With one token: whoever got hold of a viewer's must not keep all others from looking.
+MOST_OF_ONE: Final = 100
 # Who takes nothing for so long is not looking any more.
 SLOWEST_S: Final = 10.0
 _MOST_MESSAGES: Final = 86_400
@@ -38,7 +41,7 @@ class Feed:
         self._monotonic = monotonic
         self._second = -1
         self._message = b""
-        self.listeners = 0
+        self._listeners: Counter[str] = Counter()
 
     def message(self) -> bytes:
         """The message of this second: the same bytes for whoever asks."""
@@ -51,13 +54,22 @@ class Feed:
     def until_next_s(self) -> float:
         return 1.0 - self._monotonic() % 1.0
 
+    @property
+    def listeners(self) -> int:
+        return self._listeners.total()
+
+    def is_full(self, name: str) -> bool:
+        """Whether nobody else, or nobody else with the token of this name, can listen."""
+        return self.listeners >= MOST_LISTENERS or self._listeners[name] >= MOST_OF_ONE
+
     @contextmanager
-    def listening(self) -> Iterator[None]:
-        self.listeners += 1
+    def listening(self, name: str) -> Iterator[None]:
+        self._listeners[name] += 1
         try:
             yield
         finally:
-            self.listeners -= 1
+            self._listeners[name] -= 1
+            self._listeners += Counter()  # forgets who is gone
 
 
 FEED: Final = web.AppKey("feed", Feed)
@@ -88,12 +100,14 @@ async def stream_events(request: web.Request) -> web.StreamResponse:
     left = _messages(request.query.get("messages"))
     if draining():
         raise Refused(503, "draining")
-    if feed.listeners >= MOST_LISTENERS:
+    if feed.is_full(who(request).name):
         raise Refused(503, "too many listen already")
     # A proxy before this must not gather messages.
     headers = {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
     response = web.StreamResponse(headers=headers)
-    with feed.listening():
+    if request.method == "HEAD":
+        return response
+    with feed.listening(who(request).name):
         await response.prepare(request)
         with suppress(ConnectionError):
             while counts_still(request) and not draining():

@@ -72,6 +72,7 @@ class Operation:
         if self.body is not None:
             found |= {
                 400: "the body is not JSON",
+                408: "the body did not come whole in time",
                 413: "the body is too long",
                 415: "send application/json",
                 422: "the body is not as it must be",

@@ -69,6 +69,10 @@ async def test_networks_and_paths_must_both_hold(site):
         {"networks": [], "paths": ["/N"]},
         {"networks": [], "paths": ["//n//"]},
         {"paths": ["n"]},
+        {"paths": ["/n/."]},
+        {"paths": ["/n/../n"]},
+        {"paths": ["/n\u202e"]},
+        {"paths": ["/n\x00"]},
         {"reason": ""},
         {"reason": None},
         {"expires_at": at(days=31)},
@@ -82,6 +86,22 @@ async def test_networks_and_paths_must_both_hold(site):
 async def test_an_entry_that_cannot_be_is_a_422_and_changes_nothing(site, changes):
     assert (await ask(site, "POST", ALLOW, entry(**changes))).status == 422
     assert (await site.room("north")).limits.version == 1
+
+
+@pytest.mark.parametrize(
+    ("networks", "refused"),
+    [(["{}.0.0.0/8"], "5.0.0.0/8"), (["2{:03x}::/20", "2{:03x}:1000::/20"], "2005:1000::/20")],
+)
+async def test_many_entries_do_not_make_a_passthrough_that_one_may_not_be(site, networks, refused):
+    for number in range(1, 5):
+        each = [network.format(number) for network in networks]
+        assert (await ask(site, "POST", ALLOW, entry(name=f"n{number}", networks=each))).status == 201
+    # The same people once more are no more people.
+    again = [network.format(4) for network in networks]
+    assert (await ask(site, "POST", ALLOW, entry(name="again", networks=again))).status == 201
+    got = await ask(site, "POST", ALLOW, entry(name="more", networks=[refused]))
+    assert (got.status, len((await site.room("north")).limits.allow)) == (422, 5)
+    assert "together" in got.json()["problems"][0]
 
 
 async def test_a_name_is_given_once_and_there_are_at_most_fifty(site):

@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.console.api import create_app
 from gateway.edge.tests.backend import until
-from gateway.edge.tests.front import TOKEN, Answer, exchange
+from gateway.edge.tests.front import TOKEN, Answer, Connection, exchange
 from gateway.store.base import StoreUnavailable
 from gateway.tokens import Tokens
 
@@ -378,3 +378,18 @@ async def test_an_answer_to_a_fault_of_ours_names_no_library_either(site, monkey
 async def test_a_body_too_long_is_refused_without_naming_a_library(site):
     got = await patch(site, b" " * (64 * 1024 + 1))
     assert (got.status, got.all("Server")) == (413, ["sunbeon"])
+
+
+@pytest.mark.parametrize("body", [b"[]", b"7", b'"x"', b"null"])
+async def test_a_body_that_is_no_object_is_told_so(site, body):
+    got = await ask(site, "PATCH", "/api/rooms/north", body)
+    assert (got.status, got.json()["title"]) == (422, "send a JSON object")
+
+
+async def test_a_body_that_does_not_come_is_not_waited_for(site, monkeypatch):
+    monkeypatch.setattr("gateway.console.context.BODY_S", 0)
+    connection = await Connection.open(site.operator_port)
+    head = "PATCH /api/rooms/north HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 9\r\n"
+    await connection.send(f"{head}Authorization: {BEARER}\r\n\r\n{{".encode())
+    assert (await connection.head()).status == 408
+    await connection.close()

@@ -8,6 +8,7 @@ from gateway import tokens
 from gateway.console.tests.test_api import ask
 from gateway.edge.tests.backend import Backend, running
 from gateway.edge.tests.front import front
+from gateway.room.approval import Approval
 from gateway.tokens import Role
 
 NORTH = "/api/rooms/north"
@@ -102,3 +103,31 @@ async def test_the_first_token_is_one_person_whoever_its_holder_says_to_be(site)
     got = await ask(site, "POST", f"{NORTH}/reset", MEANT, headers=said)
     again = await ask(site, "POST", f"/api/approvals/{got.json()['approval']}", headers={"Sunbeon-Operator": "lee"})
     assert again.status == 403
+
+
+async def test_what_another_worker_was_asked_or_did_a_moment_ago_keeps_nobody_from_asking_and_confirming(site, admin):
+    kim, lee = admin("kim"), admin("lee")
+    await site.store.update_settings("north", {"idle_limit_ms": 7_000}, expected_version=None)
+    assert (await ask(site, "POST", f"{NORTH}/passthrough", token=kim)).status == 202
+    asked = Approval("abcdefghijklmnop", "passthrough", "kim", 1, site.clock.now_ms + 60_000)
+    await site.store.update_settings("north", {"approvals": (asked,)}, expected_version=None)
+    assert (await approve(site, asked.id, kim)).status == 403
+    await site.store.update_settings("north", {"idle_limit_ms": 8_000}, expected_version=None)
+    done = await approve(site, asked.id, lee)
+    assert (done.status, done.json()["state"], done.json()["settings"]["idle_limit_s"]) == (200, "passthrough", 8)
+
+
+async def test_of_two_who_confirm_at_once_at_two_workers_one_is_too_late(site, admin, monkeypatch):
+    kim, lee, ann = admin("kim"), admin("lee"), admin("ann")
+    approval = await asked_for(site, "passthrough", kim)
+    line = site.lines["north"]
+    change = line.change
+
+    async def beaten(patch, *, expected_version):
+        monkeypatch.undo()
+        assert (await approve(site, approval, ann)).status == 200
+        return await change(patch, expected_version=expected_version)
+
+    monkeypatch.setattr(line, "change", beaten)
+    assert (await approve(site, approval, lee)).status == 404
+    assert [line["by"] for line in site.audit() if line["event"] == "approved"] == ["ann"]

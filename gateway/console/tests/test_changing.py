@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from gateway.console.changing import TRIES
+from gateway.console.context import TRIES
 from gateway.console.tests.test_allowing import entry
 from gateway.console.tests.test_api import ask
 from gateway.edge.tests.front import Front

@@ -110,6 +110,27 @@ async def test_who_goes_away_is_not_written_to_any_more_and_only_so_many_are_hea
     assert (await ask(site, "GET", "/api/events?messages=1")).status == 200
 
 
+async def test_one_token_does_not_take_every_place_of_those_who_listen(feeds, site, monkeypatch):
+    monkeypatch.setattr(events, "MOST_OF_ONE", 2)
+    token = "Bearer " + tokens.create(site.folder / "operators.json", "eve", Role.VIEWER, now_s=0)
+    connections = [(await listen(site, token))[0] for _ in range(2)]
+    assert (await ask(site, "GET", "/api/events?messages=1", token=token)).status == 503
+    assert (await ask(site, "GET", "/api/events?messages=1")).status == 200
+    for connection in connections:
+        await connection.close()
+    await until(lambda: feeds[0].listeners == 0, "all have gone")
+    assert (await ask(site, "GET", "/api/events?messages=1", token=token)).status == 200
+
+
+async def test_a_question_for_the_head_alone_gets_no_message_and_ends(site):
+    connection = await Connection.open(site.operator_port)
+    question = f"/api/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: {BEARER}\r\n\r\n"
+    await connection.send(f"HEAD {question}GET /api/me HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    assert (await asyncio.wait_for(connection.head(), PATIENCE_S)).status == 200
+    assert (await asyncio.wait_for(connection.head(), PATIENCE_S)).status == 401
+    await connection.close()
+
+
 @pytest.mark.parametrize("wanted", ["0", "-1", "x", "", "1e3", "100000", "%D9%A3"])
 async def test_what_is_no_number_of_messages_is_refused(site, wanted):
     assert (await ask(site, "GET", f"/api/events?messages={wanted}")).status == 422
