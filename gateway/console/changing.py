@@ -23,7 +23,7 @@ from gateway.console.context import (
 )
 from gateway.console.operations import IF_MATCH, IF_MATCH_NEEDED, Operation
 from gateway.console.record import By, whose
-from gateway.console.shapes import Postponed, RoomShown
+from gateway.console.shapes import Missed, Postponed, RoomShown
 from gateway.room.model import Mode, Snapshot
 from gateway.room.postpone import CannotPostpone
 from gateway.room.schedule import problems
@@ -78,7 +78,7 @@ async def change(request: web.Request, room: RoomControl, patch: dict[str, Any],
 async def postpone(request: web.Request) -> web.Response:
     """Move the opening, before it or after it. Everyone keeps number, place and what was left of their time.
 
-    The answer has `warnings` of what else has to be moved.
+    The answer tells what else has to be moved: `missed`, and a line of `warnings` for each.
     """
     room = find(request)
     version, by = if_match(request), whose(request)
@@ -90,18 +90,30 @@ async def postpone(request: web.Request) -> web.Response:
     except CannotPostpone as error:
         raise Refused(409, str(error)) from None
     request.app[RECORD].postponed(after, asked.reason, by)
-    return room_answer(room, after, warnings=_missed(room, after.now_ms, asked.opens_at_ms))
+    missed = _missed(room, after.now_ms, asked.opens_at_ms)
+    warnings = [
+        f"window {each.window} ({each.people['en']}) closes at {each.closes_at}, "
+        "before the new opening: unless the calendar moves it too, its people do not get in by it"
+        for each in missed
+    ]
+    return room_answer(room, after, missed=[each.model_dump() for each in missed], warnings=warnings)
 
 
-def _missed(room: RoomControl, now_ms: int, opens_at_ms: int) -> list[str]:
+def _missed(room: RoomControl, now_ms: int, opens_at_ms: int) -> list[Missed]:
     """The windows of the room's calendar that are not over yet, and will be before the room opens."""
     if room.eligibility is None:
         return []
     calendar = room.eligibility.calendar
-    labels = {cohort.id: cohort.label.en for cohort in calendar.cohorts}
+    labels = {cohort.id: cohort.label for cohort in calendar.cohorts}
     return [
-        f"window {rule.id} ({', '.join(labels[each] for each in rule.cohorts)}) closes at {as_iso(rule.closes_ms)}, "
-        "before the new opening: unless the calendar moves it too, its people do not get in by it"
+        Missed(
+            window=rule.id,
+            people={
+                "ko": ", ".join(labels[each].ko for each in rule.cohorts),
+                "en": ", ".join(labels[each].en for each in rule.cohorts),
+            },
+            closes_at=as_iso(rule.closes_ms) or "",
+        )
         for rule in sorted(calendar.rules, key=lambda rule: rule.closes_ms)
         if now_ms < rule.closes_ms <= opens_at_ms
     ]

@@ -66,9 +66,18 @@ class RoomShown(_Answer):
     counters: dict[str, int]
 
 
-class Postponed(RoomShown):
-    """The room. warnings: what else has to be moved now, a line each: calendar windows that end before it opens."""
+class Missed(_Answer):
+    """A calendar's window that ends before the room opens. people: whose it is, by language."""
 
+    window: str
+    people: dict[str, str]
+    closes_at: str
+
+
+class Postponed(RoomShown):
+    """The room. missed: what else has to be moved now; warnings: the same, a line each."""
+
+    missed: list[Missed]
     warnings: list[str]
 
 

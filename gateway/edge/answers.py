@@ -35,6 +35,7 @@ STATUS: Final[Mapping[str, int]] = {
 }
 RETRY_AFTER_S: Final[Mapping[str, int]] = {
     "full": 10,
+    "too_many": 5,
     "unavailable": 5,
     "turn_kept": 5,
     "bad_gateway": 5,

@@ -8,6 +8,13 @@ import { language, t } from "./words.js";
 
 const HALF_AN_HOUR = 1_800_000;
 
+// Of a postponement: windows of the calendar that end before the new opening, and have to be moved too.
+function missed({ missed = [], timezone }) {
+  if (!missed.length) return [];
+  const lines = missed.map((each) => el("li", {}, t("missed_window", { window: each.window, people: each.people[language], at: moment(Date.parse(each.closes_at), timezone) })));
+  return [el("div", { class: "problem", role: "alert" }, el("p", {}, t("missed")), el("ul", {}, ...lines))];
+}
+
 export class Actions {
   constructor(box, onchanged) {
     this.box = box;
@@ -29,7 +36,9 @@ export class Actions {
       may("admin") && state !== "passthrough" ? ["passthrough", () => this.passthrough()] : null,
       may("admin") ? ["reset", () => this.reset()] : null,
     ].filter(Boolean);
-    this.said = el("p", { class: "small", role: "status" });
+    this.said = el("div", { class: "small", role: "status" });
+    // What was said stays when the room's state has changed.
+    if (this.told?.room === room.room) this.said.replaceChildren(...this.told.lines);
     this.box.replaceChildren(el("h2", { id: "actions-head" }, t("actions")),
       may("operator")
         ? el("div", { class: "buttons" }, ...offered.map(([name, act]) => button(t(`do_${name}`), act, { class: ["passthrough", "reset"].includes(name) ? "danger" : "", "data-do": name })))
@@ -37,14 +46,19 @@ export class Actions {
       this.said);
   }
 
+  say(...lines) {
+    this.told = { room: this.room.room, lines: lines.map((line) => (line instanceof Node ? line : el("p", {}, line))) };
+    this.said.replaceChildren(...this.told.lines);
+  }
+
   // question: as `confirm` has it, but for the room; send(version) makes the request.
   async carry(question, send) {
     const { room } = this;
     const done = await confirm({ ...question, room, act: send });
     if (!done) return;
-    if (done.answered === 202) return setText(this.said, t("second_person", { id: done.approval }));
+    if (done.answered === 202) return this.say(t("second_person", { id: done.approval }));
     this.onchanged(done);
-    setText(this.said, t("done"));
+    this.say(t("done"), ...missed(done));
   }
 
   patch(question, body) {

@@ -137,7 +137,10 @@ session.onlost = () => end(t(session.me ? "token_ended" : "token_wrong"));
 
 byId("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  session.begin(byId("token").value.trim(), byId("said").value.trim());
+  const token = byId("token").value.trim();
+  // No header can hold it: it would be asked with for ever.
+  if (!/^[\x21-\x7e]+$/.test(token)) return end(t("token_wrong"));
+  session.begin(token, byId("said").value.trim());
   byId("token").value = "";
   byId("login-problem").hidden = true;
   begin();

@@ -1,21 +1,49 @@
 """The operators' console in a real browser: what is done there is seen there, and by somebody who waits."""
 
 import re
+from dataclasses import replace
 
 import pytest
 from playwright.sync_api import expect
 
 from gateway import tokens
+from gateway.history import HistoryFile
+from gateway.points import SLOT_MS, Point
 from gateway.tests.browser.desk import Operator, token_of
 from gateway.tests.browser.scene import PATIENCE_MS, Scene
 from gateway.tests.stand import Stand, fetch, until
 from gateway.tokens import Role
 
+# Two windows that end before the year 2098 does, and one after it.
+CALENDAR = """
+title = { ko = "예약", en = "Bookings" }
+version = 1
+zone = "Asia/Seoul"
+""" + "".join(
+    f"""
+[[cohort]]
+id = "{year}"
+label = {{ ko = "{year}년생", en = "Born {year}" }}
+birth_years = [{year}]
+[[window]]
+id = "of-{year}"
+version = 1
+cohorts = ["{year}"]
+opens = 2098-01-01T00:00:00
+closes = {closes}-03-01T18:00:00
+"""
+    for year, closes in ((1967, 2098), (1968, 2098), (1969, 2099))
+)
+
 
 @pytest.fixture
-def room(chromium, tmp_path, show):
-    """A scene whose room lets nobody in yet."""
-    with Stand(tmp_path, room={"new_users_per_minute": 0, "total_active_users": 50, "claim_window_s": 10}) as stand:
+def room(chromium, tmp_path, show, request):
+    """A scene whose room lets nobody in yet. Its parameter: the room's calendar."""
+    settings: dict[str, object] = {"new_users_per_minute": 0, "total_active_users": 50, "claim_window_s": 10}
+    if hasattr(request, "param"):
+        (tmp_path / "calendar.toml").write_text(request.param)
+        settings["calendar"] = str(tmp_path / "calendar.toml")
+    with Stand(tmp_path, room=settings) as stand:
         show(stand)
         scene = Scene(stand, chromium)
         yield scene
@@ -100,6 +128,51 @@ def test_pause_message_postpone_and_resume_are_confirmed_and_told_to_who_waits(r
     assert person.number == number
 
 
+@pytest.mark.parametrize("room", [CALENDAR], indirect=True)
+@pytest.mark.parametrize(
+    ("locale", "postpone", "when", "why", "said"),
+    [
+        ("en-GB", "Postpone", "New opening", "Reason", "Born 1967 (of-1967): closes"),
+        ("ko-KR", "연기", "새 시작 시각", "사유", "1968년생 (of-1968): "),
+    ],
+)
+def test_whose_window_ends_before_the_new_opening_is_told_and_stays_told(
+    room, operator, locale, postpone, when, why, said
+):
+    one = operator(locale=locale)
+    asked = one.does(postpone)
+    asked.get_by_label(when).fill("2098-07-19T22:00")
+    asked.get_by_label(why).fill("the site is too slow")
+    one.confirms()
+    one.sees("#actions", said)
+    # Messages that come after it leave it there.
+    heard = one.page.locator("#state").text_content()
+    expect(one.page.locator("#state")).not_to_have_text(heard or "", timeout=PATIENCE_MS)
+    one.sees("#actions", said)
+    expect(one.page.locator("#actions .problem li")).to_have_count(2)
+
+
+def test_charts_of_the_past_show_what_the_gateway_has_kept(room, operator):
+    now_ms = room.stand.room()["server_time_ms"]
+    file = HistoryFile(room.stand.folder / "history.db", days=7)
+    then = Point(
+        at_ms=0, epoch=1, state="open", waiting=8_765, people_waiting=4_321, serving=0, tail=9_000, live=40, ceiling=50,
+        outflow=600, lane=0, claim_window_ms=1, wait_low_ms=None, wait_high_ms=None, latency_p50_ms=None,
+        latency_p95_ms=None, stock=None, counters={},
+    )  # fmt: skip
+    begin_ms = now_ms // SLOT_MS * SLOT_MS - 7_200_000
+    file.add([("vaccine", replace(then, at_ms=at_ms)) for at_ms in range(begin_ms, now_ms - 60_000, SLOT_MS)])
+    file.close()
+    one = operator(Role.VIEWER)
+    one.sees("#charts", "Waiting")
+    path = one.page.locator("#charts figure").first.locator("path").first
+    short = len(path.get_attribute("d") or "")
+    one.page.get_by_role("button", name="3 h", exact=True).click()
+    expect(one.page.locator("#charts figure").first.locator("text").filter(has_text="10k")).to_be_visible()
+    until(lambda: len(path.get_attribute("d") or "") > max(short, 2_000), "the line goes back two hours")
+    expect(one.page.locator("#charts-note")).to_be_hidden()
+
+
 def test_a_viewer_sees_it_all_and_is_offered_nothing(room, operator):
     one = operator(Role.VIEWER)
     one.sees("#me", "viewer")
@@ -136,8 +209,10 @@ def test_an_operator_is_not_offered_what_only_an_admin_may_and_an_admin_types_th
 
 def test_a_wrong_token_is_told_so_and_a_revoked_one_ends_the_session_and_none_is_kept_but_in_the_tab(room, operator):
     one = operator(None)
-    one.log_in("sbo_wrong")
-    one.sees("#login-problem", "does not count")
+    for wrong in ("sbo_wrong", "비밀번호", "two words"):
+        one.log_in(wrong)
+        one.sees("#login-problem", "does not count")
+        expect(one.page.locator("#token")).to_be_empty()
     one.log_in(token_of(room.stand, "kim", Role.VIEWER))
     one.sees("#me", "kim")
     assert one.page.evaluate("[document.cookie, location.search + location.hash, localStorage.length]") == ["", "", 0]
