@@ -137,8 +137,23 @@ def problem(
     return web.Response(status=status, headers=headers, body=orjson.dumps(body))
 
 
+def told_off(retry_s: int) -> web.Response:
+    """To who asks where they stand far more often than they are told to."""
+    return problem(
+        "too_many", "you ask far more often than you are told to; your place is kept", status=429, retry_s=retry_s
+    )
+
+
 def head_of(response: web.Response) -> str:
     """The head of an answer, up to its length and its date, as a listener sends it to HTTP/1.1."""
     lines = [f"HTTP/1.1 {response.status} {response.reason}"]
     lines += [f"{name}: {value}" for name, value in response.headers.items() if name != "Content-Length"]
     return "\r\n".join(lines) + "\r\n"
+
+
+def undated(response: web.Response) -> tuple[str, bytes]:
+    """The whole head of an answer with a `%s` for its date, and the body."""
+    body = response.body
+    assert isinstance(body, bytes)  # noqa: S101 - as all answers here have it
+    head = head_of(response).replace("%", "%%")
+    return f"{head}Content-Length: {len(body)}\r\nDate: %s\r\n\r\n", body

@@ -130,9 +130,6 @@ class BoardAnswers:
         room, date = line.snapshot, rfc822_formatted_time()
         if room is not self._room or date is not self._date:
             self._room, self._date = room, date
-            response = self._visitors.board(line)
-            body = response.body
-            assert isinstance(body, bytes)  # noqa: S101 - as `answers.json` makes it
-            head = f"{answers.head_of(response)}Content-Length: {len(body)}\r\nDate: {date}\r\n\r\n"
-            self._answer = head.encode() + body
+            head, body = answers.undated(self._visitors.board(line))
+            self._answer = (head % date).encode() + body
         return self._answer

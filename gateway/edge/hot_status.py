@@ -73,6 +73,8 @@ class StatusAnswers:
         self._told: tuple[object, ...] = ()
         self._room: Snapshot | None = None
         self._sight = Glance(line)
+        # By how many seconds, which are few.
+        self._offs: dict[int, tuple[str, bytes]] = {}
 
     def answer(self, head: PlainHead, send: Send) -> bytes | Later | None:
         """The answer to a poll; None where it is not this plain. `LATER`: it goes to `send`, once."""
@@ -100,11 +102,21 @@ class StatusAnswers:
         form = self._form(room, head, ticket)
         if form is None:
             return None
+        retry_s = line.tells_off(ticket)
+        if retry_s is not None:
+            return self._told_off(retry_s)
         line.watch.mark(room, ticket)
         own = own_facts(room, place, line.watch)
         if own.eta_ms is not None and place is not None and room.state is RoomState.OPEN:
             line.shown(place, own.eta_ms)
         return form.filled(ticket.number, own, room.now_ms, text)
+
+    def _told_off(self, retry_s: int) -> bytes:
+        told = self._offs.get(retry_s)
+        if told is None:
+            told = self._offs[retry_s] = answers.undated(answers.told_off(retry_s))
+        head, body = told
+        return (head % rfc822_formatted_time()).encode() + body
 
     def _join(self, room: Snapshot, knock: Knock, head: PlainHead, send: Send) -> Later | None:
         """A knock is brought back for a number. If that cannot be had soon, the ordinary path asks for it once more."""

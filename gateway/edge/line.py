@@ -73,6 +73,15 @@ class Line(Control):
         """The number of a knock to come, in the room's own line. Raises `StoreError`, as does the future."""
         return self._store.join_one(self.name, knock.id, expires_ms, epoch)
 
+    def tells_off(self, ticket: Ticket) -> int | None:
+        """After how many seconds its holder, who waits, is to ask again, having asked far too often; else None."""
+        if ticket.wave or ticket.epoch != self.known.epoch:
+            return None
+        retry_s = self.hasty.takes(ticket.number, self.monotonic())
+        if retry_s is not None:
+            self.count("told_off")
+        return retry_s
+
     async def take_in(self, tickets: Iterable[Ticket]) -> list[Ticket]:
         """Tickets as they count now, the first in line first. One that missed its wave gets a number, always the same.
 

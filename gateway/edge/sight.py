@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 
 from gateway.edge.cookies import CookieNames
 from gateway.edge.eligibility import Eligibility
+from gateway.edge.hasty import Hasty
 from gateway.edge.latency import Latency
 from gateway.edge.living import Living
 from gateway.edge.outage import Outage
@@ -132,6 +133,7 @@ class Sight:
         # Newcomers who joined without a knock since the newest snapshot: they take seats it still shows as free.
         self.joined_ahead = 0
         self.watch = Watch()
+        self.hasty = Hasty()
         # Of the backend's answers in this room, through this worker.
         self.latency = Latency()
         self._exchange_s = 0.0

@@ -297,9 +297,7 @@ class Visitors:
         standing = await self.stand(line, brought)
         match standing:
             case InLine():
-                text = self._token(line, standing)
-                facts = _facts(line, standing, language, ticket=text)
-                return answers.json(facts, "status", cookies=[self.ticket_cookie(line, text)])
+                return self._status_in_line(line, standing, language)
             case Inside():
                 facts = _facts(line, standing, language)
                 return answers.json(facts, "status", cookies=self.admission_cookies(line, standing))
@@ -325,6 +323,14 @@ class Visitors:
                 return answers.json(facts, "status")
             case _ as unreachable:
                 assert_never(unreachable)
+
+    def _status_in_line(self, line: Line, standing: InLine, language: str) -> web.Response:
+        retry_s = line.tells_off(standing.ticket)
+        if retry_s is not None:
+            return answers.told_off(retry_s)
+        text = self._token(line, standing)
+        facts = _facts(line, standing, language, ticket=text)
+        return answers.json(facts, "status", cookies=[self.ticket_cookie(line, text)])
 
     async def _eligibility(self, request: web.BaseRequest, line: Line, client: Address) -> web.Response | None:
         if line.eligibility is None:

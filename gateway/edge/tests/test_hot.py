@@ -220,6 +220,23 @@ async def test_newcomers_get_the_same_page_on_either_path(both, state, monkeypat
                 assert (both.hot > before) is (who in ON_THE_HOT_PATH), who
 
 
+async def test_who_asks_far_too_often_is_told_off_alike_and_keeps_the_place(both):
+    site = both.site
+    epoch, now_ms = site.line.snapshot.epoch, site.line.snapshot.now_ms
+    hasty, other = (poll(site, token(site, Ticket(epoch, number, now_ms))) for number in (3, 4))
+    statuses = [(await asked(site.port, hasty)).split()[1] for _ in range(40)]
+    assert statuses == [b"200"] * 29 + [b"429"] * 11  # one was taken by joining
+    answer = await both.ask(hasty)
+    retry = re.search(rb"\r\nRetry-After: (\d+)", answer)
+    assert retry is not None
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["code"] == "too_many"
+    assert (await both.ask(other)).split()[1] == b"200"
+    await site.pass_time(int(retry[1]) * 1000)
+    told = json.loads((await both.ask(hasty)).partition(b"\r\n\r\n")[2])
+    assert (told["state"], told["number"]) == ("waiting", 3)
+    assert (await site.counters())["told_off"] == 13
+
+
 async def test_where_a_rule_may_let_somebody_in_the_ordinary_path_says_so(start):
     site = await start(rooms=[{"bypass": [{"name": "health", "paths": ["/health"], "reason": "probes"}]}])
     assert (await site.visitor().get()).gate is None
