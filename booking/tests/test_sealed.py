@@ -47,12 +47,31 @@ def test_another_secret_opens_nothing(sealer):
         Sealer(SECRET[::-1]).unseal(Purpose.CONTACT, sealed, now_ms=NOW_MS)
 
 
-def test_no_altered_byte_is_taken(sealer):
-    sealed = sealer.seal(Purpose.SESSION, PHONE, now_ms=NOW_MS)
-    for at in range(len(sealed) - 2):  # the last characters of base64 may hold bits that mean nothing
-        altered = sealed[:at] + (b"A" if sealed[at : at + 1] != b"A" else b"B") + sealed[at + 1 :]
+@pytest.mark.parametrize("length", [11, 16, 32])
+def test_no_altered_byte_is_taken(sealer, length):
+    """Three lengths: base64 ends in none, one or two signs of padding, before which some bits mean nothing."""
+    sealed = sealer.seal(Purpose.SESSION, b"0" * length, now_ms=NOW_MS)
+    for at in range(len(sealed)):
+        for other in {b"A", b"B", b"=", b"-", b"\n"} - {sealed[at : at + 1]}:
+            with pytest.raises(Unsealable):
+                sealer.unseal(Purpose.SESSION, sealed[:at] + other + sealed[at + 1 :], now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize("length", [11, 16, 32])
+def test_a_seal_has_one_spelling(sealer, length):
+    """What decodes to the same bytes, but is not the text that was made, is refused."""
+    sealed = sealer.seal(Purpose.SESSION, b"0" * length, now_ms=NOW_MS)
+    spellings = [sealed + b"=", sealed + b"\n", b" " + sealed, sealed[:9] + b"!" + sealed[9:]]
+    meant = sealed.rstrip(b"=")
+    spellings += [
+        meant[:-1] + bytes([last]) + sealed[len(meant) :]
+        for last in b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+        if last != meant[-1]
+    ]
+    for other in spellings:
         with pytest.raises(Unsealable):
-            sealer.unseal(Purpose.SESSION, altered, now_ms=NOW_MS)
+            sealer.unseal(Purpose.SESSION, other, now_ms=NOW_MS)
+    assert sealer.unseal(Purpose.SESSION, sealed, now_ms=NOW_MS) == b"0" * length
 
 
 @pytest.mark.parametrize("junk", [b"", b"=", b"\xff\x00", b"gAAAAA", "순번".encode()])
