@@ -1,14 +1,17 @@
 # `make` lists the targets. Only python3, make and the package index are needed; everything goes into .venv and var.
 
 PYTHON ?= python3
-# Of the tests: many of them wait for processes they have killed, frozen or slowed down.
-WORKERS ?= 3
+# Of the tests: half of their time they wait for processes they have killed, frozen or slowed down.
+WORKERS ?= 4
+# Tests start some hundred processes, each of which would compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format lint types imports loadtest opening bench profile failover screenshots lock clean
+.PHONY: help install tools run test check format lint types imports loadtest opening bench profile failover screenshots \
+  lock clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -28,6 +31,8 @@ $(VENV)/.installed-dev: requirements-dev.txt $(VENV)/.installed
 	@touch $@
 
 install: $(VENV)/.installed ## create the environment
+
+tools: $(VENV)/.installed-dev
 
 run: install ## start gateway and booking site with a demo room; ctrl-C stops both
 	@exec $(BIN)/sunbeon demo

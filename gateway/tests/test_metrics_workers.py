@@ -13,6 +13,9 @@ from gateway.metrics.families import FAMILIES
 from gateway.tests import metrics_table
 from gateway.tests.stand import Stand, fetch, until
 
+# One gateway for most of them.
+pytestmark = pytest.mark.xdist_group("metrics_workers")
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -90,6 +90,7 @@ def told(visitors: list[Visitor]) -> list[tuple[str, int, int]]:
     ]
 
 
+@pytest.mark.slow
 def test_sold_out_is_told_at_the_next_poll_and_a_reopening_keeps_every_place(stands, shop):
     one, two = stands
     shop.says = {"Sunbeon-Stock": "1200"}

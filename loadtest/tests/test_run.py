@@ -87,6 +87,7 @@ SLOW = {Fault.TOO_FAST: {"per_minute": 60}, Fault.OUT_OF_ORDER: {"per_minute": 3
 LOOK_S = (3.0, 12.0, 48.0)
 
 
+@pytest.mark.slow
 async def test_each_broken_rule_is_found() -> None:
     async def find(fault: Fault, max_s: float) -> Outcome:
         async with running(busy(fault, **SLOW.get(fault, {}))) as fake:
@@ -105,6 +106,7 @@ async def test_each_broken_rule_is_found() -> None:
     assert missed == {}
 
 
+@pytest.mark.slow
 async def test_each_trick_that_gets_through_is_found() -> None:
     async def find(cheat: Cheat) -> Outcome:
         async with running(busy(Fault[cheat.name])) as fake:

@@ -12,7 +12,7 @@ import pytest
 from gateway.edge.pages import NOTICE_KINDS, SAMPLE_STATES, SAMPLE_STATUS, Pages, WaitView
 from gateway.tests.browser.chromium import chromium_for_tests
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("pages_browser")]
 
 STATUS_URL = "/_sunbeon/vaccine/status"
 LEAVE_URL = "/_sunbeon/vaccine/leave"
@@ -517,7 +517,8 @@ def test_leaving_takes_two_steps_and_needs_no_script(gate, visit):
         assert not yes.is_visible()
         assert gate.posts == []
         page.locator("summary").click()
-        yes.click()
+        with page.expect_navigation():
+            yes.click()
         assert page.title() == "left"
         assert gate.posts == [LEAVE_URL]
         gate.posts.clear()

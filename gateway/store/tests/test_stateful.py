@@ -43,5 +43,6 @@ def test_whatever_is_done_sqlite_and_the_model_agree():
     run(lambda clocks: [SqliteSide(clocks)], EXAMPLES)
 
 
+@pytest.mark.slow
 def test_whatever_is_done_and_befalls_the_servers_sqlite_and_they_and_the_model_agree(servers):
     run(lambda clocks: [SqliteSide(clocks), RedisSide(clocks, servers)], EXAMPLES_OF_SERVERS)

@@ -81,6 +81,7 @@ def test_every_valid_request_reaches_the_backend_whole_and_is_answered_with_its_
 # Not a fault: an answer that comes before its request is whole.
 @example(Sent((post(b"Content-Length: 5", body=b"mark"),), early=True))
 @example(Sent((b"HEAD /out/mark0 HTTP/1.1\r\n" + SITE + b"Content-Length: 5\r\n\r\nmark",), early=True))
+@pytest.mark.slow
 @examples(400)
 @given(hostile_streams)
 def test_no_stream_makes_one_request_another_or_leaves_a_byte_of_it_behind(gateway, stream):
