@@ -172,8 +172,7 @@ class _Run:
                 stopped = "interrupted" if stopping in done else f"--max-s {self._options.max_s:g} reached"
                 visitors.cancel()
                 await asyncio.wait((visitors,))
-                if stopping not in done:
-                    await self._call_roll()
+                await self._call_roll()
         finally:
             for task in (visitors, stopping, *side):
                 task.cancel()

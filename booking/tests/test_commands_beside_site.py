@@ -14,8 +14,9 @@ from shared.tests.personal import traces
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("store_commands")]
 
-# As `sunbeon`, whose own parser comes first.
-SUNBEON = "import sys; from gateway.cli import main; sys.exit(main(sys.argv[1:]))"
+BOOKING = ("-m", "booking")
+# The same as `sunbeon booking`, whose own parser comes first.
+SUNBEON = ("-c", "import sys; from gateway.cli import main; sys.exit(main(sys.argv[1:]))", "booking")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -32,9 +33,9 @@ def site(request, tmp_path):
         yield running
 
 
-def order(site, *words, typed=None):
+def order(site, *words, typed=None, program=BOOKING):
     """Exit code, standard output and error of a process of its own."""
-    command = [sys.executable, "-c", SUNBEON, "booking", *words, "--config", str(site.folder / "sunbeon.toml")]
+    command = [sys.executable, *program, *words, "--config", str(site.folder / "sunbeon.toml")]
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SUNBEON_")}
     # A terminal of another encoding must not matter.
     environ |= {"PYTHONIOENCODING": "ascii"} if words[-1] == "export" else {}
@@ -103,8 +104,11 @@ def test_an_operator_forgets_a_person_while_the_site_serves(site):
     assert set(json.loads(told).values()) == {0}
 
 
-def test_wrong_input_ends_a_process_with_2_and_a_line_for_each_field(site):
-    code, told, errors = order(site, "person", "erase", typed={**MOTHER, "name": "", "phone": "1"})
+@pytest.mark.parametrize("site", ["sqlite"], indirect=True)
+@pytest.mark.parametrize("program", [BOOKING, SUNBEON], ids=["booking", "sunbeon"])
+def test_wrong_input_ends_a_process_with_2_and_a_line_for_each_field(site, program):
+    wrong = {**MOTHER, "name": "", "phone": "1"}
+    code, told, errors = order(site, "person", "erase", typed=wrong, program=program)
 
     assert (code, told) == (2, "")
     assert [line.split(":")[0] for line in errors.splitlines()] == ["name", "phone"]

@@ -1,10 +1,12 @@
 """Two hundred people, ten seats, the program killed in the middle: ten bookings, nobody twice, nothing leaked.
 
-Ten times on SQLite and ten times on PostgreSQL, over HTTP. The judge is the database, read by a program of its own.
+Three times on either database, over HTTP; for more: `CROWD_ROUNDS=10 pytest booking/tests/test_crowd.py`. The judge is
+the database, read by a program of its own.
 """
 
 import asyncio
 import json
+import os
 import random
 from collections import Counter
 from collections.abc import Iterator
@@ -22,7 +24,7 @@ from booking.tests.program import Program
 from shared.clock import now_ms
 
 SEATS = 10
-ROUNDS = 10
+ROUNDS = int(os.environ.get("CROWD_ROUNDS", "3"))
 HOLD_S = 30
 # After the crowd has come: from its first requests to its last.
 KILL_WITHIN_S = (0.05, 1.2)
@@ -77,7 +79,7 @@ async def test_ten_seats_are_ten_bookings_however_often_the_program_is_killed(da
                 assert await judge.check() == []
                 await judge.judge(slot_id, clients)
     # A kill that met nobody would show nothing.
-    assert interrupted >= ROUNDS // 2
+    assert interrupted >= (ROUNDS + 1) // 2
 
 
 class Judge:

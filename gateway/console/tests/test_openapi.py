@@ -66,6 +66,7 @@ async def test_a_fuzzer_of_apis_finds_nothing(site, tmp_path, monkeypatch):
     monkeypatch.setattr("gateway.console.auth.FAILURES", 10**6)
     # It waits for the end of every answer.
     monkeypatch.setattr("gateway.console.events.ENDLESS", 1)
+    monkeypatch.setattr("gateway.console.events.Feed.until_next_s", lambda _: 0)
     visitors = [site.visitor(room=room) for room in ("north", "south") for _ in range(5)]
     for visitor in visitors:
         await visitor.get("/n" if visitor.room == "north" else "/s")

@@ -141,7 +141,7 @@ def test_on_a_phone_people_are_asked_and_each_is_told_what_is_true_of_them(hall,
 
 
 def test_who_lines_up_for_a_later_window_sees_it_count_down_and_goes_in_when_it_opens_and_not_before(hall):
-    scene = hall(soon=timedelta(seconds=12), total_active_users=2)
+    scene = hall(soon=timedelta(seconds=20), total_active_users=2)
     person = scene.person(**PHONE, noise=NOISE)
     assert person.go("/") == "eligibility"
     say(person, SOON)

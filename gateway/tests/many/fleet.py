@@ -8,12 +8,14 @@ import json
 import socket
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Self
 
 from gateway import keys
+from gateway.supervisor import operator_token
 from gateway.tests.redis.process import HOST, reserve_port
 from gateway.tests.redis.watcher import watch
 from gateway.tests.stand import DidNotHappen, Program, _toml, fetch
@@ -109,6 +111,11 @@ class Member:
         return f"{HOST}:{port}"
 
 
+def _at_once(act: Callable[[Member], None], members: Sequence[Member]) -> None:
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(act, members))
+
+
 class Fleet:
     """room: over the usual settings. gateway: of every gateway's `[gateway]`."""
 
@@ -135,18 +142,18 @@ class Fleet:
         watch(self.folder)
         try:
             keys.create(self.folder / "keys.json")
+            # Made beforehand: gateways that start at once would make it at once.
+            operator_token(self.folder / "operator.token", {})
             self._start_booking()
             self.members = [Member(self, index) for index in range(self._first)]
-            for member in self.members:
-                member.start()
+            _at_once(Member.start, self.members)
         except BaseException:
             self.__exit__()
             raise
         return self
 
     def __exit__(self, *_: object) -> None:
-        for member in self.members:
-            member.end()
+        _at_once(Member.end, self.members)
         self._booking.stop()
 
     @property

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -69,6 +70,11 @@ class Load:
         if not self._report.exists():
             raise DidNotHappen(f"the load tester ended with {self._process.returncode}:\n{self.output()}")
         return False
+
+    def enough(self) -> None:
+        """No more visitors: those who wait are asked for their numbers, and what is known is judged."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGINT)
 
     def wait(self) -> dict[str, Any]:
         """Its report, when all have come and gone or the time is over."""

@@ -80,6 +80,7 @@ def run(plan: Plan, folder: Path, tell: Callable[[str], None] = print) -> Result
                 time.sleep(plan.calm_s)
             if not load.runs:
                 result.offences.append("the load tester was done before the last step: it proves less than it says")
+            load.enough()
             result.report = load.wait()
         finally:
             result.output = load.output()

@@ -6,7 +6,7 @@ from gateway.tests.many.rolling import Plan, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("load")]
 
-SMALL = Plan(visitors=300, arrive_s=5, gateways=2, waiting=150, per_minute=60, calm_s=0.5, max_s=40)
+SMALL = Plan(visitors=300, arrive_s=5, gateways=2, waiting=150, per_minute=60, calm_s=0.5, max_s=180)
 
 
 def test_nobody_loses_a_place_and_no_request_is_cut_while_gateways_come_and_go(tmp_path):

@@ -148,3 +148,7 @@ class People:
 
     def at(self, stage: Stage) -> int:
         return sum(person.stage is stage for person in self.everyone)
+
+    def admitted_since(self, moment_s: float) -> int:
+        """Of `time.monotonic`."""
+        return sum(person.admitted_s is not None and person.admitted_s > moment_s for person in self.everyone)

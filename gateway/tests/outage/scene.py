@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gateway import keys
 from gateway.edge.tests.backend import Backend, Recorded, answer, running
+from gateway.supervisor import operator_token
 from gateway.tests.outage.people import People
 from gateway.tests.stand import Program, fetch
 from shared.passes import PassClaims, read_keys, verify
@@ -102,6 +103,7 @@ class Scene:
     forwarded: list[Forwarded] = field(default_factory=list)
 
     async def start_gateway(self) -> Gateway:
+        """One more; several may start at once."""
         name = f"gateway{len(self.gateways)}"
         room = "".join(f"{key} = {json.dumps(value)}\n" for key, value in self.room.items())
         settings = CONFIG.format(
@@ -136,13 +138,13 @@ class Scene:
 @asynccontextmanager
 async def scene(folder: Path, store_url: str, *, gateways: int = 2, **room: Any) -> AsyncIterator[Scene]:
     keys.create(folder / "keys.json")
+    # Made beforehand: gateways that start at once would make it at once.
+    operator_token(folder / "operator.token", {})
     async with running(Backend()) as backend:
         made = Scene(folder, store_url, {**ROOM, **room}, backend)
         backend.act = made.serve
         try:
-            for _ in range(gateways):
-                await made.start_gateway()
+            await asyncio.gather(*(made.start_gateway() for _ in range(gateways)))
             yield made
         finally:
-            for gateway in made.gateways:
-                await asyncio.to_thread(gateway.stop)
+            await asyncio.gather(*(asyncio.to_thread(gateway.stop) for gateway in made.gateways))
