@@ -14,7 +14,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar, get_type_hints
 
 import orjson
 
@@ -29,9 +29,12 @@ DAY_MS: Final = 86_400_000
 BUSY_S: Final = 5.0
 # What may wait for the disk; beyond it points are dropped (counts are totals, so they are only later) and readers told.
 MOST_WAITING: Final = 8
+# Of these, who reads: whoever asks all the time must not keep points from being written.
+MOST_READING: Final = 4
 CLOSE_S: Final = 1.0
 
 _COLUMNS: Final = ("at_ms", *COLUMNS, "counters")
+_KINDS: Final = {name: kind for name, kind in get_type_hints(Point).items() if name != "counters"}
 _NAMED: Final = ", ".join(_COLUMNS)
 _TABLE: Final = (
     f"CREATE TABLE IF NOT EXISTS points (room TEXT NOT NULL, {_NAMED}, PRIMARY KEY (room, at_ms)) WITHOUT ROWID"
@@ -81,10 +84,12 @@ class HistoryFile:
         first, last = connection.execute("SELECT min(at_ms), max(at_ms) FROM points WHERE room = ?", (room,)).fetchone()
         if first is None:
             return Span(step_for(0, 0, step_ms), None, ())
+        if not isinstance(first, int) or not isinstance(last, int):
+            raise sqlite3.DataError("a point's time is no number")
         from_ms, before_ms = max(from_ms, first), min(before_ms, last + SLOT_MS)
         step_ms = step_for(from_ms, before_ms, step_ms)
         rows = connection.execute(f"{_LAST} GROUP BY at_ms / ? ORDER BY 1", (room, from_ms, before_ms, step_ms))
-        points = [_point(row[1:]) for row in rows]
+        points = [point for row in rows if (point := _point(row[1:])) is not None]
         base = connection.execute(_LAST, (room, 0, from_ms)).fetchone()
         return Span(step_ms, None if base is None or base[0] is None else _point(base[1:]), points)
 
@@ -127,6 +132,7 @@ class History:
         self._file = None if path is None else HistoryFile(path, days=days)
         self._thread = ThreadPoolExecutor(1, "history")
         self._waiting: set[Future[object]] = set()
+        self._reading = 0
         self._failing = False
 
     @property
@@ -139,18 +145,27 @@ class History:
         if file is not None and points and len(self._waiting) < MOST_WAITING:
             self._begin(lambda: self._write(file, points))
 
-    async def read(self, room: str, from_ms: int, before_ms: int, step_ms: int) -> Span:
-        """As `HistoryFile.read`. Raises `NoHistory`."""
+    async def read(self, room: str, from_ms: int, before_ms: int, step_ms: int, make: Callable[[Span], T]) -> T:
+        """What `make` makes of it, in the same thread, as thousands of points take a while. Raises `NoHistory`.
+
+        Else as `HistoryFile.read`.
+        """
         file = self._file
         if file is None:
             raise NoHistory("no history is kept here")
-        if len(self._waiting) >= MOST_WAITING:
-            raise NoHistory("the history's disk does not keep up")
+        if self._reading >= MOST_READING or len(self._waiting) >= MOST_WAITING:
+            raise NoHistory("too many read the history at once, or its disk does not keep up")
+        self._reading += 1
+        reading = self._begin(lambda: make(file.read(room, from_ms, before_ms, step_ms)))
+        # Also of somebody who went away meanwhile: it is read to its end.
+        wrapped = asyncio.wrap_future(reading)
         try:
-            return await asyncio.wrap_future(self._begin(lambda: file.read(room, from_ms, before_ms, step_ms)))
+            return await asyncio.shield(wrapped)
         except (sqlite3.Error, OSError):
             # Why is in the log: points fail alike.
             raise NoHistory("the history cannot be read") from None
+        finally:
+            wrapped.add_done_callback(self._has_read)
 
     async def settle(self) -> None:
         """Wait until what was added is written, or has failed."""
@@ -166,6 +181,11 @@ class History:
             self._begin(self._file.close)
             self._file = None
         self._thread.shutdown(wait=False, cancel_futures=False)
+
+    def _has_read(self, reading: "asyncio.Future[T]") -> None:
+        self._reading -= 1
+        if not reading.cancelled():
+            reading.exception()  # told to whoever waited for it
 
     def _begin(self, work: Callable[[], T]) -> "Future[T]":
         future = self._thread.submit(work)
@@ -204,6 +224,14 @@ def _row(point: Point) -> tuple[object, ...]:
     return (point.at_ms, *(getattr(point, name) for name in COLUMNS), orjson.dumps(point.counters).decode())
 
 
-def _point(row: Sequence[object]) -> Point:
+def _point(row: Sequence[Any]) -> Point | None:
+    """None for what is no point: of a damaged file the others are told."""
     named = dict(zip(_COLUMNS, row, strict=True))
-    return Point(**{**named, "counters": orjson.loads(str(named["counters"]))})
+    try:
+        counters = orjson.loads(named["counters"])
+        good = all(type(each) is int for each in counters.values())
+    except (AttributeError, ValueError):
+        return None
+    for name, kind in _KINDS.items():
+        good = good and isinstance(named[name], kind)
+    return Point(**{**named, "counters": counters}) if good else None

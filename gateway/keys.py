@@ -27,7 +27,7 @@ import jwt
 import orjson
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from gateway.private_file import replace_privately
+from gateway.private_file import alone, replace_privately
 from gateway.room.ticket import KeyRing
 from shared.errors import SunbeonError
 from shared.passes import ALGORITHMS, KeyFileError, PassKey
@@ -73,9 +73,10 @@ class Keys:
 
 def create(path: Path, *, algorithm: str = "HS256") -> None:
     """Write a new key file and the backend's. Raises `KeyFileProblem` if there is one already."""
-    if path.exists():
-        raise KeyFileProblem(f"{path}: exists already; use `sunbeon keys rotate` to add a key")
-    _write(path, [_new_cookie_key(), _new_backend_key(algorithm)])
+    with alone(path):
+        if path.exists():
+            raise KeyFileProblem(f"{path}: exists already; use `sunbeon keys rotate` to add a key")
+        _write(path, [_new_cookie_key(), _new_backend_key(algorithm)])
 
 
 def rotate(
@@ -85,22 +86,24 @@ def rotate(
 
     The moment from which they sign, as ISO 8601 has it; None for now.
     """
-    keys = _read(path)
-    used = next(key["alg"] for key in reversed(keys) if key["use"] == "backend")
     from_s = datetime.fromtimestamp(math.ceil(wall() + sign_after_s), UTC).isoformat() if sign_after_s else None
     later = {} if from_s is None else {"signs_from": from_s}
-    _write(path, [*keys, _new_cookie_key() | later, _new_backend_key(algorithm or used) | later])
+    with alone(path):
+        keys = _read(path)
+        used = next(key["alg"] for key in reversed(keys) if key["use"] == "backend")
+        _write(path, [*keys, _new_cookie_key() | later, _new_backend_key(algorithm or used) | later])
     return from_s
 
 
 def retire(path: Path, kid: str, *, wall: Callable[[], float] = time.time) -> None:
     """Remove a key: what it signed is refused from now on. The signing keys cannot be removed."""
-    keys = _read(path)
-    if kid not in {key["kid"] for key in keys}:
-        raise KeyFileProblem(f"{path}: has no key {kid}")
-    if any(info.kid == kid and info.signs for info in describe(path, wall=wall)):
-        raise KeyFileProblem(f"{path}: key {kid} signs at present; rotate first, and wait until the new one signs")
-    _write(path, [key for key in keys if key["kid"] != kid])
+    with alone(path):
+        keys = _read(path)
+        if kid not in {key["kid"] for key in keys}:
+            raise KeyFileProblem(f"{path}: has no key {kid}")
+        if any(info.kid == kid and info.signs for info in describe(path, wall=wall)):
+            raise KeyFileProblem(f"{path}: key {kid} signs at present; rotate first, and wait until the new one signs")
+        _write(path, [key for key in keys if key["kid"] != kid])
 
 
 def describe(path: Path, *, wall: Callable[[], float] = time.time) -> list[KeyInfo]:
@@ -244,7 +247,6 @@ def _secret(path: Path, key: Mapping[str, Any]) -> bytes:
 
 
 def _write(path: Path, keys: list[dict[str, Any]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     backend = [key for key in keys if key["use"] == "backend"]
     shared = [_public(key) if key["alg"] == "EdDSA" else _secret_jwk(key) for key in backend]
     # Backends first: they must know a new key before anything is signed with it.

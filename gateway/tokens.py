@@ -19,7 +19,7 @@ from typing import Any, Final
 
 import orjson
 
-from gateway.private_file import replace_privately
+from gateway.private_file import alone, replace_privately
 from shared.errors import SunbeonError
 from shared.stamp import stamp_of
 
@@ -73,21 +73,23 @@ def create(path: Path, name: str, role: Role, *, now_s: int, days: int | None = 
     """Make a token and return it; it cannot be shown again. days: until it expires. Raises `TokenFileProblem`."""
     if _NAME.fullmatch(name) is None or name == FIRST:
         raise TokenFileProblem(f"{name!r} is no name: letters, digits and . _ - @, at most 60, and not {FIRST!r}")
-    known = read(path)
-    if name in {each.name for each in known}:
-        raise TokenFileProblem(f"{path}: {name} has a token; revoke it first")
     token = PREFIX + secrets.token_urlsafe(TOKEN_BYTES)
     expires_s = None if days is None else now_s + days * 86_400
-    _write(path, [*known, TokenInfo(name, role, digest(token).hex(), now_s, expires_s)])
+    with alone(path):
+        known = read(path)
+        if name in {each.name for each in known}:
+            raise TokenFileProblem(f"{path}: {name} has a token; revoke it first")
+        _write(path, [*known, TokenInfo(name, role, digest(token).hex(), now_s, expires_s)])
     return token
 
 
 def revoke(path: Path, name: str) -> None:
     """From now on the token of this name is none. Raises `TokenFileProblem` if there is none."""
-    known = read(path)
-    if name not in {each.name for each in known}:
-        raise TokenFileProblem(f"{path}: has no token of {name}")
-    _write(path, [each for each in known if each.name != name])
+    with alone(path):
+        known = read(path)
+        if name not in {each.name for each in known}:
+            raise TokenFileProblem(f"{path}: has no token of {name}")
+        _write(path, [each for each in known if each.name != name])
 
 
 def read(path: Path) -> list[TokenInfo]:
@@ -111,7 +113,8 @@ def read(path: Path) -> list[TokenInfo]:
 class Tokens:
     """The tokens that count: those of a file, read again when it changes, and the first one beside it.
 
-    A file that cannot be read any more lets nobody in but the holder of the first token; it is logged once.
+    A file that cannot be read any more lets nobody in but the holder of the first token, until it can: it is logged
+    once, and tried again with the next question.
     """
 
     def __init__(self, path: Path | None, first: str) -> None:
@@ -122,6 +125,7 @@ class Tokens:
         self._first = digest(first)
         self._stamp = stamp_of(path) if path is not None else None
         self._known = read(path) if path is not None else []
+        self._problem = ""
 
     def find(self, token: str, now_s: int) -> Principal | None:
         """Whose token it is; None for nobody's, and for one that has expired. Takes as long for any."""
@@ -135,14 +139,15 @@ class Tokens:
         return found
 
     def _refresh(self) -> None:
-        if self._path is None or (stamp := stamp_of(self._path)) == self._stamp:
+        if self._path is None or ((stamp := stamp_of(self._path)) == self._stamp and not self._problem):
             return
-        self._stamp = stamp
+        self._stamp, before = stamp, self._problem
         try:
-            self._known = read(self._path)
+            self._known, self._problem = read(self._path), ""
         except TokenFileProblem as error:
-            self._known = []
-            _LOG.error("the operators' tokens cannot be used", extra={"why": str(error)})
+            self._known, self._problem = [], str(error)
+            if self._problem != before:
+                _LOG.error("the operators' tokens cannot be used", extra={"why": self._problem})
 
 
 def digest(token: str) -> bytes:
@@ -162,6 +167,5 @@ def _info(path: Path, data: Any) -> TokenInfo:
 
 
 def _write(path: Path, tokens: list[TokenInfo]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     content: Mapping[str, Any] = {"version": FORMAT_VERSION, "tokens": [asdict(each) for each in tokens]}
     replace_privately(path, content)

@@ -1,12 +1,14 @@
 """The history file: one point a slot whoever writes, for some days, through restarts, gaps and broken disks."""
 
+import asyncio
 import os
 import sqlite3
+import threading
 from dataclasses import replace
 
 import pytest
 
-from gateway.history import DAY_MS, History, HistoryFile, NoHistory
+from gateway.history import DAY_MS, MOST_READING, MOST_WAITING, History, HistoryFile, NoHistory, Span
 from gateway.points import MOST_POINTS, SLOT_MS, Point, counted, per_minute, step_for, take, total
 from gateway.room.forecast import wait_of_last
 from gateway.room.model import Limits
@@ -19,6 +21,10 @@ POINT = Point(
     outflow=600, lane=0, claim_window_ms=300_000, wait_low_ms=1_000, wait_high_ms=2_000, latency_p50_ms=None,
     latency_p95_ms=None, stock=None, counters={"admitted": 10},
 )  # fmt: skip
+
+
+def whole(span: Span) -> Span:
+    return span
 
 
 def at(slot: int, **more) -> Point:
@@ -154,7 +160,7 @@ async def test_a_disk_that_fails_stops_nobody_is_said_once_and_is_tried_again(hi
         history.add([("north", at(slot))])
         await history.settle()
     with pytest.raises(NoHistory):
-        await history.read("north", 0, START_MS * 2, SLOT_MS)
+        await history.read("north", 0, START_MS * 2, SLOT_MS, whole)
     (tmp_path / "var").unlink()
     history.add([("north", at(3))])
     await history.settle()
@@ -162,7 +168,9 @@ async def test_a_disk_that_fails_stops_nobody_is_said_once_and_is_tried_again(hi
         "the history cannot be written",
         "the history is written again",
     ]
-    assert [point.at_ms for point in (await history.read("north", 0, START_MS * 2, SLOT_MS)).points] == [at(3).at_ms]
+    assert [point.at_ms for point in (await history.read("north", 0, START_MS * 2, SLOT_MS, whole)).points] == [
+        at(3).at_ms
+    ]
 
 
 async def test_a_damaged_file_is_said_and_one_that_was_moved_away_is_made_anew(history, tmp_path, caplog):
@@ -175,26 +183,73 @@ async def test_a_damaged_file_is_said_and_one_that_was_moved_away_is_made_anew(h
     path.rename(tmp_path / "damaged.db")
     history.add([("north", at(1))])
     await history.settle()
-    assert len((await history.read("north", 0, START_MS * 2, SLOT_MS)).points) == 1
+    assert len((await history.read("north", 0, START_MS * 2, SLOT_MS, whole)).points) == 1
     path.rename(tmp_path / "good.db")
     history.add([("north", at(2))])
     await history.settle()
     assert path.stat().st_mode & 0o777 == 0o600
-    assert (await history.read("north", 0, START_MS * 2, SLOT_MS)).points == [at(2)]
+    assert (await history.read("north", 0, START_MS * 2, SLOT_MS, whole)).points == [at(2)]
 
 
 async def test_a_disk_that_stands_still_is_waited_for_by_few(history, monkeypatch):
-    import threading
-
     free = threading.Event()
     monkeypatch.setattr(HistoryFile, "add", lambda *_: free.wait())
     for slot in range(100):
         history.add([("north", at(slot))])
     assert len(history._waiting) < 10
     with pytest.raises(NoHistory, match="does not keep up"):
-        await history.read("north", 0, 1, SLOT_MS)
+        await history.read("north", 0, 1, SLOT_MS, whole)
     free.set()
     await history.settle()
+
+
+async def test_whoever_reads_all_the_time_keeps_no_point_from_being_written_nor_anybody_from_being_served(history):
+    free = threading.Event()
+
+    def slow(span: Span) -> Span:
+        free.wait()
+        return span
+
+    history.add([("north", at(0))])
+    reading = [asyncio.create_task(history.read("north", 0, START_MS * 2, SLOT_MS, slow)) for _ in range(MOST_WAITING)]
+    await asyncio.sleep(0)
+    for each in reading[:2]:
+        each.cancel()
+    with pytest.raises(NoHistory, match="too many read"):
+        await history.read("north", 0, 1, SLOT_MS, whole)
+    history.add([("north", at(1))])
+    free.set()
+    done = await asyncio.gather(*reading, return_exceptions=True)
+    assert sum(isinstance(each, Span) for each in done) == MOST_READING - 2
+    assert sum(isinstance(each, NoHistory) for each in done) == MOST_WAITING - MOST_READING
+    await history.settle()
+    assert (await history.read("north", 0, START_MS * 2, SLOT_MS, whole)).points == [at(0), at(1)]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        *("counters = '{'", "counters = '[]'", 'counters = \'{"admitted":"x"}\'', "counters = x'ff'", "counters = 7"),
+        *("tail = NULL", "live = 'many'", "claim_window_ms = 1.5", "state = 7", "wait_low_ms = 'x'"),
+    ],
+)
+async def test_of_a_file_in_which_a_point_is_damaged_the_others_are_told(history, tmp_path, damage):
+    history.add([("north", at(slot)) for slot in range(3)])
+    await history.settle()
+    with sqlite3.connect(tmp_path / "var" / "history.db") as file:
+        file.execute(f"UPDATE points SET {damage} WHERE at_ms = {at(1).at_ms}")
+    file.close()
+    assert (await history.read("north", 0, START_MS * 2, SLOT_MS, whole)).points == [at(0), at(2)]
+
+
+async def test_a_file_whose_times_are_none_cannot_be_read(history, tmp_path):
+    history.add([("north", at(0))])
+    await history.settle()
+    with sqlite3.connect(tmp_path / "var" / "history.db") as file:
+        file.execute("UPDATE points SET at_ms = 'noon'")
+    file.close()
+    with pytest.raises(NoHistory):
+        await history.read("north", 0, START_MS * 2, SLOT_MS, whole)
 
 
 async def test_without_a_file_nothing_is_kept(tmp_path):
@@ -202,6 +257,6 @@ async def test_without_a_file_nothing_is_kept(tmp_path):
     history.add([("north", at(0))])
     assert not history.on
     with pytest.raises(NoHistory):
-        await history.read("north", 0, 1, SLOT_MS)
+        await history.read("north", 0, 1, SLOT_MS, whole)
     await history.close()
     assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,8 @@
 
 import json
 import re
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
@@ -50,6 +52,33 @@ def test_a_token_made_or_revoked_while_the_gateway_runs_counts_at_once(path):
     revoke(path, "kim")
     assert tokens.find(kim, NOW_S) is None
     assert create(path, "kim", Role.VIEWER, now_s=NOW_S) != kim
+
+
+def test_a_file_that_cannot_be_read_for_a_moment_counts_again_when_it_can_and_is_said_once(path, monkeypatch, caplog):
+    kim = create(path, "kim", Role.VIEWER, now_s=NOW_S)
+    tokens = Tokens(path, "first")
+    lee = create(path, "lee", Role.VIEWER, now_s=NOW_S)
+
+    def too_many_files(_: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "read_bytes", too_many_files)
+        assert [tokens.find(kim, NOW_S) for _ in range(3)] == [None] * 3
+    assert tokens.find(kim, NOW_S) is not None
+    assert tokens.find(lee, NOW_S) is not None
+    assert caplog.text.count("cannot be used") == 1
+
+
+def test_of_many_who_change_the_file_at_once_none_undoes_what_another_did(path):
+    create(path, "gone", Role.ADMIN, now_s=NOW_S)
+    names = [f"kim-{number}" for number in range(20)]
+    with ThreadPoolExecutor(8) as threads:
+        made = [threads.submit(create, path, name, Role.VIEWER, now_s=NOW_S) for name in names[:10]]
+        ended = threads.submit(revoke, path, "gone")
+        made += [threads.submit(create, path, name, Role.VIEWER, now_s=NOW_S) for name in names[10:]]
+    assert [*(each.exception() for each in made), ended.exception()] == [None] * 21
+    assert {each.name for each in read(path)} == set(names)
 
 
 def test_the_file_is_its_owners_and_holds_no_token(path):

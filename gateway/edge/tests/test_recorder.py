@@ -25,7 +25,7 @@ async def kept(site):
 
 async def read(site, history):
     await history.settle()
-    return (await history.read(site.line.name, 0, site.clock.now_ms * 2, SLOT_MS)).points
+    return await history.read(site.line.name, 0, site.clock.now_ms * 2, SLOT_MS, lambda span: span.points)
 
 
 async def test_a_point_is_made_once_in_a_slot_of_the_stores_clock(site, kept):
