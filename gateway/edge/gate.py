@@ -15,7 +15,7 @@ import logging
 import re
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Final, assert_never
@@ -47,7 +47,7 @@ from gateway.edge.proxy.errors import (
 )
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.headers import REQUEST_ID, hops_left
-from gateway.edge.proxy.relay import Answered, Errand, Inspect, add_nothing
+from gateway.edge.proxy.relay import Answered, Cookies, Errand, Inspect, add_nothing
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, Told
 from gateway.edge.visitors import LOOKING, Visitors
 from gateway.metrics import FORWARDED, STREAMED, Meters, kind_of
@@ -267,15 +267,21 @@ class Gate:
         proof = self._proofs.make(line.name, room, standing)
         held = standing.visitor_pass if isinstance(standing, Inside) else None
 
-        async def inspect(status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
-            """Heed the backend's command, and say which cookies to set."""
+        def inspect(status: int, headers: CIMultiDictProxy[str]) -> Cookies | Awaitable[Cookies]:
+            """Heed what the backend says, and say which cookies to set."""
             self._take_stock(request, line, headers.get(STOCK_HEADER))
+            return obey(status, headers) if COMMAND_HEADER in headers else answered(status)
+
+        async def obey(status: int, headers: CIMultiDictProxy[str]) -> Cookies:
             words = [word.strip().lower() for word in ",".join(headers.getall(COMMAND_HEADER, ())).split(",")]
             ended = [await self._obey(request, line, held, word) for word in words if word]
+            return answered(status, ended=any(ended))
+
+        def answered(status: int, *, ended: bool = False) -> Cookies:
             failed = status >= HTTPStatus.INTERNAL_SERVER_ERROR
-            if _note_served(line, standing, works=not failed) and failed and not any(ended) and _is_opening(request):
+            if _note_served(line, standing, works=not failed) and failed and not ended and _is_opening(request):
                 raise Unserved(f"the backend answered {status} to a pass it has not served yet")
-            if any(ended):
+            if ended:
                 names = (line.cookies.visitor_pass, line.cookies.ticket)
                 return [cookies.drop_cookie(name, secure=line.cookies.secure) for name in names]
             return self._visitors.admission_cookies(line, standing)
@@ -335,13 +341,13 @@ class Gate:
     ) -> web.StreamResponse:
         began_s = time.monotonic()
 
-        async def measure(status: int, headers: CIMultiDictProxy[str]) -> Iterable[str]:
+        def measure(status: int, headers: CIMultiDictProxy[str]) -> Cookies | Awaitable[Cookies]:
             took_s = time.monotonic() - began_s
             self._meters.backend_answered(status, took_s)
             line: Line | None = request.get(_LINE)
             if line is not None and not request.body_exists:  # how long a visitor takes to send one says nothing of it
                 line.latency.add(took_s)
-            return await inspect(status, headers)
+            return inspect(status, headers)
 
         errand = Errand(request, address.raw, address.host, client, request[_REQUEST_ID], proof, holder, measure)
         try:

@@ -11,8 +11,7 @@ that requests have too (`Line.recall`). A worker that stops ends them all, and n
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import Enum
 from typing import Final
 
@@ -41,6 +40,8 @@ class Stream:
 
     endless: it has no end of its own. doomed_s: since when its pass is known to have ended.
     """
+
+    __slots__ = ("_touched", "began_s", "doomed_s", "ended", "endless", "holder", "on_end")
 
     def __init__(self, holder: tuple[Line, Pass] | None, on_end: Callable[[Why], None], now_s: float) -> None:
         self.holder = holder
@@ -86,16 +87,16 @@ class Streams:
         """How many WebSockets and event streams are open."""
         return sum(stream.endless for stream in self._open)
 
-    @contextmanager
-    def hold(self, holder: tuple[Line, Pass] | None, on_end: Callable[[Why], None]) -> Iterator[Stream]:
-        """Watch an exchange while the context lasts. holder: the pass it came in by, None where it needed none."""
+    def hold(self, holder: tuple[Line, Pass] | None, on_end: Callable[[Why], None]) -> Stream:
+        """Watch an exchange until it is `release`d. holder: the pass it came in by, None where it needed none."""
         stream = Stream(holder, on_end, self._monotonic())
         self._open.add(stream)
-        try:
-            yield stream
-        finally:
-            stream.forget()
-            self._open.discard(stream)
+        return stream
+
+    def release(self, stream: Stream) -> None:
+        """The exchange is over."""
+        stream.forget()
+        self._open.discard(stream)
 
     def turn_endless(self, stream: Stream, on_end: Callable[[Why], None] | None = None) -> None:
         """It has turned out to be a WebSocket or an event stream, and ends in its own way."""

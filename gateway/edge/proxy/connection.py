@@ -9,6 +9,7 @@ import asyncio
 import os
 import socket
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -54,12 +55,15 @@ class Connection(BaseProtocol):
         self._messages: deque[tuple[RawResponseMessage, StreamReader]] = deque()
         self._final: tuple[RawResponseMessage, StreamReader] | None = None
         self._waiter: asyncio.Future[None] | None = None
+        # Called whenever something has come, or nothing more will.
+        self._listener: Callable[[], None] | None = None
         self._failure: SunbeonError | None = None
         self._receiver: Receiver | None = None
         self._tail = b""
         self._silence_s: float | None = None
         self._heard_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._rings_s = 0.0
 
     @property
     def idle(self) -> bool:
@@ -119,13 +123,35 @@ class Connection(BaseProtocol):
             self._final = (message, body)
         return message, body
 
+    def listen(self, listener: Callable[[], None] | None) -> None:
+        """Have this called whenever something has come, and when nothing more will; None: no more."""
+        self._listener = listener
+
+    @property
+    def begun(self) -> RawResponseMessage | None:
+        """The head that has come and was not taken, if it is the only one and nothing is wrong."""
+        fine = len(self._messages) == 1 and self._failure is None and not self._upgraded
+        return self._messages[0][0] if fine else None
+
+    def whole(self) -> bytes | None:
+        """The body of the answer that has `begun`, if it is there to its end: that is the answer, then. Else None."""
+        _, body = self._messages[0]
+        if not body.is_eof() or body.exception() is not None:
+            return None
+        self._final = self._messages.popleft()
+        self._listener = None  # taking the body has the parser look for more
+        return body.read_nowait()
+
     def allow_silence(self, silence_s: float | None) -> None:
         """From now on the server may say nothing for this long, while we read; None: for ever."""
-        self._drop_timer()
         self._silence_s = silence_s
+        if silence_s is None:
+            return
         self._heard_s = self._loop.time()
-        if silence_s is not None:
-            self._timer = self._loop.call_at(self._heard_s + silence_s, self._look_at_the_clock)
+        due_s = self._heard_s + silence_s
+        # One that rings too early looks how long is left: most exchanges then need none of their own.
+        if self._timer is None or due_s < self._rings_s:
+            self._ring_at(due_s)
 
     def fail(self, why: SunbeonError) -> None:
         """Break the exchange off: everyone who waits for it raises `why`; the server sees the connection cut."""
@@ -137,7 +163,8 @@ class Connection(BaseProtocol):
 
     def finish(self) -> bool:
         """End the exchange; whether the connection is fit for another one. If it is not, it is closed."""
-        self._drop_timer()
+        self._silence_s = None
+        self._listener = None
         done = (
             self._final is not None
             and self._final[1].is_eof()
@@ -223,12 +250,13 @@ class Connection(BaseProtocol):
             return
         if messages:
             self._messages.extend(messages)
-            self._wake()
-        if len(self._messages) > MAX_INTERIM:
-            self.fail(BackendError("the backend sends interim answers faster than anybody takes them"))
         if upgraded:
             self._upgraded = True
             self._tail += tail
+        if messages or self._listener is not None:
+            self._wake()
+        if len(self._messages) > MAX_INTERIM:
+            self.fail(BackendError("the backend sends interim answers faster than anybody takes them"))
 
     def _hear_last_words(self) -> None:
         """Read what the kernel still holds of an answer.
@@ -256,6 +284,8 @@ class Connection(BaseProtocol):
             body.set_exception(why)
 
     def _wake(self) -> None:
+        if self._listener is not None:
+            self._listener()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 
@@ -265,11 +295,17 @@ class Connection(BaseProtocol):
             return
         # Silence that we imposed by not reading is not the server's.
         since_s = self._loop.time() if self._reading_paused else self._heard_s
-        left_s = since_s + self._silence_s - self._loop.time()
-        if left_s > 0:
-            self._timer = self._loop.call_later(left_s, self._look_at_the_clock)
+        due_s = since_s + self._silence_s
+        if due_s > self._loop.time():
+            self._ring_at(due_s)
         else:
             self.fail(BackendTimeout("the backend did not answer in time"))
+
+    def _ring_at(self, due_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._rings_s = due_s
+        self._timer = self._loop.call_at(due_s, self._look_at_the_clock)
 
     def _drop_timer(self) -> None:
         self._silence_s = None

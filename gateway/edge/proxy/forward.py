@@ -19,8 +19,9 @@ from aiohttp import HttpVersion11, web
 from gateway.edge.proxy.connection import ConnectionEnded
 from gateway.edge.proxy.errors import BackendError
 from gateway.edge.proxy.headers import request_head, tokens, values
-from gateway.edge.proxy.relay import Errand, Relay
+from gateway.edge.proxy.relay import Errand, Relay, ended
 from gateway.edge.proxy.servers import Lease, Upstreams
+from gateway.edge.proxy.swift import Swift
 from gateway.edge.proxy.visitor import Upload
 from gateway.edge.streams import Streams
 from gateway.sampling import Sampling
@@ -52,22 +53,24 @@ class Forwarder:
         repeatable = upload is None and request.method in IDEMPOTENT
         idle_s = math.inf if repeatable else UNREPEATABLE_IDLE_S
         while True:
-            async with self._upstreams.lease(idle_s=idle_s) as lease:
-                try:
-                    return await self._exchange(errand, lease, upload)
-                except ConnectionEnded:
-                    # A kept connection that the server had closed meanwhile says nothing of the server.
-                    stale = lease.reused and lease.connection.untouched
-                    # Nor does one that ends while a body is under way: it may have answered, and not wanted the body.
-                    if not stale and not lease.connection.sending:
-                        lease.failed()
-                    if not stale or not repeatable:
-                        raise
-                except BackendError:
+            lease = await self._upstreams.borrow(idle_s=idle_s)
+            try:
+                return await self._exchange(errand, lease, upload)
+            except ConnectionEnded:
+                # A kept connection that the server had closed meanwhile says nothing of the server.
+                stale = lease.reused and lease.connection.untouched
+                # Nor does one that ends while a body is under way: it may have answered, and not wanted the body.
+                if not stale and not lease.connection.sending:
                     lease.failed()
-                    # Even if it was whole: what cannot be understood cannot be told from what follows it.
-                    lease.connection.abort()
+                if not stale or not repeatable:
                     raise
+            except BackendError:
+                lease.failed()
+                # Even if it was whole: what cannot be understood cannot be told from what follows it.
+                lease.connection.abort()
+                raise
+            finally:
+                self._upstreams.give_back(lease)
             idle_s = 0
 
     async def _exchange(self, errand: Errand, lease: Lease, upload: Upload | None) -> web.StreamResponse:
@@ -93,10 +96,16 @@ class Forwarder:
         connection.last = upload is not None and request.method in BODY_MEANS_NOTHING
         connection.allow_silence(None if upload and not upload.expects else self._settings.response_timeout_s)
         sending = asyncio.create_task(upload.send(connection, self._settings)) if upload else None
-        relay = Relay(errand, lease, upload, self._streams, self._limits, self._settings, self._broken_off)
+        stream = self._streams.hold(errand.holder, lambda why: connection.fail(ended(why)))
         try:
+            if upload is None and not websocket:
+                answered = await Swift(errand, lease, self._streams).answered()
+                if answered is not None:
+                    return answered
+            relay = Relay(errand, lease, upload, self._streams, self._limits, self._settings, self._broken_off, stream)
             return await relay.run(websocket=websocket)
         finally:
+            self._streams.release(stream)
             if sending is not None:
                 sending.cancel()
                 await asyncio.wait((sending,))

@@ -6,6 +6,7 @@ say anew: `Content-Length` stays as it came, `Transfer-Encoding` is written by w
 
 from collections.abc import Iterable, Sequence
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
@@ -86,6 +87,27 @@ _PREFIX: Final = HEADER_PREFIX.lower().encode()
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
+# Names whose kind is remembered: browsers and backends are of few kinds, and send the same ones again and again.
+NAMES: Final = 2_048
+LONGEST_NAME: Final = 64
+
+
+# What a header's name says of how it is to be treated. Plain numbers: an enum's members are slow to look up.
+PLAIN: Final = 0
+DROPPED: Final = 1
+CONNECTION: Final = 2
+COOKIE: Final = 3
+EXPECT: Final = 4
+MAX_FORWARDS: Final = 5
+LENGTH: Final = 6
+CODING: Final = 7
+SET_COOKIE: Final = 8
+DATE: Final = 9
+OF_CACHES: Final = 10
+# Of a request's and of an answer's headers.
+_NEVER: Final = frozenset({DROPPED, CONNECTION, CODING})
+
+
 def values(headers: RawHeaders, name: bytes) -> list[bytes]:
     """The values of a header, by its name in lower case."""
     return [value for found, value in headers if found.lower() == name]
@@ -94,6 +116,11 @@ def values(headers: RawHeaders, name: bytes) -> list[bytes]:
 def tokens(headers: RawHeaders, name: bytes) -> set[bytes]:
     """The members of a header that is a list, in lower case."""
     return {part.strip().lower() for value in values(headers, name) for part in value.split(b",")} - {b""}
+
+
+def _named(headers: RawHeaders) -> set[bytes]:
+    """The headers that are for this connection alone, by the sender's own word."""
+    return tokens(headers, b"connection") - _KEPT - HOP_BY_HOP
 
 
 def is_ours(name: bytes) -> bool:
@@ -111,13 +138,45 @@ def is_for_us_to_say(name: bytes) -> bool:
     )
 
 
+def _kind_of_request(name: bytes) -> int:
+    lowered = name.lower()
+    if lowered == b"connection":
+        return CONNECTION
+    return DROPPED if is_for_us_to_say(lowered) else _REQUEST_KINDS.get(lowered, PLAIN)
+
+
+def _kind_of_answer(name: bytes) -> int:
+    lowered = name.lower()
+    if lowered in _ANSWER_KINDS:
+        return _ANSWER_KINDS[lowered]
+    return DROPPED if lowered in HOP_BY_HOP or is_ours(lowered) else PLAIN
+
+
+_REQUEST_KINDS: Final = {b"cookie": COOKIE, b"expect": EXPECT, b"max-forwards": MAX_FORWARDS}
+_ANSWER_KINDS: Final = {
+    **dict.fromkeys(CACHING, OF_CACHES),
+    b"connection": CONNECTION,
+    b"content-length": LENGTH,
+    b"transfer-encoding": CODING,
+    b"set-cookie": SET_COOKIE,
+    b"date": DATE,
+}
+_remembered_of_request: Final = lru_cache(NAMES)(_kind_of_request)
+_remembered_of_answer: Final = lru_cache(NAMES)(_kind_of_answer)
+
+
+def kinds_of_answer(headers: RawHeaders) -> list[int]:
+    """Of each header, in order."""
+    return [_remembered_of_answer(name) if len(name) <= LONGEST_NAME else _kind_of_answer(name) for name, _ in headers]
+
+
 def hops_left(value: bytes) -> int | None:
     """What `Max-Forwards` says (RFC 9110, 7.6.2); None for what is no number, or a huge one."""
     digits = value.lstrip(b"0")
     return int(digits or b"0") if value and len(digits) <= _MOST_DIGITS and value.isdigit() else None
 
 
-def request_head(
+def request_head(  # noqa: C901 - a table
     method: str,
     target: str,
     headers: RawHeaders,
@@ -136,35 +195,35 @@ def request_head(
     told_host: the `Host` the backend is told in place of the visitor's. proof: the value of `Sunbeon-Pass`.
     expect: the client waits for a 100 before its body.
     """
-    dropped = tokens(headers, b"connection") - _KEPT
-    if not expect:
-        dropped |= {b"expect"}
-    lines = [f"{method} ".encode() + _raw(target) + b" HTTP/1.1", b"Host: " + _raw(told_host or host)]
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered in dropped or is_for_us_to_say(lowered):
+    kinds = [
+        _remembered_of_request(name) if len(name) <= LONGEST_NAME else _kind_of_request(name) for name, _ in headers
+    ]
+    named = _named(headers) if CONNECTION in kinds else None
+    lines = [_raw(f"{method} {target} HTTP/1.1\r\nHost: {told_host or host}")]
+    for (name, value), kind in zip(headers, kinds, strict=True):
+        if kind in _NEVER or (named and name.lower() in named):
             continue
-        if lowered == b"cookie":
+        if kind == PLAIN:
+            lines.append(name + b": " + value)
+        elif kind == COOKIE:
             kept = _raw(without_ours(_text(value)))
             lines += [name + b": " + kept] if kept else []
-        elif lowered == b"max-forwards" and method == "OPTIONS" and (left := hops_left(value)):
+        elif kind == MAX_FORWARDS and method == "OPTIONS" and (left := hops_left(value)):
             lines.append(name + b": %d" % (left - 1))
-        else:
+        elif kind != EXPECT or expect:
             lines.append(name + b": " + value)
     if chunked:
         lines.append(b"Transfer-Encoding: chunked")
     if websocket:
         lines.append(b"Connection: Upgrade\r\nUpgrade: websocket")
-    lines.append(b"X-Forwarded-For: " + _raw(client.forwarded_for))
-    lines.append(b"X-Forwarded-Proto: " + _raw(client.scheme))
-    lines.append(b"X-Forwarded-Host: " + _raw(host))
+    told = f"X-Forwarded-For: {client.forwarded_for}\r\nX-Forwarded-Proto: {client.scheme}\r\nX-Forwarded-Host: {host}"
     if client.forwarded is not None:
-        lines.append(b"Forwarded: " + _raw(client.forwarded))
-    lines.append(f"{REQUEST_ID}: {request_id}".encode())
-    lines.append(b"Via: 1.1 sunbeon")
+        told += f"\r\nForwarded: {client.forwarded}"
+    told += f"\r\n{REQUEST_ID}: {request_id}\r\nVia: 1.1 sunbeon"
     if proof is not None:
-        lines.append(f"{PASS_HEADER}: {proof}".encode())
-    return b"\r\n".join(lines) + b"\r\n\r\n"
+        told += f"\r\n{PASS_HEADER}: {proof}"
+    lines.append(_raw(told + "\r\n\r\n"))
+    return b"\r\n".join(lines)
 
 
 def answer_head(
@@ -175,24 +234,30 @@ def answer_head(
     An answer that carries a pass must stay with the one it was made for, whatever caches stand in between.
     """
     ours = [b"Set-Cookie: " + cookie.encode() for cookie in cookies]
-    dropped = HOP_BY_HOP | (tokens(headers, b"connection") - _KEPT) | (CACHING if ours else frozenset())
-    if status < 200 or status == HTTPStatus.NO_CONTENT:  # noqa: PLR2004
-        dropped |= {b"content-length"}  # RFC 9110, 8.6
+    interim = status < 200  # noqa: PLR2004
+    kinds = kinds_of_answer(headers)
+    named = _named(headers) if CONNECTION in kinds else None
     lines = [b"HTTP/1.1 %d " % status + (_raw(reason) or _PHRASES.get(status, b""))]
-    dated = status < 200  # noqa: PLR2004
-    for name, value in headers:
-        lowered = name.lower()
-        if lowered in dropped or is_ours(lowered):
+    dated = interim
+    for (name, value), kind in zip(headers, kinds, strict=True):
+        if kind != PLAIN:
+            if kind in _NEVER:
+                continue
+            if kind == LENGTH and (interim or status == HTTPStatus.NO_CONTENT):
+                continue  # RFC 9110, 8.6
+            if kind == OF_CACHES and ours:
+                continue
+            if kind == SET_COOKIE and names_ours(_text(value)):
+                continue  # a backend has no say in who holds which place
+        if named and name.lower() in named:
             continue
-        if lowered == b"set-cookie" and names_ours(_text(value)):
-            continue  # a backend has no say in who holds which place
-        dated = dated or lowered == b"date"
+        dated = dated or kind == DATE
         lines.append(name + b": " + value)
     if not dated:
         lines.append(b"Date: " + formatdate(usegmt=True).encode())  # RFC 9110, 6.6.1
     if ours:
         lines.append(b"Cache-Control: private, no-store")
-    return b"\r\n".join([*lines, *ours, *more]) + b"\r\n\r\n"
+    return b"\r\n".join([*lines, *ours, *more, b"\r\n"])
 
 
 def _raw(text: str) -> bytes:

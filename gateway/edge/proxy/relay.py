@@ -21,7 +21,7 @@ from gateway.edge.proxy.headers import answer_head, values
 from gateway.edge.proxy.servers import Lease
 from gateway.edge.proxy.tunnel import Tunnel
 from gateway.edge.proxy.visitor import Outlet, Upload
-from gateway.edge.streams import Streams, Why
+from gateway.edge.streams import Stream, Streams, Why
 from gateway.room.ticket import Pass
 from gateway.sampling import Sampling
 from gateway.settings import Gateway, Upstream
@@ -31,15 +31,17 @@ _LOG: Final = logging.getLogger(__name__)
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
-# Sees the backend's answer before the visitor does; says which cookies to add to it.
-Inspect = Callable[[int, CIMultiDictProxy[str]], Awaitable[Iterable[str]]]
+# Sees the backend's answer before the visitor does; says which cookies to add to it. Only of an answer that brings a
+# command, this may have to be awaited.
+Cookies = Iterable[str]
+Inspect = Callable[[int, CIMultiDictProxy[str]], Cookies | Awaitable[Cookies]]
 
 
 class StreamEnded(SunbeonError):
     """An answer without an end of its own was ended from our side."""
 
 
-async def add_nothing(_status: int, _headers: CIMultiDictProxy[str]) -> Iterable[str]:
+def add_nothing(_status: int, _headers: CIMultiDictProxy[str]) -> Cookies:
     return ()
 
 
@@ -59,6 +61,16 @@ class Errand:
     proof: str | None = None
     holder: tuple[Line, Pass] | None = None
     inspect: Inspect = add_nothing
+
+
+def ended(why: Why, *, endless: bool = False) -> SunbeonError:
+    """What an exchange fails with that is ended from our side."""
+    return (StreamEnded if endless else PassEnded)(f"ended from our side: {why.value}")
+
+
+def persistence(*, keep_alive: bool, modern: bool) -> list[bytes]:
+    """What is said of the connection where it is not what the version (modern: HTTP/1.1) says by itself."""
+    return [] if keep_alive is modern else [b"Connection: keep-alive" if keep_alive else b"Connection: close"]
 
 
 class Answered(web.StreamResponse):
@@ -93,7 +105,9 @@ class Relay:
         limits: Gateway,
         settings: Upstream,
         sampling: Sampling,
+        stream: Stream,
     ) -> None:
+        """stream: held for this exchange."""
         self._sampling = sampling
         self._errand = errand
         self._request = errand.request
@@ -105,18 +119,19 @@ class Relay:
         self._settings = settings
         self._outlet = Outlet(errand.request, limits)
         self._begun = False
+        self._stream = stream
+        stream.on_end = self._end
 
     async def run(self, *, websocket: bool) -> web.StreamResponse:
         """Carry it. websocket: a switch was asked for."""
-        with self._streams.hold(self._errand.holder, self._end) as self._stream:
-            message, body = await self._final_head()
-            self._lease.succeeded()
-            if message.code == HTTPStatus.SWITCHING_PROTOCOLS:
-                if not websocket or not is_switch(message.raw_headers):
-                    raise BackendError("the backend switches to a protocol nobody asked for")
-                answered = await self._switch(message)
-            else:
-                answered = await self._answer(message, body)
+        message, body = await self._final_head()
+        self._lease.succeeded()
+        if message.code == HTTPStatus.SWITCHING_PROTOCOLS:
+            if not websocket or not is_switch(message.raw_headers):
+                raise BackendError("the backend switches to a protocol nobody asked for")
+            answered = await self._switch(message)
+        else:
+            answered = await self._answer(message, body)
         answered.size = self._outlet.size
         answered.endless = self._stream.endless
         return answered
@@ -136,7 +151,7 @@ class Relay:
 
     async def _answer(self, message: RawResponseMessage, body: StreamReader) -> Answered:
         headers = message.raw_headers
-        cookies = await self._errand.inspect(message.code, message.headers)
+        cookies = await self._inspect(message)
         bodiless = is_bodiless(self._request.method, message.code)
         unsized = not bodiless and not values(headers, b"content-length")
         chunked = unsized and self._modern
@@ -146,8 +161,7 @@ class Relay:
             keep_alive=self._may_go_on() and (chunked or not unsized),
         )
         more = [b"Transfer-Encoding: chunked"] if chunked else []
-        if answered.keep_alive is not self._modern:
-            more.append(b"Connection: keep-alive" if answered.keep_alive else b"Connection: close")
+        more += persistence(keep_alive=bool(answered.keep_alive), modern=self._modern)
         head = answer_head(message.code, message.reason, headers, more, cookies)
         self._connection.allow_silence(self._settings.idle_timeout_s)
         if is_event_stream(headers):
@@ -172,6 +186,10 @@ class Relay:
             answered.force_close()  # where the next request begins, nobody knows
         return answered
 
+    async def _inspect(self, message: RawResponseMessage) -> Cookies:
+        found = self._errand.inspect(message.code, message.headers)
+        return await found if isinstance(found, Awaitable) else found
+
     async def _body(self, head: bytes, body: StreamReader | None, *, chunked: bool) -> None:
         if body is None or not body.total_bytes:
             self._begun = True
@@ -185,7 +203,7 @@ class Relay:
             await self._outlet.write(_LAST_CHUNK)
 
     async def _switch(self, message: RawResponseMessage) -> Answered:
-        cookies = await self._errand.inspect(message.code, message.headers)
+        cookies = await self._inspect(message)
         switch = (b"Connection: Upgrade", b"Upgrade: websocket")
         await self._outlet.write(answer_head(message.code, message.reason, message.raw_headers, switch, cookies))
         tunnel = Tunnel(self._request, self._connection, idle_s=self._settings.idle_timeout_s)
@@ -203,8 +221,7 @@ class Relay:
 
     def _end(self, why: Why) -> None:
         """Break off: an event stream has an end wherever it is, anything else is cut off."""
-        ended = StreamEnded if self._stream.endless else PassEnded
-        self._connection.fail(ended(f"ended from our side: {why.value}"))
+        self._connection.fail(ended(why, endless=self._stream.endless))
 
     def _may_go_on(self) -> bool:
         """Whether another request may follow, as far as this one and the worker say."""

@@ -1,6 +1,6 @@
 """The servers behind the gateway, and the connections to them.
 
-`Upstreams.lease` lends a connection to the server that is next (`balance`), kept open from an earlier exchange or new,
+`Upstreams.borrow` lends a connection to the server that is next (`balance`), kept open from an earlier exchange or new,
 and takes it back. A server that cannot be reached is passed over for another: nothing was sent, so nothing can happen
 twice. What is thought of each server is `health`'s, which addresses it has is `resolve`'s.
 """
@@ -10,8 +10,8 @@ import logging
 import math
 import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -41,8 +41,7 @@ class ServerState(NamedTuple):
     failures: int
 
 
-@dataclass(frozen=True, slots=True)
-class _Kept:
+class _Kept(NamedTuple):
     connection: Connection
     address: str
     since_s: float
@@ -83,8 +82,9 @@ class Server:
         return Candidate(number, self.health.standing(now_s), self.in_flight, self.health.share(now_s))
 
     def state(self) -> ServerState:
-        idle = sum(self._is_fit(kept) for kept in self._kept)
-        resting = self.health.resting(self._monotonic())
+        now_s = self._monotonic()
+        idle = sum(self._is_fit(kept, now_s) for kept in self._kept)
+        resting = self.health.resting(now_s)
         return ServerState(self.name, self.health.up, resting, self.in_flight, idle, self.health.failures)
 
     async def connect(self, timeout_s: float | None = None) -> tuple[Connection, str]:
@@ -121,22 +121,22 @@ class Server:
                 return connection, address
         raise failure or OSError("no address is known")
 
-    async def lease(self, *, idle_s: float) -> "Lease":
-        """A connection of this server's, to be returned by `give_back`. Raises OSError if it cannot be reached.
+    def lease_kept(self, idle_s: float) -> "Lease | None":
+        """A kept connection, idle for less than `idle_s`, if there is one; to be returned by `give_back`."""
+        kept = self._take(idle_s)
+        return None if kept is None else Lease(kept.connection, self, True, kept.address, self._begin())
 
-        idle_s: a kept connection may have been idle for less than this; 0: only a new one will do.
-        """
-        attempt = self.health.begin(self._monotonic())
-        self.in_flight += 1
+    async def lease_new(self) -> "Lease":
+        """A new one, to be returned likewise. Raises OSError if the server cannot be reached."""
+        attempt = self._begin()
         try:
-            kept = self._take(idle_s)
-            connection, address = (kept.connection, kept.address) if kept else await self.connect()
+            connection, address = await self.connect()
         except BaseException as error:
             if isinstance(error, OSError):
                 self.failed(attempt, why(error), refused=True)
             self._end(attempt)
             raise
-        return Lease(connection, self, kept is not None, address, attempt)
+        return Lease(connection, self, False, address, attempt)
 
     def give_back(self, lease: "Lease") -> None:
         """The exchange is over; its connection is kept if it is fit for another."""
@@ -148,8 +148,9 @@ class Server:
     def tidy(self) -> None:
         """Close the connections that are no longer fit; see to the name."""
         kept, self._kept = self._kept, []
+        now_s = self._monotonic()
         for each in kept:
-            if self._is_fit(each):
+            if self._is_fit(each, now_s):
                 self._kept.append(each)
             else:
                 each.connection.abort()
@@ -163,15 +164,22 @@ class Server:
         if self._addresses is not None:
             await self._addresses.close()
 
+    def _begin(self) -> Attempt:
+        self.in_flight += 1
+        return self.health.begin(self._monotonic())
+
     def _end(self, attempt: Attempt) -> None:
         self.in_flight -= 1
         self.health.end(attempt)
 
     def _take(self, idle_s: float) -> _Kept | None:
         """The connection that was kept last, if it was idle for less than `idle_s` and is still fit for an exchange."""
-        while self._kept and self._monotonic() - self._kept[-1].since_s < idle_s:
+        if not self._kept:
+            return None
+        now_s = self._monotonic()
+        while self._kept and now_s - self._kept[-1].since_s < idle_s:
             kept = self._kept.pop()
-            if self._is_fit(kept):
+            if self._is_fit(kept, now_s):
                 return kept
             kept.connection.abort()
         return None
@@ -192,10 +200,10 @@ class Server:
         for each in kept:
             each.connection.abort()
 
-    def _is_fit(self, kept: _Kept) -> bool:
+    def _is_fit(self, kept: _Kept, now_s: float) -> bool:
         return (
             kept.connection.idle
-            and self._monotonic() - kept.since_s < self._longest_idle_s
+            and now_s - kept.since_s < self._longest_idle_s
             and (self._addresses is None or kept.address in self._addresses.known)
         )
 
@@ -241,6 +249,17 @@ class Lease:
         self.server.failed(self.attempt, "requests in a row failed")
 
 
+class _Free(asyncio.Semaphore):
+    """First come, first served; whoever gives up or is cancelled passes on what it was given."""
+
+    def take(self) -> bool:
+        """Take one, if one is free and nobody waits for it: `acquire` without a wait."""
+        if self.locked():
+            return False
+        self._value -= 1
+        return True
+
+
 class Upstreams:
     """All servers. Raises `SettingsError` if the file with the CAs cannot be used."""
 
@@ -252,9 +271,9 @@ class Upstreams:
         self._servers = [
             Server(name, settings, tls=tls, monotonic=monotonic, resolve=resolve) for name in settings.servers
         ]
+        self._all = dict(enumerate(self._servers))
         self._balance: Balance = LeastConnections() if settings.balance == "least_connections" else RoundRobin()
-        # First come, first served; whoever gives up or is cancelled passes on what it was given.
-        self._free = asyncio.Semaphore(settings.max_connections)
+        self._free = _Free(settings.max_connections)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
@@ -279,27 +298,47 @@ class Upstreams:
     def state(self) -> list[ServerState]:
         return [server.state() for server in self._servers]
 
-    def lease(self, *, idle_s: float = math.inf) -> AbstractAsyncContextManager[Lease]:
+    @asynccontextmanager
+    async def lease(self, *, idle_s: float = math.inf) -> AsyncIterator[Lease]:
+        """`borrow`, given back at the end of the context."""
+        lease = await self.borrow(idle_s=idle_s)
+        try:
+            yield lease
+        finally:
+            self.give_back(lease)
+
+    async def borrow(self, *, idle_s: float = math.inf) -> Lease:
         """A connection to the server that is next: one kept that was idle for less than `idle_s`, or a new one.
 
         Each server that cannot be reached is passed over for another, and tried once at most. Raises `BackendError` if
-        none can, `BackendTimeout` if the time ran out at each, or before one of `max_connections` came free.
+        none can, `BackendTimeout` if the time ran out at each, or before one of `max_connections` came free. To be
+        given back.
         """
-        return self._lease(idle_s=idle_s)
-
-    @asynccontextmanager
-    async def _lease(self, *, idle_s: float) -> AsyncIterator[Lease]:
-        await self._acquire()
+        if not self._free.take():
+            await self._wait_for_one()
         try:
-            lease = await self._reach(idle_s=idle_s)
-            try:
-                yield lease
-            finally:
-                lease.server.give_back(lease)
+            return await self._reach(idle_s=idle_s)
+        except BaseException:
+            self._free.release()
+            raise
+
+    def borrow_kept(self) -> Lease | None:
+        """As `borrow`, where nothing has to be waited for: there is room, and the next server has one."""
+        if not self._free.take():
+            return None
+        lease = self._servers[self._choose(self._all)].lease_kept(math.inf)
+        if lease is None:
+            self._free.release()
+        return lease
+
+    def give_back(self, lease: Lease) -> None:
+        """The exchange is over."""
+        try:
+            lease.server.give_back(lease)
         finally:
             self._free.release()
 
-    async def _acquire(self) -> None:
+    async def _wait_for_one(self) -> None:
         try:
             async with asyncio.timeout(self._settings.connect_timeout_s):
                 await self._free.acquire()
@@ -307,19 +346,19 @@ class Upstreams:
             raise BackendTimeout("every connection to the backend is in use") from None
 
     async def _reach(self, *, idle_s: float) -> Lease:
-        untried = dict(enumerate(self._servers))
+        untried = dict(self._all)
         failures: list[OSError] = []
         while untried:
             server = untried.pop(self._choose(untried))
             try:
-                return await server.lease(idle_s=idle_s)
+                return server.lease_kept(idle_s) or await server.lease_new()
             except OSError as error:
                 failures.append(error)
         if all(isinstance(failure, TimeoutError) for failure in failures):
             raise BackendTimeout("no server of the backend could be reached in time") from failures[-1]
         raise BackendError("no server of the backend could be reached") from failures[-1]
 
-    def _choose(self, untried: dict[int, Server]) -> int:
+    def _choose(self, untried: Mapping[int, Server]) -> int:
         if len(untried) == 1:
             return next(iter(untried))
         return self._balance.choose([server.candidate(number) for number, server in untried.items()]).number

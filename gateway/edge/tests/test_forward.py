@@ -515,7 +515,7 @@ async def test_an_answer_that_is_none_is_a_502(site, backend, reply):
 @pytest.mark.parametrize(
     "begin",
     [
-        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\nhalf",
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n",
     ],
 )

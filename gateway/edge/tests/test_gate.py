@@ -9,6 +9,7 @@ import pytest
 from gateway import keys
 from gateway.edge.proxy.errors import BackendError, BodyTimeout
 from gateway.edge.proxy.relay import Relay
+from gateway.edge.proxy.swift import Swift
 from gateway.edge.tests.backend import answer
 from gateway.edge.tests.front import Connection, Faulty, Visitor, exchange
 from gateway.room.model import Mode, QueueingMethod
@@ -697,6 +698,7 @@ async def test_behind_the_head_of_an_answer_no_other_follows_whatever_fails(star
         await relay._outlet.write(half)
         raise failure("s3cret")
 
+    monkeypatch.setattr(Swift, "_fits", lambda *_: False)
     monkeypatch.setattr(Relay, "_answer", fail)
     connection = await Connection.open(site.port)
     await connection.send(2 * b"GET / HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n\r\n")
