@@ -140,6 +140,17 @@ async def test_a_head_is_not_held_back_for_a_body_that_keeps_us_waiting(site, ba
     await connection.close()
 
 
+async def test_a_small_answer_that_breaks_off_is_none_and_is_not_asked_for_again(site, backend):
+    async def act(_, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        await writer.drain()
+        writer.close()
+
+    backend.act = act
+    got = await exchange(site.port, request("GET", "1.1", "Accept: application/json"))
+    assert (got.status, got.gate, len(backend.requests)) == (502, "bad_gateway", 1)
+
+
 async def test_a_visitor_who_hangs_up_takes_the_request_to_the_backend_along(site, backend):
     hung_up = asyncio.Event()
 
