@@ -21,10 +21,10 @@ from gateway.edge.later import LATER, Later, Send
 from gateway.edge.line import Line
 from gateway.edge.plain import PlainHead
 from gateway.edge.settle import InLine
-from gateway.edge.visitors import Visitors
+from gateway.edge.visitors import Visitors, line_facts
 from gateway.keys import KeyStore
 from gateway.metrics import Meters
-from gateway.room.decide import Facts, Join, decide, has_room, only_waits, place_of
+from gateway.room.decide import Facts, Join, Wait, decide, has_room, only_waits, place_of
 from gateway.room.estimate import finishing
 from gateway.room.model import Snapshot
 from gateway.room.stock import Stock
@@ -81,7 +81,7 @@ class StatusAnswers:
         line, ring = self._line, self._keys.current.cookies
         text = one_cookie(head, self._ticket, self._pass)
         room = self._sight.room()
-        if text is None or room is None or line.eligibility is not None:
+        if text is None or room is None:
             return None
         try:
             ticket = verify(text, line.name, ring)
@@ -96,7 +96,10 @@ class StatusAnswers:
 
     def _wait(self, room: Snapshot, ticket: Ticket, text: str, head: PlainHead) -> bytes | None:
         """To who waits by this ticket. text: the same, signed with the newest key."""
-        line, place = self._line, place_of(ticket.number, room)
+        line = self._line
+        if line.eligibility is not None or room.blocks:
+            return self._wait_for_window(room, ticket, text, head)
+        place = place_of(ticket.number, room)
         if not only_waits(room, place):
             return None
         form = self._form(room, head, ticket)
@@ -111,6 +114,24 @@ class StatusAnswers:
             line.shown(place, own.eta_ms)
         return form.filled(ticket.number, own, room.now_ms, text)
 
+    def _wait_for_window(self, room: Snapshot, ticket: Ticket, text: str, head: PlainHead) -> bytes | None:
+        """As `_wait`, in a room with a calendar, or to whose line a wave has joined: no two are told alike there."""
+        line, entitled = self._line, self._line.entitle(ticket.cohorts)
+        decided = decide(Facts(room, ticket=ticket, entitled=entitled))
+        if decided != Wait(ticket):
+            return None
+        retry_s = line.tells_off(ticket)
+        if retry_s is not None:
+            return self._told_off(retry_s)
+        line.watch.mark(room, ticket)
+        standing = InLine(ticket, at_door=False, notice=None, entitled=entitled)
+        language = pick_language(head.get(b"accept-language"))
+        facts = line_facts(line, room, standing, language, text)
+        headers, body = answers.undated(
+            answers.json(facts, "status", cookies=[self._visitors.ticket_cookie(line, text)])
+        )
+        return (headers % rfc822_formatted_time()).encode() + body
+
     def _told_off(self, retry_s: int) -> bytes:
         told = self._offs.get(retry_s)
         if told is None:
@@ -121,7 +142,8 @@ class StatusAnswers:
     def _join(self, room: Snapshot, knock: Knock, head: PlainHead, send: Send) -> Later | None:
         """A knock is brought back for a number. If that cannot be had soon, the ordinary path asks for it once more."""
         line = self._line
-        if not line.accepts(knock) or not isinstance(decide(Facts(room, knock=knock)), Join) or has_room(room):
+        decided = decide(Facts(room, knock=knock, entitled=line.entitle(knock.cohorts)))
+        if not line.accepts(knock) or decided != Join(knock) or has_room(room) or line.waves.due(room):
             return None
         expires_ms = line.knock_expires_ms(room)
         try:
@@ -150,7 +172,7 @@ class StatusAnswers:
         """What all who wait are told alike now, in the reader's language; None where that is not told to all alike."""
         line = self._line
         if room is not self._room:
-            if room.state not in _STATES or room.blocks or finishing(room) is not None:
+            if room.state not in _STATES or finishing(room) is not None:
                 return None
             # By what a millisecond changes in all this, which is nearly always nothing.
             told = line.known, room.state, room.moment, room.in_force.new_users_per_minute

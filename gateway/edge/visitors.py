@@ -45,6 +45,7 @@ from gateway.keys import KeyStore
 from gateway.room.entitle import Way
 from gateway.room.estimate import finishing
 from gateway.room.match import Address
+from gateway.room.model import Snapshot
 from gateway.room.ticket import sign
 from gateway.store.base import StoreError
 from shared.wire import JWKS_PATH, OWN_PATH, TICKET_HEADER, How, RoomState, VisitorState
@@ -419,11 +420,17 @@ def _watch(line: Line, standing: Standing) -> None:
 
 
 def _facts(line: Line, standing: Standing | None, language: str, *, ticket: str | None = None) -> dict[str, Any]:
-    as_of_ms = line.known.now_ms
+    return line_facts(line, line.snapshot, standing, language, ticket)
+
+
+def line_facts(
+    line: Line, room: Snapshot, standing: Standing | None, language: str, ticket: str | None
+) -> dict[str, Any]:
+    """A status answer in a room. What it foresees is noted, to be graded."""
     facts = status_facts(
-        line.snapshot, standing, language, ticket=ticket, as_of_ms=as_of_ms, stale=not line.fresh, watch=line.watch
+        room, standing, language, ticket=ticket, as_of_ms=line.known.now_ms, stale=not line.fresh, watch=line.watch
     )
-    if facts["eta_ms"] is not None and line.snapshot.state is RoomState.OPEN:
+    if facts["eta_ms"] is not None and room.state is RoomState.OPEN:
         line.shown(facts["place"], facts["eta_ms"])
     return facts
 

@@ -5,6 +5,7 @@ import gzip
 import json
 import random
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -218,6 +219,25 @@ async def test_newcomers_get_the_same_page_on_either_path(both, state, monkeypat
             await both.ask(b"GET %b HTTP/1.1\r\nHost: site.test\r\n%b\r\n" % (target, headers))
             if target == b"/" and state not in {"closed", "passthrough"}:
                 assert (both.hot > before) is (who in ON_THE_HOT_PATH), who
+
+
+@pytest.mark.parametrize("later_ms", [0, 5 * 3_600_000, 24 * 3_600_000])
+async def test_in_a_room_with_a_calendar_too(start, later_ms):
+    """Born 1962-1966: may book; 1968: from 20:00; 1971: from the 20th at 20:00; 1990: never."""
+    site = await start(rooms=[{"calendar": "july-2021-announced", "prequeue_s": 7_200}])
+    room, asked_for = site.line.snapshot, site.line.eligibility
+    assert asked_for is not None
+    cohorts = [asked_for.judge(date(year, 5, 4), room).cohorts for year in (1964, 1968, 1971, 1990)]
+    await site.pass_time(200)
+    site.clock.now_ms += later_ms
+    await site.line.tick_now()
+    await site.store.acknowledge(site.line.name, room.epoch, 400)
+    await site.pass_time(200)
+    two = Both(site)
+    for number, each in enumerate([*cohorts, ""], 300):
+        for made in (Ticket(room.epoch, number, room.now_ms, each), Knock(number, site.line.snapshot.now_ms, each)):
+            await two.ask(poll(site, token(site, made)))
+    assert two.hot
 
 
 async def test_who_asks_far_too_often_is_told_off_alike_and_keeps_the_place(both):
