@@ -20,11 +20,13 @@ from gateway.audit import Audit
 from gateway.console.api import create_app as create_console
 from gateway.edge.certificate import Certificate, Site
 from gateway.edge.crowd import Crowd
+from gateway.edge.descriptors import most_connections, raise_limit
 from gateway.edge.desk import Desk
 from gateway.edge.gate import Gate
 from gateway.edge.hot import Hot
 from gateway.edge.line import Line
 from gateway.edge.newcomers import Newcomers
+from gateway.edge.overload import Overload
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.servers import Upstreams
@@ -61,6 +63,7 @@ class Worker(NamedTuple):
     console: web.Application
     streams: Streams
     upstreams: Upstreams
+    overload: Overload
 
     def leave(self) -> None:
         """Be ready no more, and have every answer end its connection; visitors are still served."""
@@ -126,13 +129,18 @@ async def gateway(
             await stack.enter_async_context(_task(line.run(), f"line {line.name}"))
         await stack.enter_async_context(_task(_watch_keys(keys), "keys"))
         await stack.enter_async_context(_task(Recorder(lines, history).run(), "history"))
+        hot = Hot(lines, visitors, keys, meters, limits_of(settings.gateway))
+        await stack.enter_async_context(_task(hot.overload.watch(), "overload"))
         server = Server(
             gate.handle,
             settings.gateway,
             crowd=Crowd(settings.gateway.max_connections_per_network, trusted),
             handler_cancellation=True,
             # Every request has a line in the access log only on the ordinary path.
-            hot=None if access.on else Hot(lines, visitors, keys, meters, limits_of(settings.gateway)).answer,
+            hot=None if access.on else hot.answer,
+            most_connections=most_connections(
+                settings.gateway.max_connections, upstream=settings.upstream.max_connections, files=raise_limit()
+            ),
         )
 
         def facts() -> WorkerFacts:
@@ -142,7 +150,7 @@ async def gateway(
             calendars = [line.calendar_facts for line in lines if line.calendar_facts is not None]
             return WorkerFacts(
                 server.open_connections,
-                server.refused,
+                {**server.refused, "busy": hot.overload.shed},
                 len(streams),
                 upstreams.state(),
                 stock,
@@ -168,7 +176,7 @@ async def gateway(
             keys=lambda: keys.current.cookies,
             two_person_actions=settings.gateway.two_person_actions,
         )
-        yield Worker(server, console, streams, upstreams)
+        yield Worker(server, console, streams, upstreams, hot.overload)
 
 
 async def serve(

@@ -200,6 +200,13 @@ class Gateway(_Section):
         32_768, ge=1024, le=2**20, description="Largest head of a request, its first line and all headers; else 431."
     )
     max_headers: int = Field(100, ge=16, le=1000, description="Most headers of a request; else 431.")
+    max_connections: int = Field(
+        50_000,
+        ge=1,
+        le=10_000_000,
+        description="Most connections of visitors, per worker, as far as the system's limit of open files goes; "
+        "whoever comes beyond it is told to come back (503).",
+    )
     max_connections_per_network: int = Field(
         1000,
         ge=0,

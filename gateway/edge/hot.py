@@ -25,6 +25,7 @@ from gateway.edge.hot_page import PageAnswers
 from gateway.edge.hot_status import StatusAnswers
 from gateway.edge.later import Later, Send
 from gateway.edge.line import Line
+from gateway.edge.overload import Overload
 from gateway.edge.plain import PlainHead, read_plain
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
@@ -46,17 +47,18 @@ _Answer = Callable[[PlainHead, Send], bytes | Later | None]
 
 
 class Hot:
-    """Answers for all rooms of a worker."""
+    """Answers for all rooms of a worker. overload: of it; `watch` is the caller's to run."""
 
     def __init__(
         self, lines: Sequence[Line], visitors: Visitors, keys: KeyStore, meters: Meters, limits: Limits
     ) -> None:
+        self.overload = Overload()
         self._limits = limits
         self._visitors = visitors
         self._meters = meters
         self._sampling = Sampling()
         self._routes: dict[bytes, tuple[str, _Answer | None]] = {}
-        self._lines = {line.name: PageAnswers(line, visitors, keys) for line in lines}
+        self._lines = {line.name: PageAnswers(line, visitors, keys, self.overload) for line in lines}
         self._areas = [line.area for line in lines]
         # Where a page of a host is: in which room, and how a backend might read its address.
         self._places: dict[tuple[str, bytes], tuple[PageAnswers, Target] | None] = {}

@@ -20,6 +20,7 @@ from gateway.edge.glance import Glance
 from gateway.edge.language import pick_language
 from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
+from gateway.edge.overload import Overload
 from gateway.edge.plain import PlainHead
 from gateway.edge.settle import Knocking
 from gateway.edge.splice import Splicer, gzip_member, stored
@@ -52,8 +53,9 @@ class Asked:
 class PageAnswers:
     """Of one room."""
 
-    def __init__(self, line: Line, visitors: Visitors, keys: KeyStore) -> None:
+    def __init__(self, line: Line, visitors: Visitors, keys: KeyStore, overload: Overload) -> None:
         self._line = line
+        self._overload = overload
         self._visitors = visitors
         self._keys = keys
         self._sight = Glance(line)
@@ -72,6 +74,8 @@ class PageAnswers:
         asked = Asked("GET", target.path, CIMultiDict((name, value) for name, value in lines))
         if not answers.wants_page(asked) or manner_of("GET", asked.headers) is Manner.STRANGER:
             return None
+        if self._overload.on:
+            return self._overload.answer()
         knock = line.new_knock()
         form = self._form(room, asked, knock)
         return None if form is None else form.filled(room, sign(knock, line.name, self._keys.current.cookies))

@@ -64,8 +64,10 @@ class Server(web.Server):
 
     hot: what is asked first of requests that come whole and alone.
     leaving: every answer ends its connection, so that clients go elsewhere.
-    open_connections: now. refused: by kind since the start, among them `crowded` (turned away at once),
-    `bad_body` (broken chunks) and `unread` (a client that did not take its answer). Both of this worker.
+    most_connections: of all together; None: as the settings have it.
+    open_connections: now. refused: by kind since the start, among them `crowded` and `full` (turned away at once: too
+    many of one network, too many in all), `bad_body` (broken chunks) and `unread` (a client that did not take its
+    answer). Both of this worker.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Server(web.Server):
         request_factory: _RequestFactory | None = None,
         handler_cancellation: bool = False,
         hot: HotPath | None = None,
+        most_connections: int | None = None,
     ) -> None:
         super().__init__(
             handler,
@@ -95,6 +98,7 @@ class Server(web.Server):
         self.limits = limits_of(settings)
         self.crowd = Crowd(0) if crowd is None else crowd
         self.hot = hot
+        self.most_connections = settings.max_connections if most_connections is None else most_connections
         self.open_connections = 0
         self.leaving = False
         self.refused: Counter[str] = Counter()
@@ -170,20 +174,26 @@ class _Connection(web.RequestHandler):
         self._wire = wire = cast("asyncio.Transport", transport)
         server = self._server
         peer = wire.get_extra_info("peername")
+        if server.open_connections >= server.most_connections:
+            self._turn_away(wire, "full")
+            return
         try:
             self._network = server.crowd.enter(peer[0] if isinstance(peer, tuple) else None)
         except Crowded:
-            # No lingering: who holds too many connections must not hold this one.
-            self._turned_away = True
-            server.refused["crowded"] += 1
-            wire.write(_CROWDED)
-            wire.close()
+            self._turn_away(wire, "crowded")
             return
         server.open_connections += 1
         super().connection_made(transport)
         now = self._loop.time()
         self._next_keepalive_close_time = now + server.settings.header_timeout_s
         self._look_by(min(self._next_keepalive_close_time, now + server.settings.client_idle_timeout_s))
+
+    def _turn_away(self, wire: asyncio.Transport, kind: str) -> None:
+        # No lingering: who holds too many connections must not hold this one.
+        self._turned_away = True
+        self._server.refused[kind] += 1
+        wire.write(_CROWDED)
+        wire.close()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         if self._turned_away or self._wire is None:

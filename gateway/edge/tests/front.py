@@ -14,6 +14,7 @@ from gateway import keys
 from gateway.app import gateway
 from gateway.console.context import ROOMS
 from gateway.edge.line import Line
+from gateway.edge.overload import Overload
 from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.server import AppRunner, Server
 from gateway.edge.streams import Streams
@@ -256,6 +257,7 @@ class Front:
     streams: Streams
     upstreams: Upstreams
     server: Server
+    overload: Overload
 
     @property
     def line(self) -> Line:
@@ -334,6 +336,7 @@ async def front(
         console,
         streams,
         upstreams,
+        overload,
     ):
         lines: Any = console[ROOMS]
         for line in lines.values():
@@ -349,7 +352,7 @@ async def front(
             site = web.TCPSite(runner, "127.0.0.1", 0)
             await site.start()
             ports.append(runner.addresses[0][1])
-        made = Front(folder, settings, clock, ports[0], ports[1], lines, store, streams, upstreams, server)
+        made = Front(folder, settings, clock, ports[0], ports[1], lines, store, streams, upstreams, server, overload)
         try:
             await made.pass_time(MAX_STEP_MS)
             yield made
