@@ -47,8 +47,11 @@ LEAST_CHANCE: Final = CERTAIN // 20
 PRIOR_AT_RISK: Final = 8
 PRIOR_CAME: Final = (4, 5, 5, 2) + (1,) * (AGE_BINS - 4)
 
-# Above this many, the curve halves, so that an evening's manner of coming outweighs the afternoon's.
+# Above this many, the curve halves, so that an evening's manner of coming outweighs the afternoon's. Never before it
+# has seen so many minutes' outflow: who is called just before it halves counts half, but comes after it and counts
+# whole, so that a curve which halves every few seconds takes too many for coming.
 CURVE_FULL: Final = 4_096
+CURVE_MINUTES: Final = 5
 
 # The pace is averaged over about so many calls, and over no less and no more time than this.
 PACE_CALLS: Final = 20
@@ -239,7 +242,7 @@ def plan_tick(snapshot: Snapshot, now_ms: int) -> TickPlan:
         grants=grants,
         serve_to=called_to,
         at_risk_add=_newly_at_risk(pending, people, snapshot.call_clock_ms, call_clock),
-        halve_curve=snapshot.curve.at_risk[0] > CURVE_FULL,
+        halve_curve=snapshot.curve.at_risk[0] > max(CURVE_FULL, CURVE_MINUTES * limits.new_users_per_minute),
         pace_milli=(
             min(_pace(snapshot, people, elapsed, chance), limits.new_users_per_minute * 1000 * CERTAIN // chance)
             if admitting

@@ -41,6 +41,8 @@ KNOCK_MS: Final = 120_000
 KEPT_PASSES: Final = 500
 # Counters are written once in so many steps, as gateways do.
 COUNT_STEPS: Final = 5
+# Of those who find no seat in a step, so many draw when to ask again, and the others do as they do.
+DOOR_WAITS: Final = 16
 # Places whose visits are over, kept to be tried again by cheats.
 OVER: Final = 4_096
 
@@ -177,9 +179,9 @@ class Evening:
                     self.checks.turned_away(place, answer)
         self.checks.admitted(fresh, room, moves=moves)
         self.inside.enter(fresh, room.pass_clock_ms)
-        for place in at_door:
-            after_ms = poll_at_door(room, jitter=self._rng.getrandbits(32))
-            self.waiting.asks_again((place,), step, after_ms)
+        waits_ms = [poll_at_door(room, jitter=self._rng.getrandbits(32)) for _ in range(DOOR_WAITS)] if at_door else []
+        for index, place in enumerate(at_door):
+            self.waiting.asks_again((place,), step, waits_ms[index % DOOR_WAITS])
         self.totals["claims"] += len(here)
         self.totals["claims that found no seat yet"] += len(at_door)
         return len(here)

@@ -102,7 +102,9 @@ def _outcome(evening: Evening, store: str, broken: Broken | None, spent: dict[st
 
 def _told(scenario: Scenario) -> dict[str, Any]:
     names = ("name", "begins_ms", "ends_ms", "opens_ms", "fails_ms", "postponed_ms", "reopens_ms", "arrivals")
-    found: dict[str, Any] = {name: getattr(scenario, name) for name in (*names, "gateways", "step_ms", "seed")}
+    found: dict[str, Any] = {
+        name: getattr(scenario, name) for name in (*names, "gateways", "step_ms", "seed", "times_faster")
+    }
     return found | {
         "ceiling": scenario.limits.total_active_users,
         "outflow": scenario.limits.new_users_per_minute,

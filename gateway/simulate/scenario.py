@@ -36,7 +36,7 @@ class Habits:
     dawdle: float = 0.06
     dawdle_ms: int = 45_000
     walk_off: float = 0.03
-    stay_ms: int = 10 * MINUTE
+    stay_ms: int = 15 * MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,7 @@ class Scenario:
 
     begins_ms: wall clock of moment 0. opens_ms: as announced. fails_ms: from then on the backend answers nobody, until
     it opens again. postponed_ms: when the operators move the opening to reopens_ms. limits: all but the windows.
+    times_faster: than the evening it was made of.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Scenario:
     gateways: int = 4
     step_ms: int = 1_000
     seed: int = 20_210_719
+    times_faster: int = 1
 
     @property
     def steps(self) -> int:
@@ -115,6 +117,7 @@ class Scenario:
             **moments,
             curve=[(at_ms // times, share) for at_ms, share in self.curve],
             habits=habits,
+            times_faster=self.times_faster * times,
             limits=replace(self.limits, new_users_per_minute=outflow, **lasts),
         )
 
@@ -152,10 +155,10 @@ JULY_19: Final = Scenario(
     habits=Habits(),
     limits=Limits(
         total_active_users=300_000,
-        new_users_per_minute=40_000,
+        new_users_per_minute=24_000,
         claim_window_ms=5 * MINUTE,
-        session_length_ms=30 * MINUTE,
-        idle_limit_ms=15 * MINUTE,
+        session_length_ms=45 * MINUTE,
+        idle_limit_ms=20 * MINUTE,
         prequeue_ms=60 * MINUTE,
     ),
 )

@@ -349,3 +349,12 @@ def test_who_is_inside_when_a_window_closes_has_their_time_but_nobody_is_admitte
     limits = Limits(closes_at_ms=NOW, prequeue_ms=0)
     plan = plan_tick(room(limits=limits, live=5, pass_clock_ms=70, tail=9, last_tick_ms=NOW - 1_000), NOW)
     assert (plan.pass_clock_ms, plan.admitting, plan.serve_to) == (1_070, False, 0)
+
+
+@pytest.mark.parametrize(("outflow", "full"), [(60, 4_096), (600, 4_096), (30_000, 150_000)])
+def test_the_curve_forgets_neither_before_thousands_were_called_nor_before_minutes_have_gone_by(outflow, full):
+    """Played with ten million: a curve that halved every few seconds took a seventh too many for coming."""
+    limits = Limits(new_users_per_minute=outflow)
+    for called, halves in ((full, False), (full + 1, True)):
+        learned = Curve(at_risk=(called,) + (0,) * (AGE_BINS - 1))
+        assert plan_tick(room(limits=limits, curve=learned), NOW).halve_curve is halves
