@@ -30,10 +30,11 @@ from gateway.room.model import Snapshot
 from gateway.room.stock import Stock
 from gateway.room.ticket import BadToken, Knock, Ticket, sign, verify
 from gateway.store.base import StoreError
-from shared.wire import HEADER_PREFIX, RoomState
+from shared.wire import HEADER_PREFIX, TICKET_HEADER, RoomState
 
 _COOKIE: Final = b"cookie: "
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
+_COPY: Final = f"{TICKET_HEADER}: ".lower().encode()
 _STATES: Final = frozenset({RoomState.OPEN, RoomState.PREQUEUE, RoomState.PAUSED})
 
 
@@ -190,9 +191,11 @@ class StatusAnswers:
 def one_cookie(head: PlainHead, wanted: str, unwanted: str) -> str | None:
     """The value of the cookie `wanted` (`name=`), if it is there once, without quotes, and `unwanted` is not.
 
-    None also if there are several `Cookie` headers, or any of our own headers.
+    None also if there are several `Cookie` headers, or any of our own headers but the copy of this very value that the
+    page's script sends with every poll.
     """
     found: str | None = None
+    copy: str | None = None
     for line in head.own:
         begins = line[:8].lower()
         if begins == _COOKIE:
@@ -200,14 +203,18 @@ def one_cookie(head: PlainHead, wanted: str, unwanted: str) -> str | None:
                 return None
             found = line[8:].decode()
         elif begins == _PREFIX:
-            return None
+            if copy is not None or line[: len(_COPY)].lower() != _COPY:
+                return None
+            copy = line[len(_COPY) :].decode()
     if found is None or unwanted in found or found.count(wanted) != 1:
         return None
     at = found.find(wanted)
     if at and found[at - 2 : at] != "; ":
         return None
     value = found[at + len(wanted) :].partition(";")[0]
-    return None if '"' in value or " " in value or not value else value
+    if '"' in value or " " in value or not value or copy not in {None, value}:
+        return None
+    return value
 
 
 # What stands in a form until it is filled; nobody can write it into a message.

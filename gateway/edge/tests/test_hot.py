@@ -111,6 +111,11 @@ def token(site, made, room=None):
     return f"{name}={sign(made, room or site.line.name, ring_of(site))}".encode()
 
 
+def _copy(cookie):
+    """The header by which the page's script sends what is in a cookie."""
+    return b"\r\nSunbeon-Ticket: " + cookie.partition(b"=")[2]
+
+
 def brought(site):
     """Cookies good and bad, by what they are; True: the hot path answers, in an open room."""
     epoch, now_ms = site.line.snapshot.epoch, site.line.snapshot.now_ms
@@ -120,6 +125,11 @@ def brought(site):
         "a ticket": (waiting, True),
         "the last ticket": (token(site, Ticket(epoch, 7, now_ms)), True),
         "a ticket among others' cookies": (b"a=1; " + waiting + b"; _ga=GA1.2.3", True),
+        "a ticket and the script's copy": (waiting + _copy(waiting), True),
+        "a ticket and another one's copy": (waiting + _copy(token(site, Ticket(epoch, 5, now_ms))), False),
+        "a ticket and two copies": (waiting + 2 * _copy(waiting), False),
+        "a ticket and a header like the copy": (waiting + b"\r\nSunbeon-Tickets: 1", False),
+        "a copy alone": (b"a=1" + _copy(waiting), False),
         "a ticket with cohorts": (token(site, Ticket(epoch, 4, now_ms, "60s")), True),
         "a ticket of a wave": (token(site, Ticket(epoch, 1, now_ms, "", "w1")), False),
         "a ticket that is called": (token(site, Ticket(epoch, 1, now_ms)), False),
@@ -137,6 +147,7 @@ def brought(site):
         "a ticket and a pass": (waiting + b"; " + token(site, Pass(epoch, 1, 1, "id", "line", now_ms)), False),
         "a pass": (token(site, Pass(epoch, 1, 1, "id", "line", now_ms)), False),
         "a knock": (token(site, Knock(77, now_ms)), True),
+        "a knock and the script's copy": (token(site, Knock(79, now_ms)) + _copy(token(site, Knock(79, now_ms))), True),
         "a knock that has lapsed": (token(site, Knock(78, now_ms - 3_600_000)), False),
         "nothing of ours": (b"a=1", False),
     }
