@@ -16,6 +16,7 @@ import orjson
 from gateway import heads
 from gateway.chain import Head, Proven, Report, Verifier
 from shared.errors import SunbeonError
+from shared.terminal import plain
 
 # What most lines have, in this order; whatever else a line says goes into the last column, as JSON.
 COLUMNS: Final = (
@@ -159,7 +160,7 @@ def told(report: Report) -> list[str]:
         said.append(f"... and {report.faults - len(report.findings):,} more faults")
     if not report.rooms:
         said.append("no line of a chain was found")
-    return said
+    return list(map(plain, said))
 
 
 def holds(report: Report) -> bool:
@@ -205,6 +206,6 @@ def _iso(time_ms: int) -> str:
 
 def cell(value: object) -> object:
     """A value for a spreadsheet, which would take a text that begins like a formula for one."""
-    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r")):
+    if isinstance(value, str) and value.startswith(("=", "+", "-", "@", "\t", "\r", "\n")):
         return f"'{value}"
     return "" if value is None else value

@@ -102,11 +102,12 @@ class Evidence:
         event, room, time_ms = facts.get("event"), facts.get("room"), facts.get("time_ms")
         left_out = facts.get("lines_not_written")
         self.left_out += left_out if type(left_out) is int else 0
-        if not isinstance(room, str) or type(time_ms) is not int:
+        pass_id, rule = facts.get("pass_id"), facts.get("rule")
+        if not isinstance(room, str) or not isinstance(event, str) or type(time_ms) is not int:
             return
-        if event == "admitted" and facts.get("pass_id") in self._wanted:
-            self._admitted.setdefault(facts["pass_id"], []).append(Line(where, facts))
-        elif event in _PASSAGES:
+        if event == "admitted" and isinstance(pass_id, str) and pass_id in self._wanted:
+            self._admitted.setdefault(pass_id, []).append(Line(where, facts))
+        elif event in _PASSAGES and (rule is None or isinstance(rule, str)):
             self._pass(Line(where, facts), room, time_ms)
         elif event == "settings" and _opens_up(facts.get("changed")):
             self._switches.setdefault(room, []).append((time_ms, str(facts.get("by") or "")))

@@ -53,11 +53,11 @@ class Outcome:
 def read_bookings(file: Iterable[str], name: str) -> list[Booking]:
     """A CSV with the columns `NEEDED` in any order, and others. Raises `BadBookings`."""
     table = csv.DictReader(file)
-    missing = [column for column in NEEDED if column not in (table.fieldnames or ())]
-    if missing:
-        raise BadBookings(f"{name}: columns are missing: {', '.join(missing)}")
     found: list[Booking] = []
     try:
+        missing = [column for column in NEEDED if column not in (table.fieldnames or ())]
+        if missing:
+            raise BadBookings(f"{name}: columns are missing: {', '.join(missing)}")
         found.extend(_booking(row, f"{name}:{table.line_num}") for row in table)
     except (csv.Error, UnicodeDecodeError) as error:
         raise BadBookings(f"{name}:{table.line_num}: is no CSV: {error}") from None

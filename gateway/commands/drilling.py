@@ -3,13 +3,14 @@
 import argparse
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from gateway.commands.rooms import TOKEN_VARIABLE
-from gateway.drill.outside import is_loopback, unverified
+from gateway.drill.outside import is_loopback, unverified, verified
 from gateway.drill.plan import Drill
 from gateway.drill.report import Row, lines_of, summary
 from gateway.drill.run import new_id, run
@@ -71,8 +72,9 @@ def _drill(arguments: argparse.Namespace, environ: Mapping[str, str], budget: Bu
     strange = [f"{option}: {origin.host}" for option, origin in origins.items() if not is_loopback(origin.host)]
     if strange and not arguments.yes_this_is_mine:
         raise SettingsError([f"{each}: is this yours to try? then say --yes-this-is-mine" for each in strange])
-    context = unverified()
-    wires = {option: Wire(origin, budget, drill_id, context) for option, origin in origins.items()}
+    # Nobody in between is to get the operators' token.
+    contexts = {option: unverified() for option in origins} | {"--operator-url": _verified(arguments.ca_file)}
+    wires = {option: Wire(origin, budget, drill_id, contexts[option]) for option, origin in origins.items()}
     page = urlsplit(arguments.url).path or "/"
     if not page.isascii() or any(mark in page for mark in " %\\;"):
         raise SettingsError([f"--url: {page}: give a plain path, without escapes"])
@@ -85,6 +87,13 @@ def _drill(arguments: argparse.Namespace, environ: Mapping[str, str], budget: Bu
         wait_s=arguments.wait,
         ca_file=str(arguments.ca_file) if arguments.ca_file is not None else None,
     )
+
+
+def _verified(ca_file: Path | None) -> ssl.SSLContext:
+    try:
+        return verified(None if ca_file is None else str(ca_file))
+    except OSError as error:
+        raise SettingsError([f"--ca-file: {ca_file}: {error.strerror or 'holds no certificate'}"]) from None
 
 
 def _token(arguments: argparse.Namespace, environ: Mapping[str, str]) -> str | None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from gateway import audit_files, draw_check, draw_files, reconcile_files
 from gateway.chain import Head
+from shared.terminal import plain
 
 DONE: Final = 0
 FAILED: Final = 1
@@ -128,7 +129,9 @@ def _reconcile(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int
     if arguments.rows is not None:
         with arguments.rows.open("w", encoding="utf-8", newline="") as file:
             reconcile_files.write_rows(outcome, file)
-    print(reconcile_files.as_json(outcome) if arguments.json else "\n".join(reconcile_files.summary(outcome)))
+    print(
+        reconcile_files.as_json(outcome) if arguments.json else "\n".join(map(plain, reconcile_files.summary(outcome)))
+    )
     return DONE if outcome.sound else FAILED
 
 

@@ -4,6 +4,7 @@ JSON, bearer tokens (`auth.py`), problem documents (RFC 9457). What each operati
 what is done goes on record (`record.py`). A route is an `Operation`: that gives it its role and its description.
 """
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from importlib.metadata import version
 from typing import Final
@@ -83,6 +84,7 @@ def create_app(
     app[RECORD] = Record(book)
     app[DRAINING] = draining
     app[lookups.KEYS] = keys or (lambda: _NO_KEYS)
+    app[lookups.SEARCHING] = asyncio.Lock()
     app[approvals.TWO_PERSONS] = frozenset(two_person_actions)
     app[events.FACTS] = facts
     app[events.FEED] = events.Feed(lambda: events.everything(app))

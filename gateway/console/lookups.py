@@ -3,6 +3,7 @@
 A ticket's text comes in a body, never in an address, is verified as the gate would, and is neither kept nor logged.
 """
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Annotated, Any, Final
@@ -23,6 +24,7 @@ from gateway.store.base import PassRef, Whereabouts
 from gateway.tokens import Role
 
 KEYS: Final[web.AppKey[Callable[[], KeyRing]]] = web.AppKey("keys")
+SEARCHING: Final = web.AppKey("searching", asyncio.Lock)
 
 # No line is longer; a longer number is none.
 _NUMBER: Final = r"[1-9][0-9]{0,14}"
@@ -102,10 +104,16 @@ async def find_pass(request: web.Request) -> web.Response:
         (found,) = await room.where([(room.snapshot.epoch, int(text))])
         grant = found.grant if found is not None else None
     else:
-        grant = await room.find_pass(text) if re.fullmatch(_PASS_ID, text) else None
+        grant = await _search(request, room, text) if re.fullmatch(_PASS_ID, text) else None
     if grant is None:
         raise Refused(404, "no such pass lives")
     return json(_pass_told(grant))
+
+
+async def _search(request: web.Request, room: RoomControl, pass_id: str) -> PassGrant | None:
+    # Redis looks through all who are inside, and does nothing else meanwhile: one such question at a time.
+    async with request.app[SEARCHING]:
+        return await room.find_pass(pass_id)
 
 
 async def find_ticket(request: web.Request) -> web.Response:

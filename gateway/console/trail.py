@@ -63,7 +63,10 @@ async def show_audit(request: web.Request) -> web.Response:
     if trail is None or found is None:
         raise Refused(404, "no audit log is kept")
     head = trail.head(room)
-    return json({"head": asdict(head) if head is not None else None, **asdict(found)})
+    try:
+        return json({"head": asdict(head) if head is not None else None, "lines": found.lines, "whole": found.whole})
+    except TypeError:
+        raise Refused(503, "the audit log holds a line that no gateway wrote: `sunbeon audit verify`") from None
 
 
 _ASKED: Final = (

@@ -66,10 +66,7 @@ async def tls(drill: Drill, row: Row) -> None:
             why = "tickets and passes travel where others can read them"
             row.evidence.append(Evidence("visitors come by http", sent, came, Finding.BROKEN, why))
         return
-    context = ssl.create_default_context()
-    if drill.ca_file is not None:
-        context.load_verify_locations(drill.ca_file)
-    certificate, error = await _handshake(drill, context)
+    certificate, error = await _handshake(drill, verified(drill.ca_file))
     if certificate is not None:
         days = (ssl.cert_time_to_seconds(str(certificate["notAfter"])) - time.time()) / DAY_S
         fine = days > RENEW_DAYS
@@ -101,6 +98,14 @@ async def tls(drill: Drill, row: Row) -> None:
         else:
             # Perhaps it is the drill's own library that cannot speak it.
             _tell(row, name, _reason(error), Finding.UNCLEAR, "it was not the server that refused")
+
+
+def verified(ca_file: str | None) -> ssl.SSLContext:
+    """ca_file: certificates to trust beside the system's."""
+    context = ssl.create_default_context()
+    if ca_file is not None:
+        context.load_verify_locations(ca_file)
+    return context
 
 
 def unverified() -> ssl.SSLContext:

@@ -1,8 +1,12 @@
 """The drill against the real gateway and booking site, by its command."""
 
 import json
+import socket
+import ssl
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
@@ -82,6 +86,39 @@ def test_a_certificate_is_judged_as_a_browser_would_and_old_tls_is_tried(tmp_pat
     assert rows["cookies"]["result"] == "green"
     assert {each["what"] for each in rows["cookies"]["evidence"]} == {"HttpOnly", "SameSite=Lax", "Path=/", "Secure"}
     assert rows["paths"]["result"] == "green"
+
+
+@pytest.mark.parametrize("trusted", [True, False])
+def test_the_operators_token_goes_to_nobody_whose_certificate_is_not_trusted(tmp_path, capsys, trusted):
+    write(tmp_path)
+    (tmp_path / "token").write_text("sbo_secret")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    heard = []
+
+    def listen(listener: socket.socket) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _ = listener.accept()
+                with suppress(OSError), context.wrap_socket(connection, server_side=True) as secured:
+                    heard.append(secured.recv(65_536))
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor(1) as thread:
+        thread.submit(listen, listener)
+        url = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        more = ["--ca-file", str(tmp_path / "cert.pem")] if trusted else []
+        words = ["--operator-url", url, "--operator-token-file", str(tmp_path / "token"), "--json", *more]
+        assert main(["drill", "--url", "http://127.0.0.1:1/", *words]) == 1
+        listener.shutdown(socket.SHUT_RDWR)
+    assert any(b"sbo_secret" in each for each in heard) == trusted
+    assert "sbo_secret" not in capsys.readouterr().out
+
+
+def test_a_ca_file_that_holds_no_certificate_is_said(tmp_path, capsys):
+    (tmp_path / "ca.pem").write_text("nothing")
+    for file in ("ca.pem", "none.pem"):
+        assert main(["drill", "--url", "http://127.0.0.1:1/", "--ca-file", str(tmp_path / file)]) == 2
+        assert f"--ca-file: {tmp_path / file}: " in capsys.readouterr().err
 
 
 def test_the_access_log_marks_a_drill_by_its_id(tmp_path, show, capsys):

@@ -6,12 +6,14 @@ import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from gateway.audit import Audit
 from gateway.chain import link, split
 from gateway.cli import main
+from gateway.ledger import Ledger
 
 EIGHT = 1_626_692_400_000  # 19 July 2021, 20:00 in Korea
 THROUGH = {"state": {"from": "open", "to": "passthrough"}}
@@ -178,6 +180,38 @@ def test_a_line_that_was_altered_and_hashed_anew_proves_nothing(evening, capsys)
     assert classes(capsys) == {"unproven": 1}
 
 
+def test_lines_that_fit_and_say_what_no_gateway_says_prove_nothing_and_stop_nothing(evening, capsys):
+    odd: list[dict[str, Any]] = [
+        {"event": ["admitted"], "pass_id": "p1"},
+        {"event": "admitted", "pass_id": ["p1"]},
+        {"event": "exempt", "how": {"a": 1}, "rule": ["x"]},
+        {"event": "allowed", "by": ["x"], "name": {}},
+        {"event": "settings", "changed": [1]},
+        {"event": "refused", "lines_not_written": "many"},
+    ]
+    ledger = Ledger(evening.log)
+    for facts in odd:
+        ledger.append("hall", {"time_ms": EIGHT, "room": "hall", **facts})
+    ledger.close()
+    evening.admit(1)
+    evening.book(1)
+    evening.book(2, how="exempt", rule="x")
+    assert evening.run("--json") == 1
+    assert classes(capsys) == {"queued in order": 1, "unproven": 1}
+
+
+def test_nothing_that_a_list_or_a_log_says_moves_the_terminals_cursor(evening, capsys):
+    evening.admit(1)
+    evening.book(2, ref="\x1b[2Jall proven\x9b")
+    evening.log.write_bytes(evening.log.read_bytes() + b'{"event":"x","room":"\\u001b[2Jthe log holds"}\n')
+    assert evening.run() == 1
+    assert main(["audit", "verify", str(evening.log)], environ={}) == 1
+    told = capsys.readouterr().out
+    assert "\ufffd[2Jall proven\ufffd" in told
+    assert "\ufffd[2Jthe log holds" in told
+    assert all(line.isprintable() for line in told.splitlines())
+
+
 @pytest.mark.parametrize("which", ["the same", "a copy", "a part of it"])
 def test_a_log_that_is_given_twice_is_no_second_proof(evening, tmp_path, capsys, which):
     evening.audit.note("exempt", "hall", EIGHT, how="exempt", rule="desk")
@@ -246,3 +280,9 @@ def test_a_list_that_cannot_be_used_is_told_with_its_line(evening, tmp_path, cap
     monkeypatch.setattr("sys.stdin", io.StringIO(text))
     assert main(["reconcile", "--bookings", "-", "--audit", str(evening.log)], environ={}) == 1
     assert says in capsys.readouterr().err
+
+
+def test_a_list_that_is_no_text_is_told(evening, tmp_path, capsys):
+    (tmp_path / "list.csv").write_bytes(",".join(COLUMNS).encode() + b"\nb\xff\n")
+    assert main(["reconcile", "--bookings", str(tmp_path / "list.csv"), "--audit", str(evening.log)], environ={}) == 1
+    assert "list.csv:0: is no CSV" in capsys.readouterr().err

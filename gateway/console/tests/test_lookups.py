@@ -1,10 +1,12 @@
 """Where somebody is, by number, place, pass or ticket; and a pass that an operator ends."""
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from gateway.console.tests.test_api import ask
+from gateway.edge.tests.backend import until
 from gateway.store.base import StoreUnavailable
 
 NORTH = "/api/rooms/north"
@@ -119,3 +121,22 @@ async def test_what_is_no_ticket_of_this_room_is_a_422_that_does_not_repeat_it(s
     assert text not in caplog.text
     for body in ({}, {"ticket": ""}, {"ticket": 5}, {"ticket": text, "number": 1}):
         assert (await ask(site, "POST", f"{NORTH}/lookup", body)).status == 422
+
+
+async def test_passes_are_looked_for_one_after_the_other(site, monkeypatch):
+    busy, most, free = [0], [0], asyncio.Event()
+
+    async def slow(_: str) -> None:
+        busy[0] += 1
+        most[0] = max(most[0], busy[0])
+        await free.wait()
+        busy[0] -= 1
+
+    monkeypatch.setattr(site.lines["north"], "find_pass", slow)
+    asking = [asyncio.create_task(ask(site, "GET", f"/api/rooms/north/passes/{'x' * 16}")) for _ in range(4)]
+    await until(lambda: busy[0] == 1, "one is looked for")
+    # What is asked by a place waits for none of them.
+    assert (await ask(site, "GET", "/api/rooms/north/passes/1")).status == 404
+    free.set()
+    assert [(await each).status for each in asking] == [404] * 4
+    assert most == [1]

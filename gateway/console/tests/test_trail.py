@@ -73,3 +73,15 @@ async def test_what_cannot_be_asked_is_refused(site, query):
 
 def test_a_log_that_is_not_kept_is_none():
     assert Audit(None).newest("north", 1, operators=False) is None
+
+
+async def test_a_line_that_no_gateway_wrote_and_a_log_that_was_moved_away_are_told_plainly(site):
+    await patch(site, {"idle_limit_s": 77})
+    log = site.settings.gateway.audit_log
+    deep = b'{"a":' * 300 + b"1" + b"}" * 300
+    log.write_bytes(log.read_bytes() + b'{"seq":9,"room":"north","x":' + deep + b',"hash":"' + b"0" * 64 + b'"}\n')
+    got = await ask(site, "GET", AUDIT)
+    assert (got.status, "no gateway wrote" in got.json()["title"]) == (503, True)
+    log.rename(log.with_name("away"))
+    got = await ask(site, "GET", AUDIT)
+    assert (got.status, got.json()["lines"], got.json()["whole"]) == (200, [], False)
