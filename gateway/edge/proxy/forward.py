@@ -44,10 +44,11 @@ class Forwarder:
     """The way to the backend."""
 
     def __init__(self, settings: Settings, upstreams: Upstreams, streams: Streams) -> None:
-        self._upstreams = upstreams
-        self._streams = streams
+        self.upstreams = upstreams
+        self.streams = streams
         self._settings = settings.upstream
         self._limits = settings.gateway
+        self.response_timeout_s = settings.upstream.response_timeout_s
         self._broken_off = Sampling()
         self._parked: dict[object, Lease] = {}
 
@@ -59,7 +60,7 @@ class Forwarder:
         idle_s = math.inf if repeatable else UNREPEATABLE_IDLE_S
         parked = self._parked.pop(request.protocol, None)
         while True:
-            lease = parked or await self._upstreams.borrow(idle_s=idle_s)
+            lease = parked or await self.upstreams.borrow(idle_s=idle_s)
             try:
                 return await self._exchange(errand, lease, upload, sent=parked is not None)
             except ConnectionEnded:
@@ -76,7 +77,7 @@ class Forwarder:
                 lease.connection.abort()
                 raise
             finally:
-                self._upstreams.give_back(lease)
+                self.upstreams.give_back(lease)
             idle_s, parked = 0, None
 
     def park(self, caller: object, lease: Lease) -> None:
@@ -90,7 +91,7 @@ class Forwarder:
         lease = self._parked.pop(caller, None)
         if lease is not None:
             lease.connection.abort()
-            self._upstreams.give_back(lease)
+            self.upstreams.give_back(lease)
 
     def _drop_this(self, caller: object, lease: Lease) -> None:
         if self._parked.get(caller) is lease:
@@ -103,16 +104,16 @@ class Forwarder:
         if not sent:
             self._send_head(errand, lease, upload, websocket=websocket)
         sending = asyncio.create_task(upload.send(connection, self._settings)) if upload else None
-        stream = self._streams.hold(errand.holder, lambda why: connection.fail(ended(why)))
+        stream = self.streams.hold(errand.holder, lambda why: connection.fail(ended(why)))
         try:
             if upload is None and not websocket and not sent:
                 answered = await self._swiftly(errand, lease)
                 if answered is not None:
                     return answered
-            relay = Relay(errand, lease, upload, self._streams, self._limits, self._settings, self._broken_off, stream)
+            relay = Relay(errand, lease, upload, self.streams, self._limits, self._settings, self._broken_off, stream)
             return await relay.run(websocket=websocket)
         finally:
-            self._streams.release(stream)
+            self.streams.release(stream)
             if sending is not None:
                 sending.cancel()
                 await asyncio.wait((sending,))
@@ -154,7 +155,7 @@ class Forwarder:
         lease.succeeded()
         cookies = errand.inspect(message.code, message.headers)
         assert not isinstance(cookies, Awaitable)  # noqa: S101 - it brings no command
-        keep_alive = request.keep_alive and not self._streams.stopping
+        keep_alive = request.keep_alive and not self.streams.stopping
         answered = Answered(message.code, lease.server.name, keep_alive=keep_alive)
         more = persistence(keep_alive=keep_alive, modern=request.version >= HttpVersion11)
         head = answer_head(message.code, message.reason, message.raw_headers, more, cookies)

@@ -10,7 +10,7 @@ that cannot be passed on, a failure of any kind.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from aiohttp.http_parser import RawResponseMessage
@@ -30,11 +30,17 @@ Done = Callable[[tuple[RawResponseMessage, bytes] | None], None]
 
 
 class Swift:
-    """Waits for one answer to a request by `method`. `stop` it when it was told, or is not wanted any more."""
+    """Waits for one answer to a request by `method`. `stop` it when it was told, or is not wanted any more.
 
-    __slots__ = ("_connection", "_done", "_method", "_patience")
+    leaves: an answer with any of these headers is `Relay`'s.
+    """
 
-    def __init__(self, connection: Connection, method: str, done: Done) -> None:
+    __slots__ = ("_connection", "_done", "_leaves", "_method", "_patience")
+
+    def __init__(
+        self, connection: Connection, method: str, done: Done, *, leaves: Sequence[str] = (COMMAND_HEADER,)
+    ) -> None:
+        self._leaves = leaves
         self._connection = connection
         self._method = method
         self._done: Done | None = done
@@ -58,7 +64,9 @@ class Swift:
             self._patience = asyncio.get_running_loop().call_later(WAIT_S, self._tell, None)
 
     def _fits(self, message: RawResponseMessage) -> bool:
-        if message.code < 200 or COMMAND_HEADER in message.headers or is_event_stream(message.raw_headers):  # noqa: PLR2004
+        if message.code < 200 or is_event_stream(message.raw_headers):  # noqa: PLR2004
+            return False
+        if any(name in message.headers for name in self._leaves):
             return False
         try:
             check(message)
