@@ -50,7 +50,9 @@ async def attempt(
     elif own:
         visitor.jar.take(answer.set_cookies)
     else:
-        await _give_back(visitor, answer)
+        jar = Jar()
+        jar.take(answer.set_cookies)
+        await _give_back(visitor, jar)
     return answer
 
 
@@ -68,6 +70,9 @@ async def _judge(
         return
     before = visitor.journey.current
     if not own:
+        if before is None:
+            # A trick may have been answered with a number that was not asked for yet, and is dropped now.
+            await _give_back(visitor, visitor.jar.copy())
         visitor.journey.current = None  # whose place this was, only the gate can tell
     visitor.jar.take(answer.set_cookies)
     visitor.claim_jar = visitor.jar.with_cookie(visitor.site.pass_, None)
@@ -81,10 +86,9 @@ async def _judge(
         trick.worked(f"{what} let in on place {mine.place} before it was called")
 
 
-async def _give_back(visitor: Visitor, answer: Answer) -> None:
-    """A place in line given to a false identity: have its number, for the count, and leave it again."""
-    jar = Jar()
-    if visitor.site.ticket not in jar.take(answer.set_cookies):
+async def _give_back(visitor: Visitor, jar: Jar) -> None:
+    """A place in line that is used no more: have its number, for the count, and leave it again."""
+    if jar.get(visitor.site.ticket) is None:
         return
     for pause_ms in (*AGAIN_MS, None):
         told = await visitor.ask("GET", visitor.site.own("status"), accept=JSON, jar=jar)

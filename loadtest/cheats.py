@@ -24,6 +24,9 @@ FRESH: Final = 4
 
 FORBIDDEN: Final = 403
 
+# Every gateway knows within a second, of the pass that it served, that it ended.
+KNOWN_FOR_MS: Final = 1_250
+
 
 def _b64(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
@@ -125,6 +128,8 @@ async def after_visit(visitor: Visitor) -> None:
     ended = visitor.last_pass
     finished = visitor.journey.current
     old = Jar().with_cookie(visitor.site.ticket, ticket)
+    # Whoever forwarded for it a moment ago may do so until it asks the store again.
+    await visitor.client.sleep_ms(KNOWN_FOR_MS)
     swapped = Jar() if ended is None else _false(visitor, Jar(), visitor.site.ticket, ended)
     jars = (old, old.with_cookie(visitor.site.pass_, ended), Jar().with_cookie(visitor.site.pass_, ended), swapped)
     for jar in jars:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -131,8 +132,13 @@ class Visitor:
         return Answer(status, by_name, content, by_name.get(GATE_HEADER))
 
     def status(self) -> dict[str, Any]:
-        """Where the gate says this visitor stands; brings a knock back for a number, claims a called place."""
-        told: dict[str, Any] = self.ask("GET", f"{OWN_PATH}{self.room}/status").json()
+        """Where the gate says this visitor stands; brings a knock back for a number, claims a called place.
+
+        Who asked too often meanwhile asks again when told to.
+        """
+        while (answer := self.ask("GET", f"{OWN_PATH}{self.room}/status")).status == HTTPStatus.TOO_MANY_REQUESTS:
+            time.sleep(int(answer.headers["Retry-After"]))
+        told: dict[str, Any] = answer.json()
         return told
 
     def join(self) -> int | None:

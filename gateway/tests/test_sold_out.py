@@ -2,11 +2,13 @@
 
 import shutil
 import threading
+import time
 from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from gateway.edge.hasty import PER_SECOND
 from gateway.tests.redis.fixtures import fresh_name, redis_server
 from gateway.tests.stand import Stand, Visitor, until
 
@@ -124,7 +126,8 @@ def test_sold_out_is_told_at_the_next_poll_and_a_reopening_keeps_every_place(sta
     while ahead:
 
         def inside() -> list[tuple[Visitor, int | None]]:
-            # Everyone asks, the last in line first.
+            # Everyone asks, the last in line first; no faster than they may.
+            time.sleep(1 / PER_SECOND)
             return [each for each in reversed(ahead) if each[0].status()["state"] == "inside"]
 
         for each in until(inside, "the next one is let in"):
