@@ -24,6 +24,7 @@ from gateway.edge.descriptors import most_connections, raise_limit
 from gateway.edge.desk import Desk
 from gateway.edge.gate import Gate
 from gateway.edge.hot import Hot
+from gateway.edge.hot_forward import HotForward, Trust
 from gateway.edge.line import Line
 from gateway.edge.newcomers import Newcomers
 from gateway.edge.overload import Overload
@@ -110,26 +111,31 @@ async def gateway(
         birth_dates = Newcomers(settings.gateway.birth_dates_per_network_per_minute, monotonic=time.monotonic)
         visitors = Visitors(lines, keys, audit, Desk(keys, audit, birth_dates))
         trusted = parse_networks(settings.gateway.trusted_proxies)
+        forwarder = Forwarder(settings, upstreams, streams)
+        proofs = Proofs(keys, lifetime_s=settings.upstream.pass_lifetime_s, clock=clock)
+        at_backend = Crowd(settings.upstream.max_requests_per_network or -(-settings.upstream.max_connections // 4))
+        trust = Trust(trusted, settings.gateway.https, settings.gateway.client_address_from == "forwarded")
         gate = Gate(
             lines,
             visitors,
-            Forwarder(settings, upstreams, streams),
-            Proofs(keys, lifetime_s=settings.upstream.pass_lifetime_s, clock=clock),
+            forwarder,
+            proofs,
             audit,
             access,
             Newcomers(settings.gateway.direct_entries_per_network_per_minute, monotonic=time.monotonic),
-            Crowd(settings.upstream.max_requests_per_network or -(-settings.upstream.max_connections // 4)),
+            at_backend,
             meters,
             trusted=trusted,
             open_hosts=settings.gateway.open_hosts,
-            tls=settings.gateway.https,
-            by_forwarded=settings.gateway.client_address_from == "forwarded",
+            tls=trust.tls,
+            by_forwarded=trust.by_forwarded,
         )
         for line in lines:
             await stack.enter_async_context(_task(line.run(), f"line {line.name}"))
         await stack.enter_async_context(_task(_watch_keys(keys), "keys"))
         await stack.enter_async_context(_task(Recorder(lines, history).run(), "history"))
-        hot = Hot(lines, visitors, keys, meters, limits_of(settings.gateway))
+        hot_forward = HotForward(forwarder, proofs, keys, at_backend, meters, trust)
+        hot = Hot(lines, visitors, keys, meters, limits_of(settings.gateway), hot_forward)
         await stack.enter_async_context(_task(hot.overload.watch(), "overload"))
         server = Server(
             gate.handle,

@@ -4,18 +4,23 @@ Which header that is, is a setting: a front server that writes one of them passe
 """
 
 import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 from typing import Final, Protocol
 
 from gateway.room.match import Address, Network
+
+REQUEST_ID: Final = "X-Request-ID"
 
 # What a connection without an IP address (a unix socket) counts as: in no network an operator would allow.
 NOWHERE: Final = ip_address("0.0.0.0")  # noqa: S104 - not bound to, only compared with
 
 # RFC 7239, 4: name=value, the value a token or a quoted string; elements stand apart by commas, pairs by semicolons.
 _PAIR: Final = re.compile(r'\s*([!#$%&\'*+.^_`|~0-9A-Za-z-]+)=("(?:[^"\\]|\\.)*"|[^\s",;]*)\s*(;|,|$)')
+_SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 _QUOTED_PAIR: Final = re.compile(r"\\(.)")
 
 
@@ -57,6 +62,10 @@ def parse_address(text: str) -> Address | None:
     return address
 
 
+# Of the other end of a connection, which comes with every request.
+peer_address: Final = lru_cache(4_096)(parse_address)
+
+
 def identify(
     peer: str | None, headers: Headers, trusted: Sequence[Network], *, tls: bool, by_forwarded: bool = False
 ) -> Client:
@@ -65,7 +74,7 @@ def identify(
     Walks the chain of `X-Forwarded-For` (by_forwarded: of `Forwarded`, RFC 7239) from the right for as long as the one
     who wrote the entry is trusted; an entry that cannot be read ends the walk.
     """
-    address = (parse_address(peer) if peer else None) or NOWHERE
+    address = (peer_address(peer) if peer else None) or NOWHERE
     scheme = "https" if tls else "http"
     if not _is_trusted(address, trusted):
         return Client(address, str(address), scheme)
@@ -91,6 +100,12 @@ def identify(
             break
         address = further
     return Client(address, told, scheme, forwarded, trusted=True)
+
+
+def request_id_of(headers: Headers, client: Client) -> str:
+    """The id a trusted proxy gave the request, if it is a sane one; else a new one."""
+    given = next(iter(headers.getall(REQUEST_ID, ())), "") if client.trusted else ""
+    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def parse_forwarded(text: str) -> list[dict[str, str]] | None:

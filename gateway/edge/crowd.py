@@ -6,7 +6,7 @@ Pure counting, per worker: with several workers a network may hold the limit in 
 from collections.abc import Sequence
 from typing import Final
 
-from gateway.edge.client import parse_address
+from gateway.edge.client import peer_address
 from gateway.room.match import Network
 
 _PREFIX_BYTES: Final = 8  # a /64
@@ -49,7 +49,7 @@ class Crowd:
             del self._held[network]
 
     def _network(self, peer: str | None) -> bytes | None:
-        address = parse_address(peer) if peer else None
+        address = peer_address(peer) if peer else None
         # Without an address it came by a unix socket: a front server on this machine.
         if address is None or any(address in network for network in self._trusted):
             return None

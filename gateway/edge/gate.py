@@ -27,7 +27,7 @@ from gateway.access import AccessLog, Exchange, trace_id_of
 from gateway.audit import Audit
 from gateway.edge import answers, cookies
 from gateway.edge.away import TurnUnconfirmed
-from gateway.edge.client import NOWHERE, Client, identify
+from gateway.edge.client import NOWHERE, Client, identify, request_id_of
 from gateway.edge.crowd import Crowd, Crowded
 from gateway.edge.framing import ALLOW
 from gateway.edge.language import pick_language
@@ -46,7 +46,7 @@ from gateway.edge.proxy.errors import (
     Unserved,
 )
 from gateway.edge.proxy.forward import Forwarder
-from gateway.edge.proxy.headers import REQUEST_ID, hops_left
+from gateway.edge.proxy.headers import hops_left
 from gateway.edge.proxy.relay import Answered, Cookies, Errand, Inspect, add_nothing
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, Told
 from gateway.edge.visitors import LOOKING, Visitors
@@ -62,7 +62,6 @@ _LOG: Final = logging.getLogger(__name__)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
 # Longer than any stock, and no number to spend time on.
 _STOCK_DIGITS: Final = 15
-_SANE_ID: Final = re.compile(r"[A-Za-z0-9._:/+=-]{1,128}")
 # X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override, with any mark for the hyphen: to CGI they are the same.
 _METHOD_OVERRIDE: Final = re.compile(r"x[\W_](?:http[\W_])?method(?:[\W_]override)?", re.IGNORECASE | re.ASCII)
 _OWN: Final = OWN_PATH.rstrip("/")
@@ -141,7 +140,7 @@ class Gate:
         """Answer one request. Only a cancellation and a client that is gone come out as exceptions."""
         began_s = time.monotonic()
         client = self._client(request)
-        request[_REQUEST_ID] = request_id_of(request, client)
+        request[_REQUEST_ID] = request_id_of(request.headers, client)
         try:
             response = await self._route(request, client)
         except Exception as error:
@@ -153,6 +152,8 @@ class Gate:
                 raise ConnectionResetError("the answer had begun") from error
             # Whatever it is, nobody gets through by it.
             response = self._failed(request, error)
+        finally:
+            self._forwarder.drop(request.protocol)
         self._meters.answered(_kind(response), time.monotonic() - began_s)
         if self._access.on:
             self._access.note(_exchange(request, response, began_s))
@@ -436,12 +437,6 @@ def _is_last_hop(request: web.BaseRequest) -> bool:
     """Whether an OPTIONS request says that it goes no further (RFC 9110, 7.6.2)."""
     left = request.headers.get("Max-Forwards", "").encode("utf-8", "surrogateescape")
     return request.method == "OPTIONS" and hops_left(left) == 0
-
-
-def request_id_of(request: web.BaseRequest, client: Client) -> str:
-    """The id a trusted proxy gave the request, if it is a sane one; else a new one."""
-    given = request.headers.get(REQUEST_ID, "") if client.trusted else ""
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
 
 
 def read_address(request: web.BaseRequest) -> Address:

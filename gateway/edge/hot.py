@@ -6,7 +6,7 @@ taken from the ordinary path's own answer, once for a state of the room. Whateve
 the request goes the ordinary way as if nobody had looked at it.
 
     the head is not plain (`plain`), brings a body, or another request follows it: None
-    the ticket is not one good ticket of this line, or a pass is there: None
+    the ticket is not one good ticket of this line, or a pass is there: None, but for what `hot_forward` forwards
     anything would have to be asked of the store, or is not known freshly: None
 
 A test puts the same requests to both paths and expects the same answers, byte for byte.
@@ -21,9 +21,10 @@ from aiohttp.helpers import rfc822_formatted_time
 
 from gateway.edge import answers
 from gateway.edge.framing import Limits
+from gateway.edge.hot_forward import HotForward
 from gateway.edge.hot_page import PageAnswers
 from gateway.edge.hot_status import StatusAnswers
-from gateway.edge.later import Later, Send
+from gateway.edge.later import Caller, Later, Send
 from gateway.edge.line import Line
 from gateway.edge.overload import Overload
 from gateway.edge.plain import PlainHead, read_plain
@@ -50,18 +51,26 @@ class Hot:
     """Answers for all rooms of a worker. overload: of it; `watch` is the caller's to run."""
 
     def __init__(
-        self, lines: Sequence[Line], visitors: Visitors, keys: KeyStore, meters: Meters, limits: Limits
+        self,
+        lines: Sequence[Line],
+        visitors: Visitors,
+        keys: KeyStore,
+        meters: Meters,
+        limits: Limits,
+        forward: HotForward,
     ) -> None:
+        self._forward = forward
         self.overload = Overload()
         self._limits = limits
         self._visitors = visitors
         self._meters = meters
         self._sampling = Sampling()
         self._routes: dict[bytes, tuple[str, _Answer | None]] = {}
-        self._lines = {line.name: PageAnswers(line, visitors, keys, self.overload) for line in lines}
+        self._lines = {line.name: line for line in lines}
+        self._pages = {line.name: PageAnswers(line, visitors, keys, self.overload) for line in lines}
         self._areas = [line.area for line in lines]
         # Where a page of a host is: in which room, and how a backend might read its address.
-        self._places: dict[tuple[str, bytes], tuple[PageAnswers, Target] | None] = {}
+        self._places: dict[tuple[str, bytes], tuple[Line, Target] | None] = {}
         for line in lines:
             self._add(line, "status", StatusAnswers(line, visitors, keys, meters).answer)
             self._add(line, "board", BoardAnswers(line, visitors).answer)
@@ -69,19 +78,21 @@ class Hot:
     def _add(self, line: Line, action: str, answer: _Answer) -> None:
         self._routes[f"GET {OWN_PATH}{line.name}/{action} HTTP/1.1".encode()] = action, answer
 
-    def answer(self, data: bytes, send: Send) -> bytes | Later | None:
-        """The answer to the request that `data` is; None: not one for this path. `LATER`: it goes to `send`, once."""
+    def answer(self, data: bytes, send: Send, caller: Caller | None = None) -> bytes | Later | None:
+        """The answer to the request that `data` is; None: not one for this path. `LATER`: it goes to `send`, once.
+
+        caller: who sent it; None: nothing is forwarded.
+        """
         began_s = time.monotonic()
         line = data[: data.find(b"\r\n")]
         kind, answer = self._routes.get(line, _PAGE)
-        # Who brings anything of ours is no newcomer.
-        if answer is None and (_OURS in data or not (line.startswith(b"GET /") and line.endswith(_VERSION))):
+        if answer is None and not (line.startswith(b"GET /") and line.endswith(_VERSION)):
             return None
         head = read_plain(data, self._limits)
         if head is None:
             return None
         try:
-            answered = answer(head, send) if answer is not None else self._page(head)
+            answered = answer(head, send) if answer is not None else self._page(data, head, send, caller)
         except Exception as error:  # noqa: BLE001
             # Whatever it is, the ordinary path answers for it.
             beside = self._sampling.take(type(error).__name__, began_s)
@@ -92,8 +103,8 @@ class Hot:
             self._meters.answered(kind, time.monotonic() - began_s)
         return answered
 
-    def _page(self, head: PlainHead) -> bytes | None:
-        """The waiting page, if it is that."""
+    def _page(self, data: bytes, head: PlainHead, send: Send, caller: Caller | None) -> bytes | Later | None:
+        """The waiting page, if it is that; or what the backend has to say to somebody inside."""
         host = head.get(b"host")
         path = head.lines[0][len(b"GET ") : -len(_VERSION)].partition(b"?")[0]
         if host is None:
@@ -104,9 +115,15 @@ class Hot:
             if len(self._places) >= PLACES:
                 self._places.clear()
             place = self._places[host, path] = self._find(host, path)
-        return None if place is None else place[0].answer(head, place[1])
+        if place is None:
+            return None
+        line, target = place
+        # Who brings anything of ours is no newcomer.
+        if _OURS not in data:
+            return self._pages[line.name].answer(head, target)
+        return None if caller is None else self._forward.answer(line, target, head, send, caller)
 
-    def _find(self, host: str, path: bytes) -> tuple[PageAnswers, Target] | None:
+    def _find(self, host: str, path: bytes) -> tuple[Line, Target] | None:
         try:
             target = read_target(host, path.decode())
             area = find_area(target, self._areas)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from math import inf
-from typing import Any, Final, cast
+from typing import Any, Final, Protocol, cast
 
 from aiohttp import StreamReader, web
 from aiohttp.http import HttpVersion11
@@ -23,7 +23,7 @@ from aiohttp.web_protocol import _ErrInfo, _RequestFactory, _RequestHandler
 from gateway.edge import answers
 from gateway.edge.crowd import Crowd, Crowded
 from gateway.edge.framing import Body, Head, Limits, Refused, bad_request, read_head
-from gateway.edge.later import LATER, Later, Send
+from gateway.edge.later import LATER, Caller, Later, Send
 from gateway.edge.proxy.errors import BadFraming
 from gateway.settings import Gateway
 from shared.wire import GATE_HEADER, PROBLEM_JSON
@@ -40,8 +40,11 @@ BUFFER_BYTES: Final = 64 * 1024
 HELD_LOOK_S: Final = 0.5
 CROWDED_RETRY_S: Final = 10
 
+
 # The whole answer to a whole request that came alone, if it can be given at once; `LATER`: it goes to the function.
-HotPath = Callable[[bytes, Send], bytes | Later | None]
+class HotPath(Protocol):
+    def __call__(self, data: bytes, send: Send, caller: Caller | None = None, /) -> bytes | Later | None: ...
+
 
 _CROWDED_BODY: Final = b'{"type":"about:blank","title":"Service Unavailable","status":503,"code":"crowded"}'
 _CROWDED: Final = (
@@ -141,6 +144,8 @@ class _Connection(web.RequestHandler):
         "_turned_away",
         "_unsent",
         "_wire",
+        "gone",
+        "peer",
     )
 
     def __init__(self, server: Server, **more: Any) -> None:
@@ -155,6 +160,8 @@ class _Connection(web.RequestHandler):
         self._at = 0
         # The request whose answer the hot path has yet to give.
         self._asked: bytes | None = None
+        self.peer: str | None = None
+        self.gone: Callable[[], None] | None = None
         self._head = Head(server.limits)
         self._begun_s: float | None = None  # when a head began that has not ended
         self._body: Body | None = None  # of the last request read, until it has ended
@@ -174,6 +181,7 @@ class _Connection(web.RequestHandler):
         self._wire = wire = cast("asyncio.Transport", transport)
         server = self._server
         peer = wire.get_extra_info("peername")
+        self.peer = peer[0] if isinstance(peer, tuple) else None
         if server.open_connections >= server.most_connections:
             self._turn_away(wire, "full")
             return
@@ -199,6 +207,8 @@ class _Connection(web.RequestHandler):
         if self._turned_away or self._wire is None:
             return
         self._wire = None
+        if self.gone is not None:
+            self.gone()
         if self._lost is not None and not self._lost.done():
             self._lost.set_result(None)
         self._server.open_connections -= 1
@@ -273,7 +283,7 @@ class _Connection(web.RequestHandler):
             or server.leaving
         ):
             return False
-        answer = server.hot(data, self._answer_came)
+        answer = server.hot(data, self._answer_came, self)
         if answer is None:
             return False
         if answer is LATER:
@@ -289,7 +299,7 @@ class _Connection(web.RequestHandler):
             return
         if answer is not None:
             self._send_at_once(answer)
-            if self._close:
+            if self._close or self._server.leaving:
                 self.force_close()
                 return
         else:

@@ -12,17 +12,19 @@ What is promised to the rest of the gateway, whatever the engine:
 
 import asyncio
 import math
+from collections.abc import Awaitable
 from typing import Final
 
 from aiohttp import HttpVersion11, web
+from aiohttp.http_parser import RawResponseMessage
 
 from gateway.edge.proxy.connection import ConnectionEnded
 from gateway.edge.proxy.errors import BackendError
-from gateway.edge.proxy.headers import request_head, tokens, values
-from gateway.edge.proxy.relay import Errand, Relay, ended
+from gateway.edge.proxy.headers import answer_head, request_head, tokens, values
+from gateway.edge.proxy.relay import Answered, Errand, Relay, ended, persistence
 from gateway.edge.proxy.servers import Lease, Upstreams
 from gateway.edge.proxy.swift import Swift
-from gateway.edge.proxy.visitor import Upload
+from gateway.edge.proxy.visitor import Outlet, Upload
 from gateway.edge.streams import Streams
 from gateway.sampling import Sampling
 from gateway.settings import Settings
@@ -34,17 +36,21 @@ BODY_MEANS_NOTHING: Final = frozenset({"GET", "HEAD", "DELETE", "OPTIONS"})
 # What cannot be sent twice goes on a connection used a moment ago, or on a new one: one that was idle for longer may
 # just be being closed.
 UNREPEATABLE_IDLE_S: Final = 1.0
+# What the hot path has left is asked for in a moment, or not at all.
+PARKED_S: Final = 30.0
 
 
 class Forwarder:
     """The way to the backend."""
 
     def __init__(self, settings: Settings, upstreams: Upstreams, streams: Streams) -> None:
-        self._upstreams = upstreams
-        self._streams = streams
+        self.upstreams = upstreams
+        self.streams = streams
         self._settings = settings.upstream
         self._limits = settings.gateway
+        self.response_timeout_s = settings.upstream.response_timeout_s
         self._broken_off = Sampling()
+        self._parked: dict[object, Lease] = {}
 
     async def forward(self, errand: Errand) -> web.StreamResponse:
         """Send the request on and stream the answer. Raises what `errors.py` has, before an answer began."""
@@ -52,10 +58,11 @@ class Forwarder:
         upload = Upload(request, self._limits) if request.body_exists else None
         repeatable = upload is None and request.method in IDEMPOTENT
         idle_s = math.inf if repeatable else UNREPEATABLE_IDLE_S
+        parked = self._parked.pop(request.protocol, None)
         while True:
-            lease = await self._upstreams.borrow(idle_s=idle_s)
+            lease = parked or await self.upstreams.borrow(idle_s=idle_s)
             try:
-                return await self._exchange(errand, lease, upload)
+                return await self._exchange(errand, lease, upload, sent=parked is not None)
             except ConnectionEnded:
                 # A kept connection that the server had closed meanwhile says nothing of the server.
                 stale = lease.reused and lease.connection.untouched
@@ -70,12 +77,49 @@ class Forwarder:
                 lease.connection.abort()
                 raise
             finally:
-                self._upstreams.give_back(lease)
-            idle_s = 0
+                self.upstreams.give_back(lease)
+            idle_s, parked = 0, None
 
-    async def _exchange(self, errand: Errand, lease: Lease, upload: Upload | None) -> web.StreamResponse:
+    def park(self, caller: object, lease: Lease) -> None:
+        """The hot path has sent a request whose answer is not one for it: the ordinary path goes on from there."""
+        self.drop(caller)
+        self._parked[caller] = lease
+        asyncio.get_running_loop().call_later(PARKED_S, self._drop_this, caller, lease)
+
+    def drop(self, caller: object) -> None:
+        """The caller's request is over: what was sent for it and not asked for is given up."""
+        lease = self._parked.pop(caller, None)
+        if lease is not None:
+            lease.connection.abort()
+            self.upstreams.give_back(lease)
+
+    def _drop_this(self, caller: object, lease: Lease) -> None:
+        if self._parked.get(caller) is lease:
+            self.drop(caller)
+
+    async def _exchange(self, errand: Errand, lease: Lease, upload: Upload | None, *, sent: bool) -> web.StreamResponse:
+        """sent: the request, one without a body, is with the backend already."""
         request, connection = errand.request, lease.connection
         websocket = wants_websocket(request)
+        if not sent:
+            self._send_head(errand, lease, upload, websocket=websocket)
+        sending = asyncio.create_task(upload.send(connection, self._settings)) if upload else None
+        stream = self.streams.hold(errand.holder, lambda why: connection.fail(ended(why)))
+        try:
+            if upload is None and not websocket and not sent:
+                answered = await self._swiftly(errand, lease)
+                if answered is not None:
+                    return answered
+            relay = Relay(errand, lease, upload, self.streams, self._limits, self._settings, self._broken_off, stream)
+            return await relay.run(websocket=websocket)
+        finally:
+            self.streams.release(stream)
+            if sending is not None:
+                sending.cancel()
+                await asyncio.wait((sending,))
+
+    def _send_head(self, errand: Errand, lease: Lease, upload: Upload | None, *, websocket: bool) -> None:
+        request, connection = errand.request, lease.connection
         connection.begin(bodiless=request.method == "HEAD")
         connection.write(
             request_head(
@@ -95,20 +139,34 @@ class Forwarder:
         connection.sending = upload is not None
         connection.last = upload is not None and request.method in BODY_MEANS_NOTHING
         connection.allow_silence(None if upload and not upload.expects else self._settings.response_timeout_s)
-        sending = asyncio.create_task(upload.send(connection, self._settings)) if upload else None
-        stream = self._streams.hold(errand.holder, lambda why: connection.fail(ended(why)))
+
+    async def _swiftly(self, errand: Errand, lease: Lease) -> Answered | None:
+        """Send the answer if it comes whole and small; None: it does not. Raises what the errand's `inspect` does."""
+        request = errand.request
+        found: asyncio.Future[tuple[RawResponseMessage, bytes] | None] = asyncio.get_running_loop().create_future()
+        swift = Swift(lease.connection, request.method, lambda told: None if found.done() else found.set_result(told))
         try:
-            if upload is None and not websocket:
-                answered = await Swift(errand, lease, self._streams).answered()
-                if answered is not None:
-                    return answered
-            relay = Relay(errand, lease, upload, self._streams, self._limits, self._settings, self._broken_off, stream)
-            return await relay.run(websocket=websocket)
+            answer = await found
         finally:
-            self._streams.release(stream)
-            if sending is not None:
-                sending.cancel()
-                await asyncio.wait((sending,))
+            swift.stop()
+        if answer is None:
+            return None
+        message, body = answer
+        lease.succeeded()
+        cookies = errand.inspect(message.code, message.headers)
+        assert not isinstance(cookies, Awaitable)  # noqa: S101 - it brings no command
+        keep_alive = request.keep_alive and not self.streams.stopping
+        answered = Answered(message.code, lease.server.name, keep_alive=keep_alive)
+        more = persistence(keep_alive=keep_alive, modern=request.version >= HttpVersion11)
+        head = answer_head(message.code, message.reason, message.raw_headers, more, cookies)
+        outlet = Outlet(request, self._limits)
+        try:
+            await outlet.write(head + body)
+        except ConnectionError:
+            answered.force_close()  # the visitor is gone
+            outlet.cut(unsized=False)
+        answered.size = outlet.size
+        return answered
 
 
 def wants_websocket(request: web.BaseRequest) -> bool:

@@ -10,13 +10,11 @@ from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
-from gateway.edge.client import Client
+from gateway.edge.client import REQUEST_ID, Client
 from gateway.edge.cookies import names_ours, without_ours
 from shared.wire import HEADER_PREFIX, PASS_HEADER
 
 RawHeaders = Sequence[tuple[bytes, bytes]]
-
-REQUEST_ID: Final = "X-Request-ID"
 
 HOP_BY_HOP: Final = frozenset(
     {

@@ -50,8 +50,8 @@ class Both:
         assert site.server.hot is not None
         self._path = site.server.hot
 
-    def _counting(self, data, send):
-        answer = self._path(data, send)
+    def _counting(self, data, send, caller=None):
+        answer = self._path(data, send, caller)
         self.hot += answer is not None
         return answer
 

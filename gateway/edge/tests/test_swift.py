@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from gateway.edge.proxy import swift
+from gateway.edge.proxy import forward, swift
 from gateway.edge.proxy.relay import Relay
 from gateway.edge.proxy.swift import MOST_BYTES, Swift
 from gateway.edge.tests.backend import answer, until
@@ -100,7 +100,7 @@ async def test_what_is_not_so_is_left_to_the_long_way(site, backend, relayed, mo
     backend.reply = LEFT[name]
     found = await ask(site, request("GET", "1.1", "Connection: close", "Accept: application/json"))
     assert len(relayed) == 1
-    monkeypatch.setattr(Swift, "_look", lambda self: self._give_up())
+    monkeypatch.setattr(Swift, "_look", lambda self: self._tell(None))
     again = await ask(site, request("GET", "1.1", "Connection: close", "Accept: application/json"))
     assert found.partition(b"\r\n\r\n")[2] == again.partition(b"\r\n\r\n")[2]
 
@@ -186,7 +186,7 @@ async def test_a_kept_connection_that_was_closed_meanwhile_is_no_failure(site, b
 
 async def test_a_fault_of_ours_amid_a_swift_answer_sends_nothing_of_it(start, backend, monkeypatch, caplog):
     site = await start(rooms=[OPEN])
-    monkeypatch.setattr(swift, "answer_head", lambda *_: 1 / 0)
+    monkeypatch.setattr(forward, "answer_head", lambda *_: 1 / 0)
     got = await exchange(site.port, request("GET", "1.1", "Accept: application/json"))
     assert (got.status, got.gate) == (503, "unavailable")
     assert "fault of the gateway" in caplog.text

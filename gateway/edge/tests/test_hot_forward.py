@@ -1,0 +1,305 @@
+"""Requests of people inside reach the backend, and its answers them, on the hot path as on the ordinary one."""
+
+import asyncio
+import re
+
+import pytest
+
+from gateway.edge.later import LATER
+from gateway.edge.proxy.relay import Relay
+from gateway.edge.proxy.swift import MOST_BYTES
+from gateway.edge.tests.backend import answer, until
+from gateway.edge.tests.front import Connection, Front, Visitor
+from gateway.keys import KeyStore
+from gateway.room.ticket import Pass, sign
+from shared.wire import How
+
+ID = re.compile(rb"X-Request-ID: [0-9a-f]{32}\r\n")
+BROWSER = {
+    "Connection": "keep-alive",
+    "User-Agent": "Mozilla/5.0 (Linux; Android 13)",
+    "Accept": "text/html",
+    "Accept-Language": "ko-KR,ko;q=0.9",
+    "Sec-Fetch-Mode": "navigate",
+}
+SMALL = b"HTTP/1.1 200 OK\r\nDate: today\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nok"
+
+
+class Watch:
+    """Which requests the hot path took, and which answers it left."""
+
+    def __init__(self, site: Front, monkeypatch) -> None:
+        self.site = site
+        self.taken = 0
+        self.left = 0
+        self._path = site.server.hot
+        site.server.hot = self._counting
+        run = Relay.run
+
+        async def counted(relay, **more):
+            self.left += 1
+            return await run(relay, **more)
+
+        monkeypatch.setattr(Relay, "run", counted)
+
+    def _counting(self, data, send, caller=None):
+        assert self._path is not None
+        told = self._path(data, send, caller)
+        self.taken += told is LATER
+        return told
+
+    def off(self) -> None:
+        self.site.server.hot = None
+
+
+@pytest.fixture
+async def site(start):
+    made = await start(rooms=[{"paths": ["/book"]}])
+    # A connection to the backend that is kept: without one, nothing is sent at once.
+    await made.visitor().get("/style.css")
+    return made
+
+
+@pytest.fixture
+def watch(site, monkeypatch):
+    return Watch(site, monkeypatch)
+
+
+async def inside(site: Front, **more) -> Visitor:
+    visitor = site.visitor(headers={**BROWSER, **more})
+    assert (await visitor.get("/book")).gate is None
+    # What the backend answers first takes the pass off trial.
+    await until(lambda: not site.line._trials._asked, "the store knows")
+    site.clock.now_ms += 1_000
+    assert (await visitor.get("/book")).gate is None
+    return visitor
+
+
+def the_same(head: bytes) -> bytes:
+    return ID.sub(b"", head)
+
+
+@pytest.mark.parametrize(
+    "headers", [{}, {"Referer": "https://site.test/book"}, {"X-Forwarded-For": "1.2.3.4", "TE": "x"}]
+)
+@pytest.mark.parametrize("target", ["/book", "/book/1?a=%20&b=../x", "/book/"])
+async def test_a_request_reaches_the_backend_as_on_the_ordinary_path(site, backend, watch, target, headers):
+    backend.reply = SMALL
+    visitor = await inside(site)
+    cookie = "a=b; " + "; ".join(f"{name}={value}" for name, value in visitor.cookies.items()) + "; c=d"
+    before = watch.taken
+    hot = await visitor.ask("GET", target, headers={**headers, "Cookie": cookie})
+    seen = backend.last.head
+    assert watch.taken == before + ("TE" not in headers)
+    watch.off()
+    ordinary = await visitor.ask("GET", target, headers={**headers, "Cookie": cookie})
+    assert the_same(backend.last.head) == the_same(seen)
+    assert (hot.status, hot.reason, hot.headers, hot.body) == (
+        ordinary.status, ordinary.reason, ordinary.headers, ordinary.body,
+    )  # fmt: skip
+    assert b"a=b;  c=d" in seen or b"a=b; c=d" in seen
+    assert site.proof(backend.last).how is How.DIRECT
+
+
+async def test_behind_a_trusted_proxy_the_visitor_is_who_the_proxy_says(start, backend, monkeypatch):
+    site = await start(rooms=[{"paths": ["/book"]}], edge={"trusted_proxies": ["127.0.0.0/8"]})
+    await site.visitor().get("/style.css")
+    watch = Watch(site, monkeypatch)
+    visitor = await inside(site)
+    told = {"X-Forwarded-For": "192.0.2.7", "X-Forwarded-Proto": "https", "X-Request-ID": "abc-1"}
+    before = watch.taken
+    await visitor.ask("GET", "/book", headers=told)
+    assert watch.taken == before + 1
+    seen = backend.last
+    assert seen.all("X-Forwarded-For") == ["192.0.2.7, 127.0.0.1"]
+    assert (seen.one("X-Forwarded-Proto"), seen.one("X-Request-ID")) == ("https", "abc-1")
+    watch.off()
+    await visitor.ask("GET", "/book", headers=told)
+    assert backend.last.head == seen.head
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * MOST_BYTES) + 2 * MOST_BYTES * b"x",
+        b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + SMALL,
+        b"HTTP/1.1 200 OK\r\nSunbeon-Stock: 7\r\nContent-Length: 2\r\n\r\nok",
+    ],
+    ids=["chunks", "large", "interim", "stock"],
+)
+async def test_an_answer_that_is_left_goes_on_where_it_came_and_is_asked_for_once(site, backend, watch, reply):
+    visitor = await inside(site)
+    backend.reply = reply
+    connection = await Connection.open(site.port)
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    asked, taken, left = len(backend.requests), watch.taken, watch.left
+    await connection.send(f"GET /book HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n".encode())
+    got = await connection.answer()
+    if got.status == 103:
+        got = await connection.answer()
+    assert (got.status, got.clean) == (200, True)
+    assert got.body in {b"ok", 2 * MOST_BYTES * b"x"}
+    assert (len(backend.requests), watch.taken, watch.left) == (asked + 1, taken + 1, left + 1)
+    assert site.upstreams.state()[0].in_flight == 0
+    # And the next one on the same connection gets its own.
+    backend.reply = SMALL
+    await connection.send(f"GET /book HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n".encode())
+    assert (await connection.answer()).one("X-A") == "1"
+    await connection.close()
+
+
+@pytest.mark.parametrize("word", ["complete", "revoke"])
+async def test_a_command_of_the_backends_is_obeyed(site, backend, watch, word):
+    visitor = await inside(site)
+    backend.reply = answer(b"done", f"Sunbeon-Command: {word}")
+    got = await visitor.get("/book")
+    assert (got.status, watch.left >= 1, visitor.cookies) == (200, True, {})
+    assert (await site.room()).live == 0
+
+
+async def test_a_pass_that_ended_is_not_forwarded_by_memory(site, backend, watch):
+    visitor = await inside(site)
+    kept = dict(visitor.cookies)
+    backend.reply = answer(b"done", "Sunbeon-Command: revoke")
+    await visitor.get("/book")
+    backend.reply = SMALL
+    visitor.cookies = kept
+    taken = watch.taken
+    await visitor.get("/book")
+    assert watch.taken == taken
+
+
+async def test_what_only_the_ordinary_path_may_judge_is_left_to_it(site, watch):
+    visitor = await inside(site)
+    ring = KeyStore(site.folder / "keys.json").current.cookies
+    held = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    strange = sign(Pass(1, 99, 99, "nobody", "line", 0), "vaccine", ring)
+    forged = held[:-1] + ("A" if held[-1] != "A" else "B")
+    before = watch.taken
+    for headers in (
+        {"Sunbeon-Ticket": "x"},
+        {"Sunbeon-Drill": "x"},
+        {"X-HTTP-Method-Override": "POST"},
+        {"Expect": "100-continue"},
+        {"Upgrade": "websocket", "Connection": "Upgrade"},
+        {"Cookie": f"sunbeon_pass_vaccine={strange}"},
+        {"Cookie": forged},
+        {"Cookie": held + "; a=" + "x" * 3_000},
+    ):
+        sent = {"Cookie": held, **headers}
+        data = "".join(f"{name}: {value}\r\n" for name, value in sent.items())
+        connection = await Connection.open(site.port)
+        await connection.send(f"GET /book HTTP/1.1\r\nHost: site.test\r\n{data}\r\n".encode())
+        await connection.answer()
+        await connection.close()
+    assert watch.taken == before
+    assert (await visitor.get("/book")).status == 200
+    assert watch.taken == before + 1
+
+
+async def test_a_rule_that_lets_a_request_in_goes_before_its_pass(start, backend, monkeypatch):
+    rule = {"name": "probe", "paths": ["/book"], "user_agents": ["probe/1"], "reason": "x"}
+    site = await start(rooms=[{"paths": ["/book"], "bypass": [rule]}])
+    await site.visitor().get("/style.css")
+    watch = Watch(site, monkeypatch)
+    visitor = await inside(site)
+    before = watch.taken
+    await visitor.ask("GET", "/book", headers={"User-Agent": "probe/1"})
+    assert (watch.taken, site.proof(backend.last).how) == (before, How.EXEMPT)
+    await visitor.get("/book")
+    assert (watch.taken, site.proof(backend.last).how) == (before + 1, How.DIRECT)
+
+
+async def test_who_hangs_up_takes_the_request_to_the_backend_along(site, backend, watch):
+    visitor = await inside(site)
+    hung = asyncio.Event()
+
+    async def act(_, writer):
+        await hung.wait()
+
+    backend.act = act
+    connection = await Connection.open(site.port)
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    taken, asked = watch.taken, len(backend.requests)
+    await connection.send(f"GET /book HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n".encode())
+    await until(lambda: len(backend.requests) > asked, "it is under way")
+    assert (watch.taken, site.upstreams.state()[0].in_flight) == (taken + 1, 1)
+    await connection.close()
+    await until(lambda: site.upstreams.state()[0].in_flight == 0, "it was given up")
+    assert len(site.streams._open) == 0
+    assert site.upstreams._free._value == site.settings.upstream.max_connections
+    hung.set()
+
+
+async def test_a_kept_connection_closed_before_a_byte_costs_no_answer(site, backend, watch):
+    visitor = await inside(site)
+    closed: list[int] = []
+
+    async def act(_, writer):
+        if not closed:
+            closed.append(1)
+            writer.close()
+        else:
+            writer.write(SMALL)
+
+    backend.act = act
+    taken = watch.taken
+    assert (await visitor.get("/book")).status == 200
+    assert (watch.taken, len(closed)) == (taken + 1, 1)
+
+
+async def test_a_backend_that_breaks_off_is_a_bad_gateway_and_asked_once(site, backend, watch):
+    visitor = await inside(site)
+
+    async def act(_, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf")
+        await writer.drain()
+        writer.close()
+
+    backend.act = act
+    taken, asked = watch.taken, len(backend.requests)
+    got = await visitor.get("/book")
+    assert (got.status, got.gate, watch.taken, len(backend.requests)) == (502, "bad_gateway", taken + 1, asked + 1)
+
+
+async def test_what_was_left_and_is_not_asked_for_is_given_up(site, backend, watch, monkeypatch):
+    """The pass ends between the hot path's request and the ordinary path's look at it."""
+    visitor = await inside(site)
+    go_on = asyncio.Event()
+
+    async def act(_, writer):
+        await go_on.wait()
+        writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+
+    backend.act = act
+    connection = await Connection.open(site.port)
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    taken, asked = watch.taken, len(backend.requests)
+    await connection.send(f"GET /book HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n".encode())
+    await until(lambda: len(backend.requests) > asked, "it is under way")
+    assert watch.taken == taken + 1
+    await site.change(mode="closed")
+    await site.line.reset(expected_version=None)
+    go_on.set()
+    got = await connection.answer()
+    assert got.gate is not None
+    assert len(backend.requests) == asked + 1
+    assert site.upstreams.state()[0].in_flight == 0
+    assert site.upstreams._free._value == site.settings.upstream.max_connections
+    await connection.close()
+
+
+async def test_requests_behind_one_another_are_answered_in_order(site, backend, watch):
+    visitor = await inside(site)
+
+    async def act(seen, writer):
+        writer.write(answer(seen.target.encode()))
+
+    backend.act = act
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    connection = await Connection.open(site.port)
+    for number in range(5):
+        await connection.send(f"GET /book/{number} HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n".encode())
+    assert [(await connection.answer()).body for _ in range(5)] == [f"/book/{number}".encode() for number in range(5)]
+    await connection.close()
