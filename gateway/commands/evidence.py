@@ -16,6 +16,8 @@ from shared.terminal import plain
 
 DONE: Final = 0
 FAILED: Final = 1
+_FIRST_YEAR: Final = 1970
+_LAST_YEAR: Final = 2199
 
 # Before each finding about a draw.
 _MARKS: Final[Mapping[bool | None, str]] = {True: "ok  ", False: "NO  ", None: "    "}
@@ -149,6 +151,8 @@ def moment_ms(text: str) -> int:
         raise argparse.ArgumentTypeError("not a time such as 2021-07-19T20:00:00+09:00") from None
     if moment.tzinfo is None:
         raise argparse.ArgumentTypeError("needs its UTC offset, as in 2021-07-19T20:00:00+09:00")
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise argparse.ArgumentTypeError(f"lies outside the years {_FIRST_YEAR} to {_LAST_YEAR}")
     return round(moment.timestamp() * 1000)
 
 

@@ -39,6 +39,9 @@ BUFFER_BYTES: Final = 64 * 1024
 # How often a client that is not read is looked for: an event loop that does not read learns of nobody's going.
 HELD_LOOK_S: Final = 0.5
 CROWDED_RETRY_S: Final = 10
+# Of the operators' listener: whoever floods it must not take the open files that visitors need.
+OPERATORS_CONNECTIONS: Final = 1_000
+OPERATORS_OF_ONE_NETWORK: Final = 500
 
 
 # The whole answer to a whole request that came alone, if it can be given at once; `LATER`: it goes to the function.
@@ -119,7 +122,13 @@ class AppRunner(web.AppRunner):
 
     async def _make_server(self) -> web.Server:
         made = await super()._make_server()
-        return Server(made.request_handler, self._settings, request_factory=made.request_factory)
+        return Server(
+            made.request_handler,
+            self._settings,
+            request_factory=made.request_factory,
+            crowd=Crowd(OPERATORS_OF_ONE_NETWORK),
+            most_connections=OPERATORS_CONNECTIONS,
+        )
 
 
 class _Connection(web.RequestHandler):

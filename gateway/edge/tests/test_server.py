@@ -635,6 +635,23 @@ async def test_operators_are_told_in_the_same_words(caplog):
     assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
+async def test_whoever_floods_the_operators_listener_gets_only_so_many_connections(monkeypatch):
+    monkeypatch.setattr("gateway.edge.server.OPERATORS_OF_ONE_NETWORK", 2)
+    runner = AppRunner(create_app([], Tokens(None, "token")), Gateway())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    connections = []
+    try:
+        for status in (200, 200, 503):
+            connections.append(await Connection.open(runner.addresses[0][1]))
+            await connections[-1].send(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert (await connections[-1].answer()).status == status
+    finally:
+        for connection in connections:
+            await connection.close()
+        await runner.cleanup()
+
+
 @pytest.mark.parametrize("pause", [False, True])
 async def test_trailers_of_one_request_are_no_headers_of_the_next(start, backend, pause):
     site = await start(rooms=[{"state": "passthrough"}])
