@@ -79,8 +79,8 @@ class Audit:
         Reads a file: not for the event loop. Raises OSError.
         """
         # Whose doing it was is said in their lines alone.
-        wanted = (lambda line: b'"by":' in line) if operators else None
-        return None if self._path is None else newest(self._path, room, limit, wanted=wanted)
+        holding = b'"by":' if operators else b""
+        return None if self._path is None else newest(self._path, room, limit, holding=holding)
 
     def close(self) -> None:
         self._ledger.close()

@@ -1,7 +1,7 @@
 """The newest lines of an audit log, read from its end: as little of it as it takes, and never more than a bound."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -20,8 +20,8 @@ class Tail:
     whole: bool
 
 
-def newest(path: Path, room: str, limit: int, *, wanted: Callable[[bytes], bool] | None = None) -> Tail:
-    """The newest lines of a room that are whole. wanted: a first look at a line as it is written.
+def newest(path: Path, room: str, limit: int, *, holding: bytes = b"") -> Tail:
+    """The newest lines of a room that are whole. holding: only those with that in them, as they are written.
 
     Of a log that was moved away, and not made anew yet, there are none. Raises OSError.
     """
@@ -32,8 +32,8 @@ def newest(path: Path, room: str, limit: int, *, wanted: Callable[[bytes], bool]
     mark = b'"room":"%b"' % room.encode()
     with path.open("rb") as log:
         size = os.fstat(log.fileno()).st_size
-        for line in _backwards(log.fileno(), size, max(0, size - MOST_BYTES)):
-            if mark not in line or (wanted is not None and not wanted(line)):
+        for line in _backwards(log.fileno(), size, max(0, size - MOST_BYTES), holding):
+            if mark not in line or holding not in line:
                 continue
             parts = split(line)
             if parts is None or parts[0]["room"] != room or parts[0].get("event") == BEGIN:
@@ -44,12 +44,16 @@ def newest(path: Path, room: str, limit: int, *, wanted: Callable[[bytes], bool]
     return Tail(found, whole=size <= MOST_BYTES)
 
 
-def _backwards(descriptor: int, end: int, stop: int) -> Iterator[bytes]:
-    """The lines that end before `end`, last one first; without the one that `stop` falls into."""
+def _backwards(descriptor: int, end: int, stop: int, holding: bytes) -> Iterator[bytes]:
+    """The lines that end before `end`, last one first; without the one that `stop` falls into.
+
+    Whole chunks in which nothing holds what is looked for are passed over: operators' lines are few among millions.
+    """
     rest = b""
     while end > stop:
         begin = max(stop, end - _CHUNK)
-        first, *lines = (os.pread(descriptor, end - begin, begin) + rest).split(b"\n")
+        data = os.pread(descriptor, end - begin, begin) + rest
+        first, *lines = data.split(b"\n") if holding in data else data.split(b"\n", 1)[:1]
         yield from reversed(lines)
         rest, end = first, begin
     if stop == 0:

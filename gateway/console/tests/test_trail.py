@@ -37,6 +37,21 @@ def test_all_of_a_log_can_be_read_and_every_line_of_it_once(log):
     assert found.whole
 
 
+@pytest.mark.parametrize("chunk", [1, 17, 150, 151, 152, 4_000])
+def test_what_operators_did_is_found_wherever_a_chunk_ends(tmp_path, monkeypatch, chunk):
+    monkeypatch.setattr(audit_tail, "_CHUNK", chunk)
+    audit = Audit(tmp_path / "log")
+    for number in range(60):
+        if number % 7 == 3:
+            audit.operated("settings", "north", number, by="kim", changed={})
+        audit.admitted("north", number, number=number, why="x" * number)
+    found = audit.newest("north", 50, operators=True)
+    audit.close()
+    assert found is not None
+    assert [line["time_ms"] for line in found.lines] == [59, 52, 45, 38, 31, 24, 17, 10, 3]
+    assert found.whole
+
+
 def test_no_more_than_a_bound_is_read(log, monkeypatch):
     monkeypatch.setattr(audit_tail, "MOST_BYTES", 10_000)
     monkeypatch.setattr(audit_tail, "_CHUNK", 999)
