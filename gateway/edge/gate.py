@@ -50,6 +50,7 @@ from gateway.edge.proxy.headers import hops_left
 from gateway.edge.proxy.relay import Answered, Cookies, Errand, Inspect, add_nothing
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Through, Told
 from gateway.edge.visitors import LOOKING, Visitors
+from gateway.edge.watch import stock_of
 from gateway.metrics import FORWARDED, STREAMED, Meters, kind_of
 from gateway.room.match import AmbiguousTarget, Network, Target, canonical_host, find_area, find_bypass, read_target
 from gateway.room.model import Snapshot
@@ -60,8 +61,6 @@ from shared.wire import COMMAND_HEADER, DRILL_HEADER, GATE_HEADER, OWN_PATH, STO
 
 _LOG: Final = logging.getLogger(__name__)
 _AUTHORITY_END: Final = re.compile(r"[/?#]")
-# Longer than any stock, and no number to spend time on.
-_STOCK_DIGITS: Final = 15
 # X-HTTP-Method-Override, X-HTTP-Method, X-Method-Override, with any mark for the hyphen: to CGI they are the same.
 _METHOD_OVERRIDE: Final = re.compile(r"x[\W_](?:http[\W_])?method(?:[\W_]override)?", re.IGNORECASE | re.ASCII)
 _OWN: Final = OWN_PATH.rstrip("/")
@@ -301,8 +300,9 @@ class Gate:
     def _take_stock(self, request: web.BaseRequest, line: Line, sent: str | None) -> None:
         if sent is None:
             return
-        if sent.isascii() and sent.isdigit() and len(sent) <= _STOCK_DIGITS:
-            line.watch.report(line.snapshot, int(sent))
+        left = stock_of(sent)
+        if left is not None:
+            line.watch.report(line.snapshot, left)
         else:
             self._warn("the backend sent a Sunbeon-Stock that is no number", "stock", _where(request))
 

@@ -105,10 +105,10 @@ class Hot:
 
     def _page(self, data: bytes, head: PlainHead, send: Send, caller: Caller | None) -> bytes | Later | None:
         """The waiting page, if it is that; or what the backend has to say to somebody inside."""
-        host = head.get(b"host")
-        path = head.lines[0][len(b"GET ") : -len(_VERSION)].partition(b"?")[0]
-        if host is None:
+        host, target = head.get(b"host"), head.target
+        if host is None or target is None or len(target) > self._limits.target_bytes:
             return None
+        path = target.partition(b"?")[0]
         try:
             place = self._places[host, path]
         except KeyError:
@@ -117,11 +117,11 @@ class Hot:
             place = self._places[host, path] = self._find(host, path)
         if place is None:
             return None
-        line, target = place
+        line, read = place
         # Who brings anything of ours is no newcomer.
         if _OURS not in data:
-            return self._pages[line.name].answer(head, target)
-        return None if caller is None else self._forward.answer(line, target, head, send, caller)
+            return self._pages[line.name].answer(head, read)
+        return None if caller is None else self._forward.answer(line, read, head, send, caller)
 
     def _find(self, host: str, path: bytes) -> tuple[Line, Target] | None:
         try:

@@ -10,6 +10,7 @@ the backend answers goes on if it comes whole and small (`proxy.swift`). Everyth
     an answer that `Swift` leaves: the ordinary path goes on with it, on the connection on which it comes
 """
 
+import logging
 import re
 import time
 from collections.abc import Callable, Sequence
@@ -32,13 +33,16 @@ from gateway.edge.proxy.servers import Lease
 from gateway.edge.proxy.swift import Swift
 from gateway.edge.settle import Credentials, read_credentials, stand_by_memory
 from gateway.edge.streams import Why
+from gateway.edge.watch import stock_of
 from gateway.keys import KeyStore
 from gateway.metrics import FORWARDED, Meters
 from gateway.room.match import Network, Target, find_bypass
 from gateway.room.ticket import KeyRing, Pass
+from gateway.sampling import Sampling
 from shared.errors import SunbeonError
 from shared.wire import COMMAND_HEADER, HEADER_PREFIX, STOCK_HEADER
 
+_LOG: Final = logging.getLogger(__name__)
 _TARGET: Final = re.compile(rb"GET (/[A-Za-z0-9._~%!$&'()*+,;=:@/?-]*) HTTP/1\.1")
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
 _COOKIE: Final = b"cookie: "
@@ -71,6 +75,7 @@ class HotForward:
         self._trust = trust
         self._brought: dict[tuple[str, int, bytes], Credentials] = {}
         self._ring: KeyRing | None = None
+        self._sampling = Sampling()
 
     def answer(self, line: Line, target: Target, head: PlainHead, send: Send, caller: Caller) -> Later | None:
         """`LATER`, and the answer goes to `send`; None: not one for this path."""
@@ -99,6 +104,12 @@ class HotForward:
 
         exchange = _Exchange(self, line, send, caller)
         return LATER if exchange.begin(client, head_for, (line, standing.visitor_pass)) else None
+
+    def warn_of_stock(self, line: Line) -> None:
+        beside = self._sampling.take("stock", time.monotonic())
+        if beside is not None:
+            told = {"room": line.name, **beside}
+            _LOG.warning("the backend sent a Sunbeon-Stock that is no number", extra=told)
 
     def _read(self, line: Line, head: PlainHead) -> Credentials | None:
         """What is brought, if it is a pass, nothing of it is wrong, and no header says what only the gate hears."""
@@ -183,7 +194,7 @@ class _Exchange:
             raise
         connection.allow_silence(forwarder.response_timeout_s)
         self._stream = forwarder.streams.hold(holder, self._end)
-        self._swift = Swift(connection, "GET", self._answered, leaves=(COMMAND_HEADER, STOCK_HEADER))
+        self._swift = Swift(connection, "GET", self._answered, leaves=(COMMAND_HEADER,))
         self._caller.gone = self._gone
         return True
 
@@ -193,11 +204,17 @@ class _Exchange:
             self._leave()
             return
         message, body = found
+        sent = message.headers.get(STOCK_HEADER)
+        left = None if sent is None else stock_of(sent)
         took_s = time.monotonic() - self._began_s
         try:
             self._lease.succeeded()
             self._of.meters.backend_answered(message.code, took_s)
             self._line.latency.add(took_s)
+            if left is not None:
+                self._line.watch.report(self._line.snapshot, left)
+            elif sent is not None:
+                self._of.warn_of_stock(self._line)
             data = answer_head(message.code, message.reason, message.raw_headers) + body
         except BaseException:
             self._lease.connection.fail(BackendError("the gateway failed to pass the answer on"))

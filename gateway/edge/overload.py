@@ -1,9 +1,10 @@
 """When more is asked than this worker can answer: newcomers are told to come back in a moment, in a few words.
 
 Whether it is so is seen from the event loop itself: how much later than asked it comes round to a timer is how long
-everything waits that was read meanwhile. Beyond `HIGH_S` pages for newcomers are left out, the one kind of request that
-is costly, not urgent and nobody's yet: they hold no place that could be lost. Who is inside or in line is served as
-before. It ends when the loop has been in time (`LOW_S`) for `CALM_S`. Pure but for `watch`.
+everything waits that was read meanwhile. As far as that is our own work (other programs on the machine may keep us
+waiting too, and no page left out would help), and `HIGH_S` several times in a row, pages for newcomers are left out:
+the one kind of request that is costly, not urgent and nobody's yet, as they hold no place that could be lost. Who is
+inside or in line is served as before. It ends when the loop has been in time (`LOW_S`) for `CALM_S`. Pure but for `watch`.
 """
 
 import asyncio
@@ -20,6 +21,8 @@ LOOK_S: Final = 0.05
 HIGH_S: Final = 0.25
 LOW_S: Final = 0.05
 CALM_S: Final = 1.0
+# So many late rounds: one can have a reason that is gone with it.
+IN_A_ROW: Final = 4
 # Least and most seconds until a page comes back: spread, so that they do not all come in the same one.
 RETRY_S: Final = (5, 15)
 
@@ -55,13 +58,17 @@ class Overload:
     def __init__(self) -> None:
         self.on = False
         self.shed = 0
+        self._late = 0
         self._calm_since_s: float | None = None
 
     def late(self, lag_s: float, now_s: float) -> None:
         """The event loop came round so much later than asked."""
         if lag_s >= HIGH_S:
-            self.on, self._calm_since_s = True, None
-        elif lag_s > LOW_S:
+            self._late, self._calm_since_s = self._late + 1, None
+            self.on = self.on or self._late >= IN_A_ROW
+            return
+        self._late = 0
+        if lag_s > LOW_S:
             self._calm_since_s = None
         elif self._calm_since_s is None:
             self._calm_since_s = now_s
@@ -78,10 +85,11 @@ class Overload:
         self,
         monotonic: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        worked: Callable[[], float] = time.thread_time,
     ) -> None:
-        """Look at the loop until cancelled."""
+        """Look at the loop until cancelled. worked: seconds of processor that this thread has used."""
         while True:
-            due_s = monotonic() + LOOK_S
+            due_s, before_s = monotonic() + LOOK_S, worked()
             await sleep(LOOK_S)
             now_s = monotonic()
-            self.late(now_s - due_s, now_s)
+            self.late(min(now_s - due_s, worked() - before_s), now_s)

@@ -17,6 +17,8 @@ from gateway.edge.framing import Limits
 
 _END: Final = b"\r\n"
 _LINE: Final = re.compile(rb"([A-Za-z0-9-]+): ([!-~](?:[ -~]*[!-~])?)")
+# Visible ASCII without a fragment.
+_TARGET: Final = re.compile(rb"GET (/[!\"$-~]*) HTTP/1\.1")
 _HOST: Final = re.compile(rb"(?i:host): [A-Za-z0-9.-]+(?::[0-9]{1,5})?")
 # The request line, the host, and the two that end a head.
 _FEWEST: Final = 4
@@ -47,6 +49,12 @@ class PlainHead(NamedTuple):
 
     lines: list[bytes]
     own: list[bytes]
+
+    @property
+    def target(self) -> bytes | None:
+        """What is asked for by GET; None if there is anything unusual about that."""
+        found = _TARGET.fullmatch(self.lines[0])
+        return found[1] if found is not None else None
 
     def get(self, name: bytes) -> str | None:
         """The first header of this name in lower case."""

@@ -146,6 +146,7 @@ class _Connection(web.RequestHandler):
         "_look_s",
         "_lost",
         "_network",
+        "_owed",
         "_payload",
         "_rest",
         "_server",
@@ -169,6 +170,8 @@ class _Connection(web.RequestHandler):
         self._at = 0
         # The request whose answer the hot path has yet to give.
         self._asked: bytes | None = None
+        # It has to be read once more, on the ordinary path.
+        self._owed = False
         self.peer: str | None = None
         self.gone: Callable[[], None] | None = None
         self._head = Head(server.limits)
@@ -258,7 +261,7 @@ class _Connection(web.RequestHandler):
             self._discard(len(data))
         elif self._upgraded or self._payload_parser is not None:
             super().data_received(data)
-        elif not self._answered_at_once(data):
+        elif not (data and self._answered_at_once(data)):
             if data:
                 self._rest = self._rest[self._at :] + data if self._at < len(self._rest) else data
                 self._at = 0
@@ -306,15 +309,17 @@ class _Connection(web.RequestHandler):
         asked, self._asked = self._asked, None
         if asked is None or self._wire is None:
             return
-        if answer is not None:
+        if answer is None:
+            # However soon the connection is to end: this request was taken.
+            self._rest, self._owed = asked + self._rest, True
+        else:
             self._send_at_once(answer)
             if self._close or self._server.leaving:
                 self.force_close()
                 return
-        else:
-            self._rest = asked + self._rest
-        self._resume_transport_reading()
-        self.data_received(b"")
+        if self._rest:
+            self._resume_transport_reading()
+            self.data_received(b"")
 
     def _send_at_once(self, answer: bytes) -> None:
         if self._wire is not None:
@@ -324,12 +329,18 @@ class _Connection(web.RequestHandler):
 
     def _read(self) -> None:
         """Hand to the parser what has come, head by head and body by body, until something is missing or full."""
-        while not (self._reading_paused or self._upgraded):
+        while not (self._reading_paused or self._upgraded or self._asked is not None):
             if self._body is not None:
                 if not self._read_body(self._body):
                     return
-            elif self._close or len(self._messages) >= self._max_msg_queue_size or not self._read_head():
+            elif self._is_full() or not self._read_head():
                 return
+            else:
+                self._owed = False
+
+    def _is_full(self) -> bool:
+        """Whether no further request is taken, now or any more."""
+        return (self._close and not self._owed) or len(self._messages) >= self._max_msg_queue_size
 
     def _read_head(self) -> bool:
         """Whether a whole head was there."""

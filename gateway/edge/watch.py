@@ -13,6 +13,14 @@ from gateway.store.base import QueueStore
 # How often it is told to the others. Others know of a new stock after so long at most.
 EXCHANGE_S: Final = 5.0
 
+# Longer than any stock, and no number to spend time on.
+_STOCK_DIGITS: Final = 15
+
+
+def stock_of(text: str) -> int | None:
+    """What a `Sunbeon-Stock` says is left; None if it is no number."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= _STOCK_DIGITS else None
+
 
 class Watch:
     """Of one room. `mark` and `report` wait for nothing; `exchange` asks the store. None: nobody knows (yet)."""

@@ -124,9 +124,8 @@ async def test_behind_a_trusted_proxy_the_visitor_is_who_the_proxy_says(start, b
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n",
         b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (2 * MOST_BYTES) + 2 * MOST_BYTES * b"x",
         b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" + SMALL,
-        b"HTTP/1.1 200 OK\r\nSunbeon-Stock: 7\r\nContent-Length: 2\r\n\r\nok",
     ],
-    ids=["chunks", "large", "interim", "stock"],
+    ids=["chunks", "large", "interim"],
 )
 async def test_an_answer_that_is_left_goes_on_where_it_came_and_is_asked_for_once(site, backend, watch, reply):
     visitor = await inside(site)
@@ -303,3 +302,43 @@ async def test_requests_behind_one_another_are_answered_in_order(site, backend, 
         await connection.send(f"GET /book/{number} HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n".encode())
     assert [(await connection.answer()).body for _ in range(5)] == [f"/book/{number}".encode() for number in range(5)]
     await connection.close()
+
+
+@pytest.mark.parametrize(("told", "left"), [("77", 77), ("many", None)])
+async def test_the_backends_stock_is_heard(site, backend, watch, caplog, told, left):
+    visitor = await inside(site)
+    backend.reply = answer(b"ok", f"Sunbeon-Stock: {told}")
+    got = await visitor.get("/book")
+    assert (got.status, got.one("Sunbeon-Stock"), watch.taken >= 1) == (200, None, True)
+    assert site.line.stock_left == left
+    warned = [record for record in caplog.records if "Sunbeon-Stock that is no number" in record.message]
+    assert len(warned) == (left is None)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_worker_that_stops_lets_what_is_under_way_come_to_its_end(site, backend, watch, whole):
+    visitor = await inside(site)
+    cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
+    asked, say = asyncio.Event(), asyncio.Event()
+
+    async def act(_request, writer):
+        asked.set()
+        await say.wait()
+        writer.write(SMALL if whole else b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")
+
+    backend.act = act
+    taken = watch.taken
+    connection = await Connection.open(site.port)
+    try:
+        await connection.send(f"GET /book HTTP/1.1\r\nHost: site.test\r\nCookie: {cookie}\r\n\r\n".encode())
+        await asked.wait()
+        assert watch.taken == taken + 1
+        stopping = [asyncio.create_task(each.shutdown(10)) for each in site.server.connections]
+        await asyncio.sleep(0.05)
+        say.set()
+        got = await connection.answer()
+        assert (got.status, got.body) == (200, b"ok")
+        assert await connection.rest() == b""
+        await asyncio.gather(*stopping)
+    finally:
+        await connection.close()

@@ -6,7 +6,7 @@ import pytest
 
 from gateway.edge import overload
 from gateway.edge.descriptors import RESERVED, most_connections
-from gateway.edge.overload import CALM_S, HIGH_S, LOOK_S, RETRY_S, Overload
+from gateway.edge.overload import CALM_S, HIGH_S, IN_A_ROW, RETRY_S, Overload
 from gateway.edge.tests.backend import until
 from gateway.edge.tests.front import BROWSER, Connection
 from gateway.edge.tests.test_hot import asked
@@ -14,9 +14,17 @@ from gateway.edge.tests.test_hot import asked
 PAGE = b"GET / HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n%b\r\n"
 
 
-def test_it_begins_with_a_late_loop_and_ends_when_it_was_in_time_for_a_while():
+def late(it: Overload, lag_s: float, now_s: float, times: int = IN_A_ROW) -> None:
+    for _ in range(times):
+        it.late(lag_s, now_s)
+
+
+def test_it_begins_with_a_loop_that_stays_late_and_ends_when_it_was_in_time_for_a_while():
     it = Overload()
-    it.late(HIGH_S / 2, 0.0)
+    late(it, HIGH_S / 2, 0.0)
+    late(it, HIGH_S, 0.0, IN_A_ROW - 1)
+    it.late(0.0, 0.5)
+    late(it, HIGH_S, 0.6, IN_A_ROW - 1)
     assert not it.on
     it.late(HIGH_S, 1.0)
     assert it.on
@@ -32,22 +40,25 @@ def test_it_begins_with_a_late_loop_and_ends_when_it_was_in_time_for_a_while():
     assert not it.on
 
 
-async def test_the_loop_is_looked_at(monkeypatch):
-    seen: list[tuple[float, float]] = []
-    now = 100.0
+async def test_the_loop_is_late_by_as_much_as_is_our_own_work(monkeypatch):
+    seen: list[float] = []
+    now = used = 100.0
+    # How much later it comes round, and how much of that time this thread was at work.
+    rounds = iter([(0.0, 0.01), (0.4, 0.4), (0.4, 0.02), (0.01, 0.05)])
 
     async def sleep(seconds):
-        nonlocal now
-        if len(seen) == 3:
+        nonlocal now, used
+        more_s, worked_s = next(rounds, (-1.0, 0.0))
+        if more_s < 0:
             raise KeyboardInterrupt
-        now += seconds + 0.1 * len(seen)
+        now += seconds + more_s
+        used += worked_s
 
     it = Overload()
-    monkeypatch.setattr(it, "late", lambda lag_s, now_s: seen.append((round(lag_s, 3), round(now_s, 3))))
+    monkeypatch.setattr(it, "late", lambda lag_s, _: seen.append(lag_s))
     with pytest.raises(KeyboardInterrupt):
-        await it.watch(lambda: now, sleep)
-    assert [lag_s for lag_s, _ in seen] == [0.0, 0.1, 0.2]
-    assert seen[-1][1] == pytest.approx(100.3 + 3 * LOOK_S)
+        await it.watch(lambda: now, sleep, lambda: used)
+    assert seen == pytest.approx([0.0, 0.4, 0.02, 0.01])
 
 
 async def test_newcomers_are_told_to_come_back_and_all_others_are_served(site, backend):
