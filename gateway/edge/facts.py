@@ -109,13 +109,13 @@ def own_facts(room: Snapshot, place: int | None, watch: Watch) -> Own:
         return Own(None, None, None, _poll_after(room, None, soon=False, window_ms=None), None)
     people = people_ahead(room, place)
     eta = watch.wait_range(room, people)
-    there = watch.there_ahead(room, place)
+    there = watch.there_ahead(room, place, people)
     return Own(
         place,
         people if there is None else there,
         eta,
         _poll_after(room, eta, soon=room.admitting and people == 0, window_ms=None),
-        None if watch.stock is None else watch.chance_gone(room, place),
+        watch.chance_behind(room, there),
     )
 
 

@@ -4,7 +4,8 @@ Whether it is so is seen from the event loop itself: how much later than asked i
 everything waits that was read meanwhile. As far as that is our own work (other programs on the machine may keep us
 waiting too, and no page left out would help), and `HIGH_S` several times in a row, pages for newcomers are left out:
 the one kind of request that is costly, not urgent and nobody's yet, as they hold no place that could be lost. Who is
-inside or in line is served as before. It ends when the loop has been in time (`LOW_S`) for `CALM_S`. Pure but for `watch`.
+inside or in line is served as before. It ends when the loop has been in time (`LOW_S`) for `CALM_S`. Pure but for
+`watch`.
 """
 
 import asyncio

@@ -53,9 +53,9 @@ class Watch:
         """How many of those who wait are still there."""
         return self._of(room).people_there(room)
 
-    def there_ahead(self, room: Snapshot, place: int) -> int | None:
-        """How many of those before a place are still there."""
-        return self._of(room).there_ahead(room, place)
+    def there_ahead(self, room: Snapshot, place: int, people: int | None = None) -> int | None:
+        """How many of those before a place are still there. people: as `people_ahead` has it, where that is known."""
+        return self._of(room).there_ahead(room, place, people)
 
     def wait_range(self, room: Snapshot, ahead: int) -> tuple[int, int] | None:
         """As `Forecast.wait_range`."""
@@ -66,8 +66,11 @@ class Watch:
 
     def chance_gone(self, room: Snapshot, place: int) -> int | None:
         """The chance, in per cent, that nothing is left when a place is called."""
-        ahead = self.there_ahead(room, place)
-        return None if self.stock is None or ahead is None else chance_sold_out(self.stock, ahead, room.live)
+        return self.chance_behind(room, self.there_ahead(room, place))
+
+    def chance_behind(self, room: Snapshot, there: int | None) -> int | None:
+        """As `chance_gone`, behind so many who are there."""
+        return None if self.stock is None or there is None else chance_sold_out(self.stock, there, room.live)
 
     def _of(self, room: Snapshot) -> Presence:
         self._presence = Presence(room) if self._presence is None else self._presence.of(room)

@@ -156,9 +156,12 @@ class Presence:
         """How many of those who wait are still there. None: not known yet."""
         return self._there(room, room.tail, room.waiting)
 
-    def there_ahead(self, room: Snapshot, place: int) -> int | None:
-        """How many of those before a place are still there; never more than `people_ahead`. None: not known yet."""
-        return self._there(room, place - 1, people_ahead(room, place))
+    def there_ahead(self, room: Snapshot, place: int, people: int | None = None) -> int | None:
+        """How many of those before a place are still there; never more than `people_ahead`. None: not known yet.
+
+        people: that number, where it is known.
+        """
+        return self._there(room, place - 1, people_ahead(room, place) if people is None else people)
 
     def _there(self, room: Snapshot, last: int, people: int) -> int | None:
         """How many of the `people` above `serving`, up to the place `last`, are there."""
