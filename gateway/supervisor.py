@@ -26,6 +26,7 @@ from typing import Final
 from gateway.app import serve
 from gateway.metrics import Seat
 from gateway.metrics.folder import metrics_folder
+from gateway.private_file import alone
 from gateway.settings import Settings
 from shared import logs
 from shared.errors import SettingsError, SunbeonError
@@ -98,8 +99,13 @@ def operator_token(path: Path, environ: Mapping[str, str]) -> str:
     given = environ.get("SUNBEON_OPERATOR_TOKEN", "").strip()
     if given:
         return given
+    # Gateways that start at once would else find the file of the one that makes it empty.
+    with alone(path):
+        return _token_in(path)
+
+
+def _token_in(path: Path) -> str:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
         if path.stat().st_mode & 0o077:

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import suppress
 from multiprocessing import Pipe
 from pathlib import Path
@@ -256,6 +257,22 @@ def test_a_token_is_made_for_its_owner_alone_and_stays(tmp_path):
     assert len(token) >= 32
     assert path.stat().st_mode & 0o777 == 0o600
     assert operator_token(path, {}) == token
+
+
+def test_gateways_that_start_at_once_have_one_token(tmp_path, monkeypatch):
+    path = tmp_path / "operator.token"
+    others: list[Future[str]] = []
+
+    def make(size):
+        # By now the file is there, and empty.
+        others.append(pool.submit(operator_token, path, {}))
+        wait(others, timeout=0.2)
+        return "made" * size
+
+    monkeypatch.setattr("gateway.supervisor.secrets.token_urlsafe", make)
+    with ThreadPoolExecutor() as pool:
+        token = operator_token(path, {})
+        assert others[0].result() == token
 
 
 def test_a_token_from_the_environment_wins_and_makes_no_file(tmp_path):

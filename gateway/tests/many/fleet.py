@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from gateway import keys
-from gateway.supervisor import operator_token
 from gateway.tests.redis.process import HOST, reserve_port
 from gateway.tests.redis.watcher import watch
 from gateway.tests.stand import DidNotHappen, Program, _toml, fetch
@@ -142,8 +141,6 @@ class Fleet:
         watch(self.folder)
         try:
             keys.create(self.folder / "keys.json")
-            # Made beforehand: gateways that start at once would make it at once.
-            operator_token(self.folder / "operator.token", {})
             self._start_booking()
             self.members = [Member(self, index) for index in range(self._first)]
             _at_once(Member.start, self.members)

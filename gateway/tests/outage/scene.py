@@ -12,7 +12,6 @@ from typing import Any, Final
 
 from gateway import keys
 from gateway.edge.tests.backend import Backend, Recorded, answer, running
-from gateway.supervisor import operator_token
 from gateway.tests.outage.people import People
 from gateway.tests.stand import Program, fetch
 from shared.passes import PassClaims, read_keys, verify
@@ -138,8 +137,6 @@ class Scene:
 @asynccontextmanager
 async def scene(folder: Path, store_url: str, *, gateways: int = 2, **room: Any) -> AsyncIterator[Scene]:
     keys.create(folder / "keys.json")
-    # Made beforehand: gateways that start at once would make it at once.
-    operator_token(folder / "operator.token", {})
     async with running(Backend()) as backend:
         made = Scene(folder, store_url, {**ROOM, **room}, backend)
         backend.act = made.serve
