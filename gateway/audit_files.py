@@ -86,9 +86,10 @@ def heads_beside(paths: Sequence[Path]) -> list[tuple[str, Head]]:
     if len(paths) > 1:
         return []
     try:
-        return list(heads.heads_of(orjson.loads(heads.beside(paths[0]).read_bytes())).items())
-    except (OSError, ValueError):
+        known = heads.read(heads.beside(paths[0]).read_bytes())
+    except OSError:
         return []
+    return list(heads.heads_of(known).items()) if known is not None else []
 
 
 def _begun_ms(path: Path) -> int:

@@ -16,7 +16,6 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
@@ -62,7 +61,8 @@ class Ledger:
         self.chained = self.unchained = self.failed = 0
         if path is not None:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._heads = _open(heads.beside(path), os.O_RDWR)
+            self._heads_path = heads.beside(path)
+            self._heads = _open(self._heads_path, os.O_RDWR)
             self._log = _open(path, os.O_RDWR | os.O_APPEND)
             with self._locked():
                 self.heads = heads.heads_of(self._known())
@@ -95,7 +95,7 @@ class Ledger:
         """The heads as any worker wrote them last."""
         if self._path is not None:
             try:
-                self._follow_heads(self._path)
+                self._follow_heads()
                 known = heads.read(os.pread(self._heads, MOST_HEADS_BYTES, 0))
             except OSError:
                 known = None
@@ -125,14 +125,15 @@ class Ledger:
         data += line + b"\n"
         _write(self._log, data)
         head = Head(head.chain, head.seq + 1, digest)
-        known["rooms"][room] = asdict(head)
+        known["rooms"][room] = {"chain": head.chain, "seq": head.seq, "hash": head.hash}
         known["size"] += len(data)
         # Padded, so that whatever stood behind is no part of it: white space is none in JSON.
         self._kept = orjson.dumps(known)
         text = self._kept.ljust(self._longest)
         self._longest = len(text)
         os.pwrite(self._heads, text, 0)
-        self.heads = heads.heads_of(known)
+        # Of other rooms `newest` tells.
+        self.heads[room] = head
 
     def _move_aside(self, path: Path, known: Known) -> Known:
         """Begin a new file, if the old one can be moved; else the log grows on."""
@@ -193,13 +194,12 @@ class Ledger:
             "whole": True,
         }
 
-    def _follow_heads(self, path: Path) -> bool:
+    def _follow_heads(self) -> bool:
         """Go over to the heads file that is there now; whether it is another."""
-        there = heads.beside(path)
-        if _is_at(there, self._heads):
+        if _is_at(self._heads_path, self._heads):
             return False
         try:
-            fresh = _open(there, os.O_RDWR)
+            fresh = _open(self._heads_path, os.O_RDWR)
         except OSError:
             fcntl.flock(self._heads, fcntl.LOCK_UN)
             raise
@@ -223,7 +223,7 @@ class Ledger:
             try:
                 fcntl.flock(self._heads, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 # Whoever locks a file that was moved away or deleted is alone with it.
-                if self._path is None or not self._follow_heads(self._path):
+                if not self._follow_heads():
                     break
             except BlockingIOError:
                 now_s, before, written = time.monotonic(), written, os.fstat(self._heads).st_mtime_ns
