@@ -20,13 +20,14 @@ from shared.errors import SettingsError
 DONE: Final = 0
 BROKEN: Final = 1
 WRONG: Final = 2
+INTERRUPTED: Final = 130
 STORES: Final = ("sqlite", *Kind)
 PLAIN_WIDTH: Final = 150
 _MOST_FASTER: Final = 60
 
 
 def main(argv: Sequence[str]) -> int:
-    """Exit codes: 0 every check held, 1 one did not (or the stores differ), 2 a wrong command line."""
+    """Exit codes: 0 every check held, 1 one did not (or the stores differ), 2 a wrong command line, 130 interrupted."""
     arguments = _parser().parse_args(argv)
     try:
         from rich.console import Console
@@ -36,7 +37,10 @@ def main(argv: Sequence[str]) -> int:
     scenario = _scenario(arguments)
     found = costs.USUAL if arguments.costs is None else costs.read(arguments.costs)
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    summaries = [summarize(_play(scenario, store, console), found) for store in _stores(arguments.store)]
+    try:
+        summaries = [summarize(_play(scenario, store, console), found) for store in _stores(arguments.store)]
+    except KeyboardInterrupt:
+        return INTERRUPTED
     for summary in summaries:
         _show(summary, console)
         _write(summary, arguments)
@@ -50,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="sunbeon loadtest simulate",
         description="Play an evening of millions in virtual time: the real policy, a real store, a crowd of numbers.",
-        epilog="Exit code: 0 every check held, 1 one did not or the stores differ, 2 wrong usage.",
+        epilog="Exit code: 0 every check held, 1 one did not or the stores differ, 2 wrong usage, 130 interrupted.",
     )
     parser.add_argument("--scenario", choices=sorted(SCENARIOS), default="july19")
     parser.add_argument(

@@ -1,8 +1,8 @@
 """What one request costs a gateway's processor and the store's, in microseconds: measured by `make bench`, or as below.
 
-Ours are of one machine and version, and are told as such wherever they are used. The gateway's are a worker's, per
-request with a browser's headers and without TLS, which a front server ends. The store's are a Redis server's, with 32
-people to a call, as a busy gateway asks (docs/deployment.md).
+Ours are of one machine and version, and are told as such wherever they are used. The gateway's are a worker's, for one
+request with a browser's headers, without TLS, which a front server ends. The store's are a Redis server's: of a join as
+measured beside it, of claims and renewals with 32 people to a call (docs/deployment.md).
 """
 
 import json
@@ -14,15 +14,17 @@ from typing import Any, Final
 
 from shared.errors import SunbeonError
 
-# Rows of `make bench`, and what we call them. A join is the poll that brings a knock back for a number.
+# Rows of `make bench`, and what we call them. A page is a newcomer's, who gets a knock; a join, the poll that brings it
+# back for a number.
 ROWS: Final[Mapping[str, str]] = {
     "status": "poll",
     "board": "board",
     "page": "page",
-    "forward-1k": "forward",
     "join-redis": "join",
+    "forward-1k": "forward",
 }
 _OURS: Final = "Sunbeon"
+_NEWCOMER: Final = "newcomer"
 
 
 class BadCosts(SunbeonError):
@@ -39,11 +41,11 @@ class Costs:
 
 
 USUAL: Final = Costs(
-    us={"poll": 590, "board": 181, "page": 1_190, "join": 780, "claim": 780, "forward": 653},
-    store_us={"join": 8, "claim": 18, "renew": 5},
+    us={"poll": 84, "board": 22, "page": 153, "join": 145, "claim": 145, "forward": 438},
+    store_us={"join": 17, "claim": 18, "renew": 5},
     source=(
-        "not measured here: defaults of 23 November 2026 (commit 2e494af, before the hot path), one worker on an"
-        " Intel Xeon with two shared cores; joins and claims are a poll and a third, as none were measured then"
+        "not measured here: defaults, by `make bench` of 23 November 2026 (versions 9eb3e92 and 9076915, while the hot"
+        " path was being built), one worker on an Intel Xeon with two shared cores; a claim counts as a join"
     ),
 )
 
@@ -53,9 +55,14 @@ def read(path: Path) -> Costs:
     try:
         told: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         rows, machine = told["rows"], str(told["about"]["machine"])
-        found = {kind: _of(rows[row]["found"]["series"]) for row, kind in ROWS.items() if row in rows}
+        found = {kind: _of(rows[row]["found"]["series"], "cpu_s") for row, kind in ROWS.items() if row in rows}
+        store = {
+            kind: _of(rows[row]["found"]["series"], "helper_cpu_s")
+            for row, kind in ROWS.items()
+            if kind == "join" and row in rows
+        }
         when = sorted({str(rows[row]["when"]) for row in ROWS if row in rows})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, ZeroDivisionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, ZeroDivisionError) as error:
         raise BadCosts(f"{path} is no report of `make bench` ({type(error).__name__})") from None
     if "poll" not in found:
         raise BadCosts(f"{path} has no row `status`: `make bench ROWS=status,page,forward-1k,join-redis`")
@@ -65,10 +72,14 @@ def read(path: Path) -> Costs:
     source = f"`make bench` of {', '.join(when)} on {machine}"
     if lacking:
         source += f"; {', '.join(lacking)}: {USUAL.source}"
-    return Costs({**USUAL.us, **found}, USUAL.store_us, source)
+    return Costs({**USUAL.us, **found}, {**USUAL.store_us, **store}, source)
 
 
-def _of(series: Mapping[str, Sequence[Mapping[str, float]]]) -> float:
-    """Microseconds for one request, in the median of the rounds of the first contestant that is ours."""
-    rounds = next(each for name, each in series.items() if name.startswith(_OURS))
-    return median(each["cpu_s"] * 1e6 / each["requests"] for each in rounds)
+def _of(series: Mapping[str, Sequence[Mapping[str, float]]], spent: str) -> float:
+    """Microseconds for one request, in the median of the rounds of the first contestant that is ours.
+
+    Of pages, a newcomer's. spent: `cpu_s` of the gateway, or `helper_cpu_s` of the store beside it.
+    """
+    ours = [name for name in series if name.startswith(_OURS)]
+    name = next((each for each in ours if _NEWCOMER in each), ours[0])
+    return median(each[spent] * 1e6 / each["requests"] for each in series[name])

@@ -70,8 +70,8 @@ def test_hasty_clients_cost_less_told_off_than_answered():
 
 
 def bench(**rows):
-    series = {"nginx": [{"requests": 100, "cpu_s": 0.001}]}
-    ours = {"Sunbeon": [{"requests": 1_000, "cpu_s": us / 1_000} for us in (30, 20, 25)]}
+    series = {"nginx": [{"requests": 100, "cpu_s": 0.001, "helper_cpu_s": 0}]}
+    ours = {"Sunbeon": [{"requests": 1_000, "cpu_s": us / 1_000, "helper_cpu_s": 0.009} for us in (30, 20, 25)]}
     found = {name: {"when": "2026-11-23, abc", "found": {"series": {**series, **ours}}} for name in ("status", *rows)}
     return {"about": {"machine": "a machine"}, "rows": found}
 
@@ -82,8 +82,22 @@ def test_costs_of_make_bench_are_taken_by_their_medians_and_the_rest_is_told_as_
     assert found.us["poll"] == pytest.approx(25)
     assert found.us["join"] > found.us["poll"]
     assert found.us["forward"] == costs.USUAL.us["forward"]
+    assert found.store_us == costs.USUAL.store_us
     assert "a machine" in found.source
     assert "forward" in found.source
+
+
+def test_a_page_costs_what_a_newcomers_does_and_a_join_is_measured_with_its_store(tmp_path):
+    found = bench(**{"page": 1, "join-redis": 1, "board": 1, "forward-1k": 1})
+    newcomer = [{"requests": 1_000, "cpu_s": 0.05, "helper_cpu_s": 0}]
+    pages = {**found["rows"]["page"]["found"]["series"], "Sunbeon, to a newcomer": newcomer}
+    found["rows"]["page"] = {"when": "2026-11-23, abc", "found": {"series": pages}}
+    (tmp_path / "bench.json").write_text(json.dumps(found))
+    told = costs.read(tmp_path / "bench.json")
+    assert told.us["page"] == pytest.approx(50)
+    assert told.us["join"] == pytest.approx(25)
+    assert told.store_us["join"] == pytest.approx(9)
+    assert "defaults" not in told.source
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[]", '{"about": {"machine": "m"}, "rows": {}}', '{"rows": {"status": 1}}'])
@@ -117,6 +131,14 @@ def test_a_check_that_does_not_hold_is_exit_code_1_and_says_where(monkeypatch, c
     told = " ".join(capsys.readouterr().out.split())
     assert "was broken" in told
     assert "at 20:" in told or "at 19:" in told
+
+
+def test_who_interrupts_it_gets_no_stack_trace(monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulating, "_play", interrupted)
+    assert main(TINY) == 130
 
 
 @pytest.mark.parametrize("wrong", [["--step-ms", "2001"], ["--gateways", "0"], ["--faster", "0"]])
