@@ -10,9 +10,7 @@ from gateway.room.policy import burst
 from gateway.tests.outage.people import Heard, Person, Stage
 from gateway.tests.outage.scene import OUTFLOW_PER_MINUTE, Forwarded
 
-# An answer that was given before the store went may be read this much later, on a busy machine.
-ON_ITS_WAY_S = 0.5
-# Two failures, each after its timeout, until a gateway counts its store as away.
+# Two failures, each after its timeout, until a gateway counts its store as away; longer where both were seen later.
 NOTICED_S = 3.5
 # People see their admission later than it was, by as much as the machine is busy: two may seem nearer than they were.
 LATE_S = 1.5
@@ -26,13 +24,17 @@ CLOCK_S = 6.0
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """In seconds of `time.monotonic`."""
+    """In seconds of `time.monotonic`. begun_s: the store was away. seen_s: every gateway's operators were told so."""
 
     begun_s: float
     ended_s: float
+    seen_s: float = 0.0
 
-    def has(self, moment_s: float, *, after_s: float = ON_ITS_WAY_S) -> bool:
-        return self.begun_s + after_s < moment_s < self.ended_s
+    def has(self, moment_s: float) -> bool:
+        return self.begun_s < moment_s < self.ended_s
+
+    def was_noticed(self, moment_s: float) -> bool:
+        return max(self.begun_s + NOTICED_S, self.seen_s) < moment_s < self.ended_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def figures(people: Sequence[Person], outage: Outage) -> Figures:
     admitted = sorted(person.admitted_s for person in people if person.admitted_s is not None)
     after = [moment for moment in admitted if moment > outage.ended_s]
     assert after, "nobody was admitted after the outage"
-    meanwhile = sum(outage.has(each.asked_s, after_s=0) for each in heard)
+    meanwhile = sum(outage.has(each.asked_s) for each in heard)
     return Figures(
         len(heard), meanwhile, took[-1], took[int(len(took) * 0.99)], len(admitted), after[0] - outage.ended_s
     )
@@ -71,14 +73,18 @@ def answers_were_bounded(people: Sequence[Person]) -> None:
 
 
 def nobody_was_admitted(people: Sequence[Person], forwarded: Sequence[Forwarded], outage: Outage) -> None:
-    """Neither told so, nor seen by the backend."""
-    told = {person.name: person.admitted_s for person in people if person.admitted_s is not None}
-    entered = [name for name, at_s in told.items() if outage.has(at_s)]
+    """Whoever asked meanwhile: neither told so, nor seen by the backend."""
+    meanwhile = {person.name for person in people if person.asked_s is None or outage.begun_s < person.asked_s}
+    entered = [
+        person.name
+        for person in people
+        if person.name in meanwhile and person.admitted_s is not None and outage.has(person.admitted_s)
+    ]
     assert entered == [], entered
     first: dict[str, float] = {}
     for request in forwarded:
         first.setdefault(request.person, request.at_s)
-    late = [name for name, at_s in first.items() if outage.has(at_s) and not told[name] < outage.begun_s + ON_ITS_WAY_S]
+    late = [name for name, at_s in first.items() if outage.has(at_s) and name in meanwhile]
     assert late == [], late
 
 
@@ -87,7 +93,7 @@ def nobody_inside_was_thrown_out(people: Sequence[Person], outage: Outage) -> in
     inside = [heard for heard in _heard(people) if heard.stage is Stage.INSIDE]
     refused = [heard for heard in inside if heard.gate is not None]
     assert refused == [], refused
-    return sum(outage.has(heard.asked_s, after_s=NOTICED_S) for heard in inside)
+    return sum(outage.was_noticed(heard.asked_s) for heard in inside)
 
 
 def everyone_waiting_was_told_so(people: Sequence[Person], outage: Outage) -> int:
@@ -100,7 +106,7 @@ def everyone_waiting_was_told_so(people: Sequence[Person], outage: Outage) -> in
     coming = [heard for heard in _heard(people) if heard.stage is Stage.COMING]
     turned_away = [heard for heard in coming if heard.status != 200 or heard.gate not in {None, "waiting"}]
     assert turned_away == [], turned_away
-    meanwhile = [heard for heard in waiting if outage.has(heard.asked_s, after_s=NOTICED_S)]
+    meanwhile = [heard for heard in waiting if outage.was_noticed(heard.asked_s)]
     meanwhile = [heard for heard in meanwhile if heard.asked_s + heard.took_s < outage.ended_s]
     for heard in meanwhile:
         assert heard.facts is not None

@@ -46,7 +46,7 @@ class Heard:
 
 @dataclass(slots=True)
 class Person:
-    """admitted_s: when told to be inside. numbers: all that were told."""
+    """admitted_s: when told to be inside; asked_s: when that was asked. numbers: all that were told."""
 
     name: str
     visitor: Visitor
@@ -54,6 +54,7 @@ class Person:
     heard: list[Heard] = field(default_factory=list)
     numbers: set[int] = field(default_factory=set)
     admitted_s: float | None = None
+    asked_s: float | None = None
 
     async def live(self) -> None:
         while self.stage is not Stage.GONE:
@@ -70,7 +71,7 @@ class Person:
     async def _come(self) -> None:
         heard = await self._ask("GET", f"/{self.name}")
         if heard.gate is None and heard.status == 200:
-            self._enter()
+            self._enter(heard)
         elif heard.gate == "waiting":
             self.stage = Stage.WAITING
         else:
@@ -82,7 +83,7 @@ class Person:
             if heard.facts["number"] is not None:
                 self.numbers.add(heard.facts["number"])
             if heard.facts["state"] == "inside":
-                self._enter()
+                self._enter(heard)
                 return
         await asyncio.sleep(STATUS_EVERY_S * random.uniform(0.8, 1.2))
 
@@ -110,8 +111,8 @@ class Person:
         self.heard.append(heard)
         return heard
 
-    def _enter(self) -> None:
-        self.stage, self.admitted_s = Stage.INSIDE, time.monotonic()
+    def _enter(self, heard: Heard) -> None:
+        self.stage, self.asked_s, self.admitted_s = Stage.INSIDE, heard.asked_s, time.monotonic()
 
 
 class People:
