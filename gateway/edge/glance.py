@@ -10,20 +10,21 @@ LASTS_S: Final = 0.01
 
 
 class Glance:
-    """Of one room."""
+    """Of one room. now_s: when it was last asked."""
 
     def __init__(self, line: Line) -> None:
         self._line = line
         self._known: Snapshot | None = None
         self._room: Snapshot | None = None
         self._until_s = 0.0
+        self.now_s = 0.0
 
     def room(self) -> Snapshot | None:
         """The room as it is; None while the store has not been heard from lately."""
         line = self._line
         if line.outage.away:
             return None
-        now_s = line.monotonic()
+        self.now_s = now_s = line.monotonic()
         if line.newest is not self._known or now_s >= self._until_s:
             self._known, self._until_s = line.newest, now_s + LASTS_S
             self._room = line.snapshot if line.fresh else None

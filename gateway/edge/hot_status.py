@@ -106,7 +106,7 @@ class StatusAnswers:
         form = self._form(room, head, ticket)
         if form is None:
             return None
-        retry_s = line.tells_off(ticket)
+        retry_s = line.tells_off(ticket, self._sight.now_s)
         if retry_s is not None:
             return self._told_off(retry_s)
         line.watch.mark(room, ticket)
@@ -121,7 +121,7 @@ class StatusAnswers:
         decided = decide(Facts(room, ticket=ticket, entitled=entitled))
         if decided != Wait(ticket):
             return None
-        retry_s = line.tells_off(ticket)
+        retry_s = line.tells_off(ticket, self._sight.now_s)
         if retry_s is not None:
             return self._told_off(retry_s)
         line.watch.mark(room, ticket)

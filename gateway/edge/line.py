@@ -73,11 +73,14 @@ class Line(Control):
         """The number of a knock to come, in the room's own line. Raises `StoreError`, as does the future."""
         return self._store.join_one(self.name, knock.id, expires_ms, epoch)
 
-    def tells_off(self, ticket: Ticket) -> int | None:
-        """After how many seconds its holder, who waits, is to ask again, having asked far too often; else None."""
+    def tells_off(self, ticket: Ticket, now_s: float | None = None) -> int | None:
+        """After how many seconds its holder, who waits, is to ask again, having asked far too often; else None.
+
+        now_s: by `monotonic`, where it was looked at.
+        """
         if ticket.wave or ticket.epoch != self.known.epoch:
             return None
-        retry_s = self.hasty.takes(ticket.number, self.monotonic())
+        retry_s = self.hasty.takes(ticket.number, self.monotonic() if now_s is None else now_s)
         if retry_s is not None:
             self.count("told_off")
         return retry_s

@@ -101,6 +101,38 @@ class _Pace:
         return cls(chance, outflow, seats)
 
 
+class _End:
+    """One end of the range. free: seats; below 0 if more wait at the door. percent: of the work to count with.
+
+    swing: by how many percent of one standard deviation seats come free later.
+    """
+
+    __slots__ = ("_chance", "_free", "_outflow", "_owed", "_seats", "_straight", "_swing", "_unit")
+
+    def __init__(self, pace: _Pace, *, free: int, percent: int, swing: int) -> None:
+        self._unit = _PERSON * percent
+        self._swing = swing
+        self._chance = pace.chance
+        self._free, self._owed = max(free, 0) * CERTAIN // pace.chance, max(-free, 0)
+        self._outflow, self._seats = pace.outflow, pace.seats
+        # Nearly always one leg is left, which never ends: then both are one division.
+        (until_ms, is_open, out, _), (_, _, seats, _) = pace.outflow[0], pace.seats[0]
+        self._straight = (out, seats) if until_ms is None and is_open and out and seats else None
+
+    def until(self, now_ms: int, people: int) -> tuple[int | None, int | None]:
+        """From now until so many have been called, by outflow and by seats; None if not by this schedule."""
+        by_outflow = people * self._unit // 100
+        waited_for = (people - self._free if people > self._free else 0) + self._owed
+        by_seats = waited_for * self._unit // 100
+        if self._swing:
+            come = waited_for * self._chance // CERTAIN or 1
+            by_seats = max(by_seats + by_seats * self._swing // isqrt(10_000 * come), 0)
+        if self._straight is not None:
+            out, seats = self._straight
+            return by_outflow // out, by_seats // seats
+        return _follow(self._outflow, now_ms, by_outflow), _follow(self._seats, now_ms, by_seats)
+
+
 def wait_range(room: Snapshot, ahead: int) -> tuple[int, int] | None:
     """As `Forecast.wait_range`, for one question."""
     return Forecast(room).wait_range(room, ahead)
@@ -118,11 +150,14 @@ class Forecast:
         chance = max(chances(room.curve, window_ms)[0], LEAST_CHANCE)
         certain = min(max(surely(room.curve, window_ms), LEAST_CHANCE), chance)
         free = ceiling - room.live - room.lane_granted - room.lane_waiting
-        self._free = free - _just_called(room) * chance // CERTAIN
-        fast, slow = _per_seat(room, ceiling, chance, certain, full=self._free * FULL_PART < ceiling)
-        self._fast, self._slow = _Pace.of(self._ahead, certain, fast), _Pace.of(self._ahead, chance, slow)
-        self._longest = _Pace.of(self._ahead, CERTAIN, _PERSON // room.limits.session_length_ms)
-        self._spread = Spread.learned(room)
+        free -= _just_called(room) * chance // CERTAIN
+        fast, slow = _per_seat(room, ceiling, chance, certain, full=free * FULL_PART < ceiling)
+        spread, ahead = Spread.learned(room), self._ahead
+        self._low = _End(_Pace.of(ahead, certain, fast), free=free, percent=100 - spread.sooner, swing=-TENTH_PERCENT)
+        self._high = _End(_Pace.of(ahead, chance, slow), free=free, percent=100 + spread.later, swing=TENTH_PERCENT)
+        # Even if nobody leaves before the end of a session.
+        longest = _Pace.of(ahead, CERTAIN, _PERSON // room.limits.session_length_ms)
+        self._longest = _End(longest, free=0, percent=100, swing=0)
 
     def of(self, room: Snapshot) -> "Forecast":
         """This, or the one to go on with where anything but the moment has changed."""
@@ -136,30 +171,16 @@ class Forecast:
         """
         if room.state not in _FORESEEN:
             return None
-        now_ms, people, spread = room.now_ms, ahead + 1, self._spread
-        low = self._until(now_ms, people, self._free, self._fast, 100 - spread.sooner, -TENTH_PERCENT)
-        high = self._until(now_ms, people, self._free, self._slow, 100 + spread.later, TENTH_PERCENT)
-        # Even if nobody leaves before the end of a session.
-        longest = self._until(now_ms, people, 0, self._longest, 100, 0)
-        if low is None or high is None or longest is None:
+        now_ms, people = room.now_ms, ahead + 1
+        low_out, low_seats = self._low.until(now_ms, people)
+        high_out, high_seats = self._high.until(now_ms, people)
+        last_out, last_seats = self._longest.until(now_ms, people)
+        if low_out is None or low_seats is None or high_out is None or high_seats is None:
             return None
-        by_outflow = _follow(self._slow.outflow, now_ms, people * _PERSON * (100 + spread.later) // 100)
-        high = min(high, max(longest, by_outflow or 0))
-        return min(low, high), high
-
-    def _until(self, now_ms: int, people: int, free: int, pace: _Pace, percent: int, swing: int) -> int | None:
-        """From now until so many have been called, by outflow and by seats; None if not by this schedule.
-
-        free: seats; below 0 if more wait at the door. percent: of the work to count with. swing: by how many percent
-        of one standard deviation seats come free later.
-        """
-        by_outflow = _follow(pace.outflow, now_ms, people * _PERSON * percent // 100)
-        waited_for = max(people - max(free, 0) * CERTAIN // pace.chance, 0) + max(-free, 0)
-        work = waited_for * _PERSON * percent // 100
-        come = max(waited_for * pace.chance // CERTAIN, 1)
-        work = max(work + work * swing // isqrt(10_000 * come), 0)
-        by_seats = _follow(pace.seats, now_ms, work)
-        return None if by_outflow is None or by_seats is None else max(by_outflow, by_seats)
+        if last_out is None or last_seats is None:
+            return None
+        high = min(max(high_out, high_seats), max(last_out, last_seats, high_out))
+        return min(max(low_out, low_seats), high), high
 
 
 def _basis(room: Snapshot) -> tuple[object, ...]:
