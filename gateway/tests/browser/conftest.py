@@ -8,11 +8,12 @@ from gateway.tests.stand import Stand
 
 
 def pytest_collection_modifyitems(items):
-    """All in one worker: one browser is enough for two processors."""
+    """In two workers: those who share a gateway in one, so that it is started once, all others in another."""
     for item in items:
         if item.nodeid.startswith("gateway/tests/browser/"):
             item.add_marker(pytest.mark.browser)
-            item.add_marker(pytest.mark.xdist_group("browser"))
+            shares = "scene" in item.fixturenames
+            item.add_marker(pytest.mark.xdist_group("browser" if shares else "browser_alone"))
 
 
 # For this package only: while Playwright is at work no test with an event loop can run in the same process.
