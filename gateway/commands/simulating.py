@@ -37,17 +37,20 @@ def main(argv: Sequence[str]) -> int:
     scenario = _scenario(arguments)
     found = costs.USUAL if arguments.costs is None else costs.read(arguments.costs)
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
-    try:
-        summaries = [summarize(_play(scenario, store, console), found) for store in _stores(arguments.store)]
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    for summary in summaries:
+    outcomes = []
+    for store in _stores(arguments.store):
+        try:
+            outcomes.append(_play(scenario, store, console))
+        except KeyboardInterrupt:
+            return INTERRUPTED
+        # At once: what comes next may take minutes, or be interrupted.
+        summary = summarize(outcomes[-1], found)
         _show(summary, console)
         _write(summary, arguments)
-    digests = {summary.outcome.digest for summary in summaries}
+    digests = {outcome.digest for outcome in outcomes}
     if len(digests) > 1:
         console.print("THE STORES DIFFER: the same evening went otherwise on another of them", style="bold red")
-    return BROKEN if len(digests) > 1 or any(each.outcome.broken for each in summaries) else DONE
+    return BROKEN if len(digests) > 1 or any(each.broken for each in outcomes) else DONE
 
 
 def _parser() -> argparse.ArgumentParser:

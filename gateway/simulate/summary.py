@@ -1,6 +1,6 @@
 """An evening and what follows from it as tables of text: the same for the terminal, the page and the JSON. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -10,7 +10,7 @@ from gateway.simulate.checks import CHECKS
 from gateway.simulate.costs import Costs
 from gateway.simulate.record import Outcome
 from gateway.simulate.sizing import CORES_EACH, HEADROOM, SPARE, STORE_PART, Haste, Need, haste, needs
-from gateway.simulate.texts import TEXTS
+from gateway.simulate.texts import ROWS_KO, TEXTS
 
 LINES: Final = (10, 1_000, 100_000, 6_000_000)
 
@@ -57,21 +57,29 @@ def tables(summary: Summary, language: str) -> list[Table]:
     outcome, t = summary.outcome, TEXTS[language]
     estimates = outcome.grades
     graded = max(sum(estimates[name] for name in ("within", "earlier", "later")), 1)
+
+    def named(name: str) -> str:
+        return ROWS_KO.get(name, name) if language == "ko" else name
+
+    def counts(of: Mapping[str, int]) -> list[Row]:
+        return [(named(name), n(number)) for name, number in sorted(of.items())]
+
+    most = [(named(name), n(number)) for name, number in _most(outcome)]
+    shares = [
+        (named(name), n(number), "" if name == "changed" else f"{number / graded:.0%}")
+        for name, number in estimates.items()
+    ]
+    checks = [
+        (named(f"check {name}") if language == "ko" else CHECKS[name], n(number))
+        for name, number in sorted(outcome.checks.items())
+    ]
     found = [
-        Table(t["totals"], "", (), _counts(outcome.totals) + _most(outcome)),
-        Table(
-            t["estimates"],
-            "",
-            (),
-            [
-                (name, n(number), "" if name == "changed" else f"{number / graded:.0%}")
-                for name, number in estimates.items()
-            ],
-        ),
-        Table(t["polls_by_wait"], "", (), _counts(outcome.polls_by_wait)),
-        Table(t["cheats"], "", (), _counts(outcome.tricks)),
-        Table(t["cheats_stopped"], "", (), _counts(outcome.refused)),
-        Table(t["checks"], "", (), [(CHECKS[name], n(number)) for name, number in sorted(outcome.checks.items())]),
+        Table(t["totals"], "", (), [*counts(outcome.totals), *most]),
+        Table(t["estimates"], "", (), shares),
+        Table(t["polls_by_wait"], "", (), counts(outcome.polls_by_wait)),
+        Table(t["cheats"], "", (), counts(outcome.tricks)),
+        Table(t["cheats_stopped"], "", (), counts(outcome.refused)),
+        Table(t["checks"], "", (), checks),
     ]
     found += [_budget(summary, language), _haste(summary, language)]
     # Who come in a twelfth of the time ask as no crowd does.
@@ -88,13 +96,9 @@ def n(number: float) -> str:
     return f"{round(number):,}"
 
 
-def _counts(counts: Any) -> list[Row]:
-    return [(str(name), n(number)) for name, number in sorted(counts.items())]
-
-
-def _most(outcome: Outcome) -> list[Row]:
-    rates = [(f"{kind} in the fullest second", n(rate)) for kind, rate in sorted(outcome.peaks.items())]
-    return [("most waiting", n(outcome.most_waiting)), ("most inside", n(outcome.most_inside)), *rates]
+def _most(outcome: Outcome) -> list[tuple[str, float]]:
+    rates = [(f"{kind} in the fullest second", rate) for kind, rate in sorted(outcome.peaks.items())]
+    return [("most waiting", outcome.most_waiting), ("most inside", outcome.most_inside), *rates]
 
 
 def _budget(summary: Summary, language: str) -> Table:

@@ -37,8 +37,10 @@ def test_the_page_stands_alone_and_is_whole(summary, language):
     assert TEXTS[language]["holds"] in text
 
 
-def test_both_languages_say_all_there_is():
+def test_both_languages_say_all_there_is(summary):
     assert TEXTS["ko"].keys() == TEXTS["en"].keys()
+    named = {row[0] for table in tables(summary, "ko") for row in table.rows if not table.head}
+    assert not [name for name in named if name.isascii()]
 
 
 def test_every_number_of_the_tables_is_in_the_data(summary):
