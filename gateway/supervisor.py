@@ -33,8 +33,8 @@ from shared import logs
 from shared.errors import SettingsError, SunbeonError
 
 _LOG: Final = logging.getLogger(__name__)
-# A request makes a hundred objects and leaves no cycles: at Python's own thresholds a worker under load spends a tenth of
-# its time looking for some.
+# A request makes a hundred objects and leaves no cycles: at Python's own thresholds a worker under load spends a tenth
+# of its time looking for some.
 GARBAGE: Final = (20_000, 20, 20)
 
 READY: Final = "ready"
