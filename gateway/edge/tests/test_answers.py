@@ -24,7 +24,7 @@ def test_every_status_is_one_that_http_knows_and_has_a_page():
 
 
 def test_only_what_passes_by_itself_says_when_to_come_back():
-    assert {answers.STATUS[kind] for kind in answers.RETRY_AFTER_S} <= {502, 503, 504}
+    assert {answers.STATUS[kind] for kind in answers.RETRY_AFTER_S} <= {429, 502, 503, 504}
 
 
 def test_a_problem_document_says_what_and_why():
