@@ -1,6 +1,6 @@
 """Clients that ask far more often than they are told: told off cheaply, at nobody else's cost.
 
-A page is told when to ask again (`poll_after_ms`, never sooner than 1.7 s). Some tabs, a reload, a phone that comes out
+A page is told when to ask again (`poll_after_ms`, never sooner than 1.3 s). Some tabs, a reload, a phone that comes out
 of a pocket ask more often, and a bucket for each ticket allows for that; a program that asks each 100 ms empties it and
 is then told after how many seconds it will be answered. Its place is as it was: nothing is taken away.
 
@@ -13,9 +13,9 @@ while more ask too often than the table has slots. Pure; one for each room and w
 from math import ceil
 from typing import Final
 
-# What a ticket may ask at once, and each second in the long run: five tabs in front of the line ask 2.5 times.
+# What a ticket may ask at once, and each second in the long run: five tabs in front of the line ask 3.9 times.
 BURST: Final = 30
-PER_SECOND: Final = 3
+PER_SECOND: Final = 4
 # Slots. Each takes some hundred bytes once it was used.
 SLOTS: Final = 1 << 16
 # The least that is told: a client that heeds it has a good part of its bucket back.

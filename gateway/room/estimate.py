@@ -6,7 +6,8 @@ from gateway.room.model import LOOKAHEAD_PLACES, Mode, Snapshot
 from gateway.room.schedule import last_closing
 from shared.wire import RoomState
 
-SHORTEST_POLL_MS: Final = 2_000
+# So that what an operator changes is seen within two seconds by those in front: with the jitter and a tick, 1.95 s.
+SHORTEST_POLL_MS: Final = 1_500
 LONGEST_POLL_MS: Final = 120_000
 # At the door: a kept seat stands empty until its holder asks, and is given to others after `policy.LONGEST_GRANT_MS`.
 LONGEST_DOOR_POLL_MS: Final = 20_000

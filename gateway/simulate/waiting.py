@@ -14,7 +14,7 @@ from typing import Final
 from gateway.room.estimate import JITTER_PERCENT, SHORTEST_POLL_MS
 from gateway.simulate.scenario import HOUR, Habits
 
-# Who is in front asks every two seconds, give or take: so long after the call the holder is at the door.
+# Who is in front asks every second and a half, give or take: so long after the call the holder is at the door.
 FRONT_POLL_MS: Final = SHORTEST_POLL_MS * (100 + JITTER_PERCENT) // 100
 
 

@@ -187,7 +187,7 @@ def test_no_store_can_make_fewer_than_nobody_wait_ahead(absent, tail, left, plac
 
 @pytest.mark.parametrize(
     ("lane", "outflow", "seconds"),
-    [(0, 600, 2), (3, 600, 2), (160, 600, 2), (800, 600, 10), (1_600, 600, 20), (1_000_000, 600, 20), (9, 0, 20)],
+    [(0, 600, 1.5), (3, 600, 1.5), (160, 600, 2), (800, 600, 10), (1_600, 600, 20), (1_000_000, 600, 20), (9, 0, 20)],
 )
 def test_at_the_door_people_ask_the_more_seldom_the_longer_the_lane_and_soon_enough_for_a_kept_seat(
     lane, outflow, seconds

@@ -42,8 +42,8 @@ def test_of_six_million_the_polls_are_those_of_the_formula():
 def test_exact_figures():
     """Polls a second, of 10, 1,000, 100,000 and 6,000,000 who wait, at 30,000 a minute."""
     found = [round(budget(waiting, 30_000).polls) for waiting in (10, 1_000, 100_000, 6_000_000)]
-    assert found == pytest.approx([5, 500, 15_455, 77_799], rel=0.01)
-    # A hundred times the line: 31 times the polls, then 5 for 60 times. Every five seconds, it would be 100 and 60.
+    assert found == pytest.approx([7, 667, 16_765, 79_109], rel=0.01)
+    # A hundred times the line: 25 times the polls, then 5 for 60 times. Every five seconds, it would be 100 and 60.
     assert budget(6_000_000, 30_000).fixed == 1_200_000
 
 
