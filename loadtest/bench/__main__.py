@@ -1,6 +1,7 @@
 """`make bench`, or `python -m loadtest.bench --rows status,forward-1k --rounds 3`."""
 
 import argparse
+import os
 import signal
 import sys
 import tempfile
@@ -80,7 +81,9 @@ def _none(plan: Plan, why: str) -> dict[str, Any]:
 
 
 def _when() -> str:
-    return f"{time.strftime('%Y-%m-%d', time.gmtime())}, {machine.revision()}"
+    """Date, version, and how busy the machine was: others may use it."""
+    day = time.strftime("%Y-%m-%d", time.gmtime())
+    return f"{day}, {machine.revision()}, load average then {os.getloadavg()[1]:.1f}"
 
 
 def _say(text: str) -> None:

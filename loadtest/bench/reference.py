@@ -103,7 +103,7 @@ def nginx(ground: Ground, name: str, servers: str, *, listen: Address, on: froze
     config = folder / "nginx.conf"
     files = ground.open_files
     config.write_text(
-        _NGINX.format(folder=folder, workers=workers, more=servers, files=files, connections=files // 2),
+        _NGINX.format(folder=folder, workers=workers, more=servers, files=files, connections=files),
         encoding="ascii",
     )
     command = ["nginx", "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(config)]

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-from loadtest.bench import reference, spent, wrk
+from loadtest.bench import reference, spent
 from loadtest.bench.figures import Spread
 from loadtest.bench.ground import Ground
 from loadtest.bench.program import Failed, Program
@@ -71,17 +71,11 @@ _LATELY: Final = " (knocks of the last two minutes are kept)"
 def _inside(ground: Ground, people: int) -> list[Figure]:
     gateway = Gateway(ground, reference.backend(ground).address, name=f"{OURS}-open")
 
-    def enter() -> None:
-        load = wrk.Load(wrk.prepare(gateway.folder / "enter", [request("GET", "/", PAGE)] * people), once=True)
-        told = wrk.run(gateway.address, load, seconds=100, on=ground.cores.generator)
-        if told.errors:
-            raise Failed(f"{told.errors} newcomers were not let in")
-
-    enter()
+    gateway.enter(people)
     before = _sizes(gateway)
-    enter()
-    what = f"gateway and SQLite's files, bytes for each of {people:,} more inside"
-    return [Figure(what, _each(gateway, before, people))]
+    more = gateway.enter(people)
+    what = f"gateway and SQLite's files, bytes for each of {more:,} more inside"
+    return [Figure(what, _each(gateway, before, more))]
 
 
 def _sizes(gateway: Gateway) -> tuple[int, int]:

@@ -25,8 +25,10 @@ _PASS: Final = f"{PASS_COOKIE}_{ROOM}="
 ROOT: Final = Path(__file__).parents[2]
 _OK: Final = 200
 _DAY_S: Final = 86_400
-# Of a crowd, what is asked for in one go (before knocks lapse), for how long, and how many more than wanted.
+# Of a crowd, what is asked for in one go (before knocks lapse), on how many connections, for how long at most, and how
+# many more than wanted.
 _AT_ONCE: Final = 20_000
+_FEW: Final = 8
 _CROWD_S: Final = 100
 _SLIP: Final = 200
 
@@ -124,30 +126,40 @@ class Gateway:
         return self._each(people, line_up)
 
     def knocks(self, people: int) -> list[str]:
-        """The cookies of so many newcomers who were told to wait. They lapse after two minutes."""
-        return self._crowd([request("GET", "/", PAGE)] * people)
+        """The cookies of so many newcomers who were told to wait. They lapse after two minutes. Raises `Failed`."""
+        found: dict[str, None] = {}
+        deadline = time.monotonic() + _CROWD_S
+        while len(found) < people:
+            if time.monotonic() > deadline:
+                raise Failed(f"of {people} newcomers only {len(found)} got a knock within {_CROWD_S} s")
+            # While it cannot keep up, a gateway tells some of them to come back.
+            found |= dict.fromkeys(self._crowd([request("GET", "/", PAGE)] * (people - len(found) + _SLIP)))
+        return list(found)[:people]
 
     def crowd(self, people: int) -> list[str]:
-        """As `tickets`, for thousands: asked for by the generator."""
-        found: list[str] = []
+        """As `tickets`, for thousands: asked for by the generator. Raises `Failed`."""
+        found: dict[str, None] = {}
         while len(found) < people:
-            knocks = self.knocks(min(people - len(found) + _SLIP, _AT_ONCE))
-            found += self._crowd([poll(knock) for knock in knocks])
-        return found[:people]
+            polls = [poll(knock) for knock in self.knocks(min(people - len(found) + _SLIP, _AT_ONCE))]
+            got = self._crowd(polls)
+            if not got:
+                raise Failed(f"of {len(polls)} knocks none got a number")
+            found |= dict.fromkeys(got)
+        return list(found)[:people]
+
+    def enter(self, people: int) -> int:
+        """So many newcomers ask for a page; how many of them were let in."""
+        load = wrk.Load(wrk.prepare(self.folder / "crowd", [request("GET", "/", PAGE)] * people), _FEW, once=True)
+        told = wrk.run(self.address, load, seconds=_CROWD_S, on=self._ground.cores.generator)
+        return told.requests - told.errors
 
     def _crowd(self, requests: list[bytes]) -> list[str]:
-        """Send each once; the tickets that the answers set, a few less: wrk leaves out the first, and some at the end.
-
-        Raises `Failed` if there are none.
-        """
+        """Send each once; the tickets that the answers set, less a few: wrk leaves out the first and some at the end."""
         kept = self.folder / "crowd.kept"
-        load = wrk.Load(wrk.prepare(self.folder / "crowd", requests), once=True, keep=kept)
-        told = wrk.run(self.address, load, seconds=_CROWD_S, on=self._ground.cores.generator)
+        load = wrk.Load(wrk.prepare(self.folder / "crowd", requests), _FEW, once=True, keep=kept)
+        wrk.run(self.address, load, seconds=_CROWD_S, on=self._ground.cores.generator)
         lines = kept.read_text(encoding="latin-1").splitlines()
-        found = dict.fromkeys(line.partition(";")[0] for line in lines if line.startswith(_TICKET))
-        if told.errors or not found:
-            raise Failed(f"of a crowd of {len(requests)}, {told.errors} failed and {len(found)} got a ticket")
-        return list(found)
+        return [line.partition(";")[0] for line in lines if line.startswith(_TICKET)]
 
     def lengthen(self, people: int) -> None:
         """So many more wait, who came by another way than HTTP: that would take hours."""
