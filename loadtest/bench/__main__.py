@@ -14,7 +14,7 @@ from loadtest.bench import cores, document, machine
 from loadtest.bench.ground import raise_open_files
 from loadtest.bench.program import Failed
 from loadtest.bench.report import as_json, table
-from loadtest.bench.row import Found, Kind, Plan, Row
+from loadtest.bench.row import Plan, Row
 from loadtest.bench.rows import ROWS
 
 _OPEN_FILES: Final = 220_000
@@ -34,8 +34,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     open_files = raise_open_files(_OPEN_FILES)
     _say(machine.machine())
     _say(split.told())
+    about = {"machine": machine.machine(), "cores": split.told(), "versions": machine.versions()}
+    raw: dict[str, Any] = {}
     measured: dict[str, Any] = {}
-    failed = False
+    failures: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="sunbeon-bench-") as name:
         # nginx' workers run as nobody where it is started by root. Keys in there are readable to their owner only.
         Path(name).chmod(0o755)
@@ -53,18 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             try:
                 measured[row.name] = _run(plan, row)
             except Failed as error:
-                failed = True
-                # What was measured of it before no longer holds, and does not stay in the report.
-                measured[row.name] = _none(plan, str(error))
+                failures[row.name] = f"{str(error).splitlines()[0]} ({_when()})"
                 _say(f"FAILED {row.name}: {error}")
-    about = {"machine": machine.machine(), "cores": split.told(), "versions": machine.versions()}
-    # A quick look is no measurement.
-    if given.quick:
-        return FAILED if failed else 0
-    raw = document.merge(_RAW, measured, about)
-    if given.write is not None:
+            if not given.quick:  # a quick look is no measurement
+                raw = document.merge(_RAW, measured, failures, about)
+    if given.write is not None and not given.quick:
         document.write(given.write, raw)
-    return FAILED if failed else 0
+    return FAILED if failures else 0
 
 
 def _run(plan: Plan, row: Row) -> dict[str, Any]:
@@ -72,11 +69,6 @@ def _run(plan: Plan, row: Row) -> dict[str, Any]:
     _say(f"\n{row.title}")
     found = row.run(plan)
     print(f"\n{table(found)}", flush=True)
-    return {"when": _when(), "rounds": plan.rounds, "seconds": plan.seconds, "found": as_json(found)}
-
-
-def _none(plan: Plan, why: str) -> dict[str, Any]:
-    found = Found(Kind.FIGURES, notes=[f"**Failed, nothing was measured:** {why.splitlines()[0]}"])
     return {"when": _when(), "rounds": plan.rounds, "seconds": plan.seconds, "found": as_json(found)}
 
 

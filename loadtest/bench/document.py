@@ -10,11 +10,17 @@ from loadtest.bench.rows import ROWS
 from loadtest.bench.targets import costs, judged
 
 
-def merge(path: Path, measured: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
-    """Put newly measured rows over those in the file, and return all."""
+def merge(
+    path: Path, measured: Mapping[str, Any], failures: Mapping[str, str], about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Put newly measured rows over those in the file, and return all. failures: of rows that failed, why."""
     raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"rows": {}}
     raw["about"] = about
-    raw["rows"] |= measured
+    # What was measured of a row before no longer holds if it fails now.
+    rows = {**raw["rows"], **measured}
+    failed = {**raw.get("failed", {}), **failures}
+    raw["rows"] = {name: each for name, each in rows.items() if name not in failures}
+    raw["failed"] = {name: each for name, each in failed.items() if name not in measured}
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(raw, indent=1), encoding="utf-8")
     return raw
@@ -32,6 +38,7 @@ def generated(raw: Mapping[str, Any]) -> str:
     for name, each in done.items():
         when = f"{each['when']}, {each['rounds']} rounds of {each['seconds']:g} s"
         parts.append(section(ROWS[name], found[name], when))
+    parts += [f"### {ROWS[name].title}\n\n**Failed: {why}**\n" for name, why in raw.get("failed", {}).items()]
     return "\n".join(parts)
 
 

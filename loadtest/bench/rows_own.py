@@ -72,7 +72,7 @@ def board(_plan: Plan, ground: Ground) -> list[Contestant]:
     return _beside_nginx(ground, gateway, [request("GET", BOARD, SCRIPT)], Wanted(b'"room":"bench"'))
 
 
-def page(plan: Plan, ground: Ground) -> list[Contestant]:
+def again(plan: Plan, ground: Ground) -> list[Contestant]:
     gateway = waiting_room(ground)
     requests = [request("GET", "/", PAGE, [ticket]) for ticket in gateway.crowd(pollers(plan))]
     return _beside_nginx(ground, gateway, requests, _PAGE)
@@ -131,14 +131,14 @@ ROWS: Final = (
     ),
     Row("board", "Board", "What the room tells everybody. nginx: `return 200` with the same bytes.", board),
     Row(
-        "page",
+        "reload",
         "Waiting page, again",
         "Somebody in line reloads the page: all that a status poll is, as a page, compressed. nginx: a file, compressed"
         " beforehand.",
-        page,
+        again,
     ),
     Row(
-        "newcomer",
+        "page",
         "Waiting page, to a newcomer",
         "Who brings nothing gets the page with a signed knock. A gateway that cannot keep up tells newcomers to come"
         " back: then this row fails. nginx: a file, compressed beforehand.",

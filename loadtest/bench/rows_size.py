@@ -19,7 +19,7 @@ from loadtest.bench.rows_own import waiting_room
 from loadtest.bench.sunbeon import ROOT, Gateway
 from loadtest.bench.wire import PAGE, SCRIPT, Address, Connection, ask, request
 
-_PEOPLE: Final = 20_000
+_PEOPLE: Final = 5_000
 _QUICK_PEOPLE: Final = 2_000
 _LINES: Final = (100_000, 6_000_000)
 _CONNECTIONS: Final = 100_000

@@ -154,7 +154,7 @@ class Gateway:
         return told.requests - told.errors
 
     def _crowd(self, requests: list[bytes]) -> list[str]:
-        """Send each once; the tickets that the answers set, less a few: wrk leaves out the first and some at the end."""
+        """Send each once; the tickets that answers set, less a few: wrk leaves out the first and some at the end."""
         kept = self.folder / "crowd.kept"
         load = wrk.Load(wrk.prepare(self.folder / "crowd", requests), _FEW, once=True, keep=kept)
         wrk.run(self.address, load, seconds=_CROWD_S, on=self._ground.cores.generator)

@@ -14,7 +14,7 @@ import pytest
 
 from loadtest.bench import cores, spent, wrk
 from loadtest.bench.__main__ import main
-from loadtest.bench.document import generated
+from loadtest.bench.document import generated, merge
 from loadtest.bench.figures import Round, Spread, ratios, slowdowns
 from loadtest.bench.measure import Contestant, Wanted, compare
 from loadtest.bench.program import Failed, Program, unused
@@ -293,6 +293,18 @@ def test_wrk_sends_each_request_once_ends_with_the_last_and_keeps_what_the_answe
     expected = [f"seen={2 + number}; Path=/" for number in range(1, 38)]
     assert set(expected) <= set(kept)
     assert told.requests >= len(expected)
+
+
+def test_a_row_that_fails_takes_its_earlier_figures_away_until_it_is_measured_again(tmp_path):
+    about = {"machine": "a machine", "cores": "one core", "versions": {}}
+    found = as_json(Found(Kind.FIGURES, figures=[Figure("until it serves", "1 s")]))
+    row = {"when": "today", "rounds": 1, "seconds": 2.0, "found": found}
+    merge(tmp_path / "raw.json", {"start": row, "idle": row}, {}, about)
+    raw = merge(tmp_path / "raw.json", {}, {"start": "no answer (today)"}, about)
+    assert list(raw["rows"]) == ["idle"]
+    assert "### Until it serves\n\n**Failed: no answer (today)**" in generated(raw)
+    raw = merge(tmp_path / "raw.json", {"start": row}, {}, about)
+    assert (set(raw["rows"]), raw["failed"]) == ({"idle", "start"}, {})
 
 
 def test_a_row_nobody_knows_is_refused_before_anything_is_started(capsys):
