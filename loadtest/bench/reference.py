@@ -102,8 +102,9 @@ def nginx(ground: Ground, name: str, servers: str, *, listen: Address, on: froze
     folder = ground.subfolder(name)
     config = folder / "nginx.conf"
     files = ground.open_files
+    # With few left, nginx closes kept ones: the limit of files is to be the only one.
     config.write_text(
-        _NGINX.format(folder=folder, workers=workers, more=servers, files=files, connections=files),
+        _NGINX.format(folder=folder, workers=workers, more=servers, files=files, connections=2 * files),
         encoding="ascii",
     )
     command = ["nginx", "-e", str(folder / "error.log"), "-p", str(folder), "-c", str(config)]
