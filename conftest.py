@@ -1,6 +1,14 @@
-"""For tests in several processes: those that take long begin first, so that none of them is left at the end."""
+"""For all tests: how often Hypothesis tries; and of several processes, those that take long begin first."""
+
+import os
 
 import pytest
+from hypothesis import settings
+
+# In CI the same ones each time: `EXAMPLES=1000 pytest ...` looks further.
+_BASE = settings.get_profile("ci" if os.environ.get("CI") else "default")
+settings.register_profile("usual", _BASE, max_examples=int(os.environ.get("EXAMPLES", "50")))
+settings.load_profile("usual")
 
 
 @pytest.hookimpl(trylast=True)

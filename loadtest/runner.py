@@ -35,6 +35,10 @@ DRAW_EVERY_S: Final = 1.0
 
 # What the last visitors did must be in the store's counters before they are read for the last time.
 SETTLE_S: Final = 0.3
+# The last counts are there when they were the same so many times, so far apart.
+WRITTEN_SAME: Final = 3
+WRITTEN_LOOKS: Final = 25
+WRITTEN_EVERY_S: Final = 0.3
 # ... and be known to every gateway.
 SETTLE_MANY_S: Final = 1.5
 
@@ -181,7 +185,7 @@ class _Run:
             if isinstance(result, Exception):
                 raise result
         await asyncio.sleep(SETTLE_S if len(self._options.urls) == 1 else SETTLE_MANY_S)
-        await self._sample_once()
+        await self._sample_last()
         if self._due is not None:
             await self._look_at_draw()
         if watch is not None:
@@ -243,13 +247,27 @@ class _Run:
             with suppress(aiohttp.ClientError, TimeoutError):
                 self.samples.append(await self._operator.sample(self._site.room))
 
-    async def _sample_once(self) -> None:
-        """A sample that must be there; left out only if the API stays away."""
-        if self._operator is not None:
-            operator = self._operator
-            sample = await patiently(lambda: operator.sample(self._site.room))
-            if sample is not None:
-                self.samples.append(sample)
+    async def _sample_once(self) -> bool:
+        """A sample that must be there; False only if the API stays away."""
+        if self._operator is None:
+            return False
+        operator = self._operator
+        sample = await patiently(lambda: operator.sample(self._site.room))
+        if sample is not None:
+            self.samples.append(sample)
+        return sample is not None
+
+    async def _sample_last(self) -> None:
+        """Until all is written: workers write what they counted with their ticks, late on a busy machine."""
+        same = 0
+        for _ in range(WRITTEN_LOOKS):
+            if not await self._sample_once():
+                return
+            before, after = self.samples[-2:] if len(self.samples) > 1 else (None, self.samples[-1])
+            same = same + 1 if before is not None and before.counters == after.counters else 0
+            if same == WRITTEN_SAME:
+                return
+            await asyncio.sleep(WRITTEN_EVERY_S)
 
     async def _watch_draw(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""An opening with 600 visitors, half of them early, against a real gateway. The load tester is the judge."""
+"""An opening with 400 visitors (more: `OPENING_VISITORS`), half of them early. The load tester is the judge."""
 
 import json
 import os
@@ -9,7 +9,7 @@ import pytest
 
 from gateway.tests.stand import Stand
 
-VISITORS = 600
+VISITORS = int(os.environ.get("OPENING_VISITORS", "400"))
 
 
 @pytest.mark.slow

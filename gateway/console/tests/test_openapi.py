@@ -27,7 +27,7 @@ expected-statuses = [400, 403, 404, 405, 409, 412, 413, 415, 422, 428]
 """
 ROOT = Path(__file__).parents[3]
 # More than the usual: `FUZZ_EXAMPLES=40 pytest gateway/console/tests/test_openapi.py`.
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "6"))
 PATIENCE_S = 400
 
 

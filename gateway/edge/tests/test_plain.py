@@ -1,6 +1,7 @@
 """Whatever is read as a plain head is one whole request to the framing and to llhttp too, and the same one."""
 
 import asyncio
+import os
 
 import pytest
 from aiohttp.base_protocol import BaseProtocol
@@ -62,7 +63,7 @@ def loop():
     loop.close()
 
 
-@settings(max_examples=2_000, deadline=None)
+@settings(max_examples=int(os.environ.get("EXAMPLES", "600")), deadline=None)
 @given(data=spoiled())
 @example(data=b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
 def test_a_plain_head_is_one_whole_request_without_a_body_to_every_reader(loop, data):
