@@ -14,7 +14,7 @@ import pytest
 from gateway.edge.tests.backend import until
 from gateway.room.model import MAX_STEP_MS
 from gateway.tests.outage import evidence
-from gateway.tests.outage.evidence import Outage
+from gateway.tests.outage.evidence import SEEN, Outage
 from gateway.tests.outage.people import Stage
 from gateway.tests.outage.scene import FIRST_PEOPLE, PEOPLE_PER_S, scene
 from gateway.tests.redis.proxy import SlowProxy
@@ -125,8 +125,8 @@ async def test_while_the_store_is_away_places_are_kept_and_nobody_new_comes_in(t
             print(f"\n{evidence.figures(everyone, outage)}")
             evidence.answers_were_bounded(everyone)
             evidence.nobody_was_admitted(everyone, at.forwarded, outage)
-            assert evidence.nobody_inside_was_thrown_out(everyone, outage) > 50
-            assert evidence.everyone_waiting_was_told_so(everyone, outage) > 50
+            assert evidence.nobody_inside_was_thrown_out(everyone, outage) > SEEN
+            assert evidence.everyone_waiting_was_told_so(everyone, outage) > SEEN
             evidence.every_number_was_one_persons(everyone, at.forwarded)
             evidence.nothing_flooded(everyone)
             assert evidence.figures(everyone, outage).recovered_s < RECOVERY_S
@@ -160,7 +160,7 @@ async def test_connections_that_are_cut_cost_nobody_a_place_and_hold_up_nobody(t
             everyone = people.everyone
             print(f"\n{evidence.figures(everyone, outage)}")
             evidence.answers_were_bounded(everyone)
-            assert evidence.nobody_inside_was_thrown_out(everyone, outage) > 50
+            assert evidence.nobody_inside_was_thrown_out(everyone, outage) > SEEN
             evidence.everyone_waiting_was_told_so(everyone, Outage(0, 0))
             evidence.every_number_was_one_persons(everyone, at.forwarded)
             evidence.nothing_flooded(everyone)
