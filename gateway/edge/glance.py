@@ -3,10 +3,23 @@
 from typing import Final
 
 from gateway.edge.line import Line
+from gateway.room.estimate import finishing
 from gateway.room.model import Snapshot
+from shared.wire import RoomState
 
 # Nobody is told anything older; the clock in an answer may be late by as much.
 LASTS_S: Final = 0.01
+
+# In these states who waits is told the same until the next tick, but for one's own numbers.
+_STATES: Final = frozenset({RoomState.OPEN, RoomState.PREQUEUE, RoomState.PAUSED})
+
+
+def told_alike(line: Line, room: Snapshot) -> tuple[object, ...] | None:
+    """What all who wait are told alike rests on: equal while they are told the same. None: that changes with time."""
+    if room.state not in _STATES or finishing(room) is not None:
+        return None
+    # By what a millisecond changes in all this, which is nearly always nothing.
+    return line.known, room.state, room.moment, room.in_force.new_users_per_minute
 
 
 class Glance:

@@ -16,7 +16,7 @@ from multidict import CIMultiDict
 
 from gateway.edge import answers
 from gateway.edge.facts import knock_poll_ms
-from gateway.edge.glance import Glance
+from gateway.edge.glance import Glance, told_alike
 from gateway.edge.language import pick_language
 from gateway.edge.line import Line
 from gateway.edge.manner import Manner, manner_of
@@ -27,13 +27,11 @@ from gateway.edge.splice import Splicer, gzip_member, stored
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
 from gateway.room.decide import Facts, Wait, decide
-from gateway.room.estimate import finishing
 from gateway.room.match import Target, may_bypass
 from gateway.room.model import Snapshot
 from gateway.room.ticket import Knock, sign
-from shared.wire import HEADER_PREFIX, RoomState
+from shared.wire import HEADER_PREFIX
 
-_STATES: Final = frozenset({RoomState.OPEN, RoomState.PREQUEUE, RoomState.PAUSED})
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
 # Our data in the page; in a text of anybody's the quotes would be escaped.
 _POLL: Final = re.compile(rb'(?<="poll_after_ms": )[0-9]+')
@@ -82,17 +80,17 @@ class PageAnswers:
 
     def _has_line(self, room: Snapshot) -> bool:
         """Whether nobody who comes now could be let in, or must be asked anything first."""
-        if self._line.eligibility is not None or room.state not in _STATES or (room.admitting and not room.waiting):
+        if self._line.eligibility is not None or (room.admitting and not room.waiting):
             return False
         return decide(Facts(room, joined_ahead=self._line.joined_ahead)) == Wait(None)
 
     def _form(self, room: Snapshot, asked: Asked, knock: Knock) -> "_Form | None":
         line = self._line
         if room is not self._room:
-            if finishing(room) is not None:
+            alike = told_alike(line, room)
+            if alike is None:
                 return None
-            ring = self._keys.current.cookies.current
-            told = line.known, room.state, room.moment, room.in_force.new_users_per_minute, line.watch.stock, ring
+            told = (*alike, line.watch.stock, self._keys.current.cookies.current)
             if told != self._told:
                 self._forms.clear()
                 self._told = told

@@ -15,7 +15,7 @@ from aiohttp.helpers import rfc822_formatted_time
 
 from gateway.edge import answers
 from gateway.edge.facts import Own, own_facts, status_facts
-from gateway.edge.glance import Glance
+from gateway.edge.glance import Glance, told_alike
 from gateway.edge.language import pick_language
 from gateway.edge.later import LATER, Later, Send
 from gateway.edge.line import Line
@@ -25,7 +25,6 @@ from gateway.edge.visitors import Visitors, line_facts
 from gateway.keys import KeyStore
 from gateway.metrics import Meters
 from gateway.room.decide import Facts, Join, Wait, decide, has_room, only_waits, place_of
-from gateway.room.estimate import finishing
 from gateway.room.model import Snapshot
 from gateway.room.stock import Stock
 from gateway.room.ticket import BadToken, Knock, Ticket, sign, verify
@@ -35,7 +34,6 @@ from shared.wire import HEADER_PREFIX, TICKET_HEADER, RoomState
 _COOKIE: Final = b"cookie: "
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
 _COPY: Final = f"{TICKET_HEADER}: ".lower().encode()
-_STATES: Final = frozenset({RoomState.OPEN, RoomState.PREQUEUE, RoomState.PAUSED})
 
 
 class _Joining:
@@ -173,10 +171,9 @@ class StatusAnswers:
         """What all who wait are told alike now, in the reader's language; None where that is not told to all alike."""
         line = self._line
         if room is not self._room:
-            if room.state not in _STATES or finishing(room) is not None:
+            told = told_alike(line, room)
+            if told is None:
                 return None
-            # By what a millisecond changes in all this, which is nearly always nothing.
-            told = line.known, room.state, room.moment, room.in_force.new_users_per_minute
             if told != self._told:
                 self._forms.clear()
                 self._told = told
