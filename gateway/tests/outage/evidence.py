@@ -21,8 +21,8 @@ AWAY_POLL_MS = range(5_000, 15_001)
 # A line's clock may be off by what counts as no jump, and an answer be late.
 CLOCK_S = 6.0
 
-# So many answers at least, or nothing was seen; how many more depends on the machine.
-SEEN = 20
+# More answers than this, or too little was seen to say so.
+SEEN = 50
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,7 +173,7 @@ async def _come(people) -> None:
 
 
 async def _line_is_formed(people) -> None:
-    await until(lambda: people.at(Stage.WAITING) > 60 and people.at(Stage.INSIDE) > 40, "people wait and are inside")
+    await until(lambda: people.at(Stage.WAITING) > 60 and people.at(Stage.INSIDE) > 55, "people wait and are inside")
 
 
 async def _operators_see(at, *, within_s) -> None:
