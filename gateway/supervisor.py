@@ -3,6 +3,10 @@
 Workers share the visitors' and the operators' port (SO_REUSEPORT). The supervisor holds both ports bound, without
 listening, so that a port is either all ours or refused at the start. Each worker holds one end of a pipe: it says
 "ready", or what is in its way, and a worker whose supervisor is gone (even by kill -9) sees the pipe close and stops.
+
+Workers are forked: most of a start is imports, which are done once, and whoever takes the place of a dead worker serves
+at once. So the supervisor has no threads, no event loop and no store open, and a worker begins by letting go of what
+is the supervisor's.
 """
 
 import asyncio
@@ -16,13 +20,16 @@ import shutil
 import signal
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import SpawnProcess
+from multiprocessing.context import ForkProcess
 from pathlib import Path
 from typing import Final
+
+import uvloop
 
 from gateway.app import serve
 from gateway.metrics import Seat
@@ -37,6 +44,7 @@ _LOG: Final = logging.getLogger(__name__)
 # of its time looking for some.
 GARBAGE: Final = (20_000, 20, 20)
 
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 READY: Final = "ready"
 ALIVE: Final = "alive"
 # A worker says so this often; one that was silent for this long hangs, with its share of the visitors, and is replaced.
@@ -65,7 +73,7 @@ class Obstacle:
 
 @dataclass(slots=True)
 class Worker:
-    process: SpawnProcess
+    process: ForkProcess
     pipe: Connection
     started_s: float
     pause_s: float
@@ -130,7 +138,7 @@ class Supervisor:
     def __init__(self, settings: Settings, token: str) -> None:
         self._settings = settings
         self._token = token
-        self._context = multiprocessing.get_context("spawn")
+        self._context = multiprocessing.get_context("fork")
         self._workers: dict[int, Worker] = {}
         self._stopping = False
 
@@ -146,12 +154,16 @@ class Supervisor:
             reserve(gateway.operator_listen) as ops,
             metrics_folder() as self._folder,
         ):
+            self._reserved = (visitors, ops)
             self._addresses = (visitors.getsockname()[:2], ops.getsockname()[:2])
             wake_read, wake_write = os.pipe()
             os.set_blocking(wake_write, False)
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in SIGNALS:
                 signal.signal(number, self._on_signal)
             signal.set_wakeup_fd(wake_write)
+            # What is there by now is for all workers, in the same memory, as long as none of them looks through it.
+            gc.collect()
+            gc.freeze()
             try:
                 for index in range(gateway.workers):
                     self._start(index, FIRST_PAUSE_S)
@@ -172,12 +184,14 @@ class Supervisor:
     def _start(self, index: int, pause_s: float) -> None:
         ours, theirs = self._context.Pipe()
         seat = Seat(self._folder, index)
+        not_its_own = (ours, *(worker.pipe for worker in self._workers.values()), *self._reserved)
         process = self._context.Process(
             target=worker_main,
-            args=(self._settings, self._token, *self._addresses, theirs, seat),
+            args=(self._settings, self._token, *self._addresses, theirs, seat, not_its_own),
             name=f"worker-{index}",
         )
-        process.start()
+        with _signals_held_back():
+            process.start()
         theirs.close()
         now_s = time.monotonic()
         self._workers[index] = Worker(process, ours, now_s, pause_s, heard_s=now_s)
@@ -249,15 +263,28 @@ class Supervisor:
                 worker.process.join()
 
 
-def worker_main(
-    settings: Settings, token: str, visitors: tuple[str, int], operators: tuple[str, int], pipe: Connection, seat: Seat
-) -> None:
-    """A worker process, from beginning to end."""
-    import uvloop
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """None is lost between a fork and what the new process wants done with it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
+
+def worker_main(
+    settings: Settings,
+    token: str,
+    visitors: tuple[str, int],
+    operators: tuple[str, int],
+    pipe: Connection,
+    seat: Seat,
+    not_its_own: Iterable[Connection | socket.socket],
+) -> None:
+    """A worker process, from beginning to end. not_its_own: what the supervisor alone is to keep open."""
+    _let_go(not_its_own)
     logs.configure(json=settings.gateway.log_json, level=settings.gateway.log_level)
-    # The terminal's ctrl-C goes to everyone; the supervisor passes it on as SIGTERM.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_work(settings, token, visitors, operators, pipe, seat))
@@ -266,9 +293,20 @@ def worker_main(
         raise SystemExit(1) from None
     finally:
         parent = multiprocessing.parent_process()
-        if parent is not None and not parent.is_alive():
+        if parent is not None and parent.pid != os.getppid():
             # Killed, it could not take the folder along.
             shutil.rmtree(seat.folder, ignore_errors=True)
+
+
+def _let_go(not_its_own: Iterable[Connection | socket.socket]) -> None:
+    """Become a process of its own: signals come to this one, and no pipe or port stays open because of it."""
+    for each in not_its_own:
+        each.close()
+    signal.set_wakeup_fd(-1)
+    # The terminal's ctrl-C goes to everyone; the supervisor passes it on as SIGTERM.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def _get_ready(pipe: Connection) -> None:

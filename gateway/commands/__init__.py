@@ -1,4 +1,4 @@
-"""Commands beside `gateway` and `demo`. A module for each subject: `add_parsers(commands)` adds them, with their `run`.
+"""The commands. A module for each subject: `add_parsers(commands)` adds them, with their `run`.
 
 `run(arguments, environ)` does what was ordered and returns the exit code.
 """

@@ -25,7 +25,7 @@ PER_SECOND: Final = 10.0
 Commands = Any  # argparse has no public name for what `add_subparsers` gives
 
 
-def add_parser(commands: Commands) -> None:
+def add_parsers(commands: Commands) -> None:
     """Exit codes: 0 no red row, 1 one (or, with --strict, a yellow one), 2 a wrong command line."""
     drill = commands.add_parser("drill", help="try the known bypasses against your own site (docs/drill.md)")
     drill.add_argument("--url", required=True, help="a page of the room, as visitors ask for it")

@@ -14,7 +14,7 @@ from shared.errors import SettingsError
 from shared.rules.model import BadCalendar
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def add_parsers(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     explain = commands.add_parser("explain", help="what is somebody born then told at that moment, and why?")
     explain.add_argument("--config", type=Path, help="settings file (or SUNBEON_CONFIG)")
     explain.add_argument("--room", help="its name (default: the only one with a calendar)")

@@ -18,7 +18,7 @@ DONE: Final = 0
 FAILED: Final = 1
 
 
-def add_parser(commands: Any) -> None:
+def add_parsers(commands: Any) -> None:
     """Exit codes: 0 written; 1 written, but a log does not hold, or not written; 2 asked wrongly."""
     report = commands.add_parser("report", help="what an evening came to, as one HTML file (docs/operating.md)")
     report.add_argument("--config", type=Path, help="settings file (or SUNBEON_CONFIG)")

@@ -150,8 +150,3 @@ def _scale(text: str) -> float:
     if not 0.0001 <= value <= 2:  # noqa: PLR2004 - a thousand people; twice of what there ever was
         raise argparse.ArgumentTypeError(f"{text!r} is no number from 0.0001 to 2")
     return value
-
-
-def reached(words: Sequence[str]) -> bool:
-    """Whether a command line of `sunbeon` asks for this."""
-    return list(words[:2]) == ["loadtest", "simulate"]

@@ -1,10 +1,10 @@
 """What visitors are told of themselves and of the room, as data: status answers, the board, the draw."""
 
-import random
 from dataclasses import asdict
 from typing import Any, Final, NamedTuple
 
 from gateway.chain import Head
+from gateway.edge.chance import CHANCE
 from gateway.edge.opening import BEFORE_OPENING, own_opening_ms
 from gateway.edge.pages import in_language
 from gateway.edge.settle import InLine, Inside, Knocking, Refused, Standing, Through, Told
@@ -18,9 +18,8 @@ from gateway.room.model import Block, QueueingMethod, Snapshot
 from gateway.settings import as_iso
 from shared.wire import DRAW_RECIPE, VisitorState
 
-# Jitter needs no secret: it only parts those who came together.
-_jitter: Final = random.Random()  # noqa: S311
-
+# Only parts those who came together.
+_jitter: Final = CHANCE
 
 # While the line is out of reach pages ask again within this, spread wide: its return must be no stampede.
 AWAY_POLL_MS: Final = (5_000, 15_000)

@@ -9,13 +9,13 @@ inside or in line is served as before. It ends when the loop has been in time (`
 """
 
 import asyncio
-import random
 import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
 from aiohttp.helpers import rfc822_formatted_time
 
+from gateway.edge.chance import CHANCE
 from shared.wire import GATE_HEADER
 
 LOOK_S: Final = 0.05
@@ -49,8 +49,8 @@ def _answer(retry_s: int) -> tuple[bytes, bytes]:
 
 
 _ANSWERS: Final = [_answer(retry_s) for retry_s in range(RETRY_S[0], RETRY_S[1] + 1)]
-# Parts those who came together; needs no secret.
-_lots: Final = random.Random()  # noqa: S311
+# Parts those who came together.
+_lots: Final = CHANCE
 
 
 class Overload:

@@ -7,7 +7,6 @@ transaction and is left out, unless a newcomer waits for it.
 
 import asyncio
 import logging
-import random
 import secrets
 import time
 from collections.abc import Callable
@@ -16,6 +15,7 @@ from datetime import tzinfo
 from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
+from gateway.edge.chance import CHANCE
 from gateway.edge.cookies import CookieNames
 from gateway.edge.eligibility import Eligibility
 from gateway.edge.hasty import Hasty
@@ -66,7 +66,7 @@ STALE_S: Final = 3.0
 
 
 # Which estimates are graded needs no secret.
-_lots: Final = random.Random()  # noqa: S311
+_lots: Final = CHANCE
 
 
 class StoreSlow(StoreUnavailable):

@@ -29,8 +29,6 @@ from shared.wire import GATE_HEADER, OWN_PATH
 PATIENCE_S: Final = 30.0
 LOOK_S: Final = 0.02
 LOG_TAIL: Final = 6_000
-# The line of a worker in /proc, apart from multiprocessing's own resource tracker.
-WORKER: Final = b"spawn_main"
 
 ROOM: Final[Mapping[str, Any]] = {
     "name": "vaccine",
@@ -333,7 +331,7 @@ class Stand:
         return self._gateway.pid
 
     def worker_pids(self) -> list[int]:
-        return [pid for pid in _children(self._gateway.pid) if WORKER in _command(pid)]
+        return _children(self._gateway.pid)
 
     def start(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -456,9 +454,3 @@ def _children(parent: int) -> list[int]:
 def _session(leader: int) -> list[int]:
     """The living processes of the session that `leader` began."""
     return [pid for pid, _, session, state in _stats() if session == leader and state != b"Z"]
-
-
-def _command(pid: int) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""

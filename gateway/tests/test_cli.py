@@ -1,5 +1,8 @@
 """The command `sunbeon`: what it prints, and the code it ends with."""
 
+import subprocess
+import sys
+
 import pytest
 
 from gateway import cli, demo, keys
@@ -222,3 +225,28 @@ def test_keys_that_cannot_be_written_are_said_and_end_with_1(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert run("keys", "create", "--file", str(tmp_path / "file" / "keys.json")) == 1
     assert capsys.readouterr().err.startswith("sunbeon: ")
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_every_command_is_known_and_told_of(command, capsys):
+    for words in ((command, "--help"), ("--help",)):
+        with pytest.raises(SystemExit) as ended:
+            run(*words)
+        assert ended.value.code == 0
+        assert command in capsys.readouterr().out
+
+
+def test_a_word_that_is_no_command_is_wrong(capsys):
+    with pytest.raises(SystemExit) as ended:
+        run("gatway")
+    assert ended.value.code == 2
+    assert "gatway" in capsys.readouterr().err
+
+
+def test_a_command_does_not_wait_for_what_only_others_need(tmp_path):
+    words = ["token", "list", "--file", str(tmp_path / "operators.json")]
+    code = f"import sys; from gateway.cli import main; main({words!r}); print(*sys.modules, sep='\\n')"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = done.stdout.split()
+    assert "gateway.commands.token" in modules
+    assert not {"aiohttp", "pydantic", "jinja2", "gateway.app"} & set(modules)

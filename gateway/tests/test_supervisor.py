@@ -26,7 +26,7 @@ from gateway.supervisor import (
     reserve,
     stop_without_supervisor,
 )
-from gateway.tests.stand import Program, Stand, _children, _command, fetch, until
+from gateway.tests.stand import Program, Stand, _children, fetch, until
 from shared.errors import SettingsError
 
 CONFIG = """
@@ -94,10 +94,6 @@ def refuse_password(listener: socket.socket) -> None:
             with sock, suppress(OSError):
                 while sock.recv(65_536):
                     sock.sendall(b"-WRONGPASS invalid username-password pair or user is disabled.\r\n")
-
-
-def workers_of(pid: int) -> list[int]:
-    return [child for child in _children(pid) if b"spawn_main" in _command(child)]
 
 
 def gone(pid: int) -> bool:
@@ -188,7 +184,7 @@ def test_what_is_in_a_workers_way_at_the_first_start_ends_the_supervisor_with_th
 def test_it_serves_until_told_to_stop_and_then_leaves_nothing(config, program):
     found = program.start(config(workers=2), READY)
     pid = program.pid
-    workers = workers_of(pid)
+    workers = _children(pid)
     assert len(workers) == 2
     assert fetch(found[1], "GET", "/_sunbeon/vaccine/board")[0] == 200
     assert fetch(found[2], "GET", "/healthz")[0] == 200
@@ -201,7 +197,7 @@ def test_it_serves_until_told_to_stop_and_then_leaves_nothing(config, program):
 
 def test_a_supervisor_that_is_killed_takes_its_workers_along(config, program):
     program.start(config(workers=2), READY)
-    workers = workers_of(program.pid)
+    workers = _children(program.pid)
     assert len(workers) == 2
     os.kill(program.pid, signal.SIGKILL)
     until(lambda: all(gone(worker) for worker in workers), "the workers end with their supervisor", patience_s=10)
@@ -230,11 +226,11 @@ async def test_a_worker_hears_once_that_its_supervisor_is_gone_and_does_not_spin
 
 def test_a_worker_that_dies_is_replaced(config, program):
     found = program.start(config(), READY)
-    (first,) = workers_of(program.pid)
+    (first,) = _children(program.pid)
     os.kill(first, signal.SIGKILL)
 
     def another() -> bool:
-        living = workers_of(program.pid)
+        living = _children(program.pid)
         return bool(living) and first not in living
 
     until(another, "another worker is there")
