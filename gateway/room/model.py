@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import cached_property
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.room.allow import Allowed
 from gateway.room.approval import Approval
@@ -143,8 +143,9 @@ def limits_in_force(limits: Limits, now_ms: int) -> Limits:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+# What is made by the hundred for each snapshot, or for each request, is a named tuple: made in a third of the time that
+# a frozen dataclass takes.
+class Call(NamedTuple):
     """Places first..last, called together when the call clock stood at `called_at_ms`.
 
     remaining: holders who have neither come nor left.
@@ -328,16 +329,14 @@ class TickPlan:
     append: Append | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Trial:
+class Trial(NamedTuple):
     """Of a pass that the backend has yet to answer. until_ms: its end, on the pass clock. failed: the backend has."""
 
     until_ms: int
     failed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class PassGrant:
+class PassGrant(NamedTuple):
     """A pass as the store knows it.
 
     how: DIRECT, LINE or LATE_LANE: told alike however often the pass is asked for.

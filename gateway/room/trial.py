@@ -6,8 +6,6 @@ What a visitor breaks off counts as nothing. The trial is over in any case at a 
 as the pass was granted, so that no backend and no visitor can stretch a stay without bound. Pure.
 """
 
-from dataclasses import replace
-
 from gateway.room.model import Limits, PassGrant
 
 
@@ -20,10 +18,10 @@ def tried(grant: PassGrant, limits: Limits, pass_clock_ms: int, *, works: bool) 
     """The pass after the backend answered (works) or failed one of its requests; as it was, if it is not on trial."""
     if grant.trial is None or not on_trial(grant, pass_clock_ms):
         return grant
-    trial = None if works else replace(grant.trial, failed=True)
+    trial = None if works else grant.trial._replace(failed=True)
     if works and not grant.trial.failed:
-        return replace(grant, trial=trial)
+        return grant._replace(trial=trial)
     ends_ms = max(grant.ends_ms, pass_clock_ms + limits.session_length_ms)
     expires_ms = max(grant.expires_ms, min(ends_ms, pass_clock_ms + limits.idle_limit_ms))
     lives_ms = expires_ms - pass_clock_ms
-    return replace(grant, expires_ms=expires_ms, ends_ms=ends_ms, lives_ms=lives_ms, trial=trial)
+    return grant._replace(expires_ms=expires_ms, ends_ms=ends_ms, lives_ms=lives_ms, trial=trial)

@@ -8,7 +8,7 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from gateway.room.estimate import poll_at_door, poll_at_opening
 from gateway.room.model import Snapshot
@@ -47,6 +47,7 @@ DOOR_WAITS: Final = 16
 OVER: Final = 4_096
 
 Watch = Callable[[int, Snapshot], None]
+Q = TypeVar("Q")
 
 
 class Evening:
@@ -73,7 +74,7 @@ class Evening:
         self._digest = sha256()
         # Of each version of the settings that is over, the moment of the evening when it ended.
         self.versions: dict[int, int] = {}
-        self._kept_places: Sequence[int] = ()
+        self._kept_passes: Sequence[PassRef] = ()
 
     @property
     def digest(self) -> str:
@@ -120,19 +121,18 @@ class Evening:
         store = self.stage.turn()
         if scenario.postponed_ms <= at_ms < scenario.postponed_ms + step_ms:
             room = await store.load(ROOM)
-            self._kept_places = self.inside.some(KEPT_PASSES)
+            self._kept_passes = self.inside.some(KEPT_PASSES)
             patch = postponed(room.limits, room.now_ms, self.stage.origin_ms + scenario.reopens_ms)
             await store.update_settings(ROOM, patch, expected_version=room.limits.version)
             self.versions[room.limits.version] = at_ms
-            self.checks.stopped(await self._kept(room.epoch))
+            self.checks.stopped(await self._kept())
         elif scenario.reopens_ms <= at_ms < scenario.reopens_ms + step_ms:
-            self.checks.resumed(await self._kept((await store.load(ROOM)).epoch))
+            self.checks.resumed(await self._kept())
 
-    async def _kept(self, epoch: int) -> Kept:
+    async def _kept(self) -> Kept:
         store = self.stage.turn()
         room = await store.load(ROOM)
-        refs = [PassRef(epoch, place, pass_id(place)) for place in self._kept_places]
-        grants = await store.look(ROOM, refs) if refs else ()
+        grants = await store.look(ROOM, self._kept_passes) if self._kept_passes else ()
         return Kept(room.serving, room.watermark, room.pass_clock_ms, room.live, tuple(grants))
 
     async def _visits(self, room: Snapshot, step: int, at_ms: int) -> None:
@@ -140,22 +140,15 @@ class Evening:
         works = self.scenario.backend_works(at_ms)
         deeds = self.inside.deeds(room.pass_clock_ms, step, works=works, step_ms=self.scenario.step_ms)
 
-        def ref(place: int) -> PassRef:
-            return PassRef(room.epoch, place, pass_id(place))
-
-        async def serve(store: QueueStore, part: Sequence[int]) -> Sequence[Any]:
-            return await store.serve(ROOM, [Served(ref(each), works) for each in part])
-
         # One of the two is empty.
-        await self._each([*deeds.served, *deeds.failed], serve)
-        await self._each(deeds.renews, lambda store, part: store.renew(ROOM, [*map(ref, part)]))
-        ended = await self._each(
-            deeds.completes, lambda store, part: store.complete(ROOM, [*map(ref, part)], reason="completed")
-        )
+        asked = [Served(ref, works) for ref in (*deeds.served, *deeds.failed)]
+        await self._each(asked, lambda store, part: store.serve(ROOM, part))
+        await self._each(deeds.renews, lambda store, part: store.renew(ROOM, part))
+        ended = await self._each(deeds.completes, lambda store, part: store.complete(ROOM, part, reason="completed"))
         self._ended += sum(ended)
         self.totals["renewals"] += len(deeds.renews)
         self.totals["failures of the backend"] += len(deeds.failed)
-        self._over = [*deeds.completes[-OVER:], *self._over][:OVER]
+        self._over = [*(ref.place for ref in deeds.completes[-OVER:]), *self._over][:OVER]
 
     async def _admit(self, room: Snapshot, step: int, *, moves: bool) -> int:
         """Who was called and has come asks to be let in. How many asked."""
@@ -165,19 +158,18 @@ class Evening:
             after_ms = poll_at_opening(room, None, jitter=self._rng.getrandbits(32))
             self.waiting.asks_again(here, step, after_ms or 0)
             return 0
-        answers = await self._each(
-            here, lambda store, part: store.claim(ROOM, [Claim(room.epoch, each, pass_id(each)) for each in part])
-        )
+        claims = [Claim(room.epoch, place, pass_id(place)) for place in here]
+        answers = await self._each(claims, lambda store, part: store.claim(ROOM, part))
         fresh, at_door = [], []
-        for place, answer in zip(here, answers, strict=True):
+        for claim, answer in zip(claims, answers, strict=True):
             match answer:
                 case Admitted(fresh=True):
-                    fresh.append(place)
+                    fresh.append(PassRef(*claim[:3]))
                 case AtDoor() | Held():
-                    at_door.append(place)
+                    at_door.append(claim.place)
                 case _:
-                    self.checks.turned_away(place, answer)
-        self.checks.admitted(fresh, room, moves=moves)
+                    self.checks.turned_away(claim.place, answer)
+        self.checks.admitted([ref.place for ref in fresh], room, moves=moves)
         self.inside.enter(fresh, room.pass_clock_ms)
         waits_ms = [poll_at_door(room, jitter=self._rng.getrandbits(32)) for _ in range(DOOR_WAITS)] if at_door else []
         for index, place in enumerate(at_door):
@@ -230,10 +222,10 @@ class Evening:
         self._untold.clear()
 
     async def _each(
-        self, places: Sequence[int], ask: Callable[[QueueStore, Sequence[int]], Awaitable[Sequence[Any]]]
+        self, questions: Sequence[Q], ask: Callable[[QueueStore, Sequence[Q]], Awaitable[Sequence[Any]]]
     ) -> list[Any]:
-        """Ask for all of them in batches, each through another gateway."""
+        """Ask all of them in batches, each through another gateway."""
         answers: list[Any] = []
-        for begun in range(0, len(places), BATCH):
-            answers += await ask(self.stage.turn(), places[begun : begun + BATCH])
+        for begun in range(0, len(questions), BATCH):
+            answers += await ask(self.stage.turn(), questions[begun : begun + BATCH])
         return answers

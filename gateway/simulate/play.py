@@ -13,6 +13,7 @@ from typing import Any, Final
 from gateway.room.model import Limits
 from gateway.simulate.checks import Broken
 from gateway.simulate.evening import Evening, Watch
+from gateway.simulate.loop import AtOnce
 from gateway.simulate.record import Outcome, shares, true_waits
 from gateway.simulate.scenario import MINUTE, Scenario
 from gateway.simulate.server import Kind, running
@@ -30,7 +31,8 @@ def play(scenario: Scenario, store: str, watch: Watch, *, wrap: Callable[[Stage]
     Raises `NoServer` where there is no such server, and `StoreError`.
     """
     begun_s, before = time.monotonic(), _processor_s()
-    evening, broken = asyncio.run(_play(scenario, store, watch, wrap))
+    with asyncio.Runner(loop_factory=AtOnce) as runner:
+        evening, broken = runner.run(_play(scenario, store, watch, wrap))
     spent = {"wall_s": time.monotonic() - begun_s}
     spent |= {name: after - before[name] for name, after in _processor_s().items()}
     return _outcome(evening, store, broken, spent)

@@ -10,7 +10,7 @@ not take back, and `UnknownRoom` for a room that was not opened.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from gateway.room.model import Limits, PassGrant, Snapshot, TickPlan
 from gateway.room.presence import Sightings
@@ -46,8 +46,7 @@ class VersionConflict(StoreError):
         self.snapshot = snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Admitted:
+class Admitted(NamedTuple):
     """The place has a live pass; `fresh` is False where it had it before (a lost answer, a second tab)."""
 
     grant: PassGrant
@@ -91,8 +90,7 @@ class Whereabouts:
 ClaimAnswer = Admitted | AtDoor | NotCalled | Held | Spent
 
 
-@dataclass(frozen=True, slots=True)
-class PassRef:
+class PassRef(NamedTuple):
     """Names a pass the way its token does."""
 
     epoch: int
@@ -100,8 +98,7 @@ class PassRef:
     pass_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """Ask for the pass of a place of `epoch`; `pass_id` (fresh random text) becomes its id if it is granted now.
 
     direct: the number was issued in this very request, so that a pass granted now is of somebody who never waited.
@@ -113,8 +110,7 @@ class Claim:
     direct: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Served:
+class Served(NamedTuple):
     """What the backend made of a request by a pass. works: it answered; else it failed (5xx, or no answer in time)."""
 
     ref: PassRef

@@ -51,6 +51,8 @@ from gateway.store.redis_nodes import Access
 from gateway.store.redis_reply import (
     MOST_EXPIRED,
     append_arguments,
+    grant_of,
+    lines,
     observe_arguments,
     plan_arguments,
     read_answer,
@@ -186,7 +188,8 @@ class RedisStore:
         for claim in claims:
             arguments += [claim.epoch, claim.place, claim.pass_id, int(claim.direct)]
         reply = await self._call(line, "claim", arguments, durable=True)
-        answers = [read_answer(claim.place, answer, reply[2]) for claim, answer in zip(claims, reply[3:], strict=True)]
+        told = lines(reply[3])
+        answers = [read_answer(claim, answer, reply[2]) for claim, answer in zip(claims, told, strict=True)]
         for claim, answer in zip(claims, answers, strict=True):
             match answer:
                 case Admitted(grant, fresh=True):
@@ -216,7 +219,7 @@ class RedisStore:
 
     async def find_pass(self, room: str, pass_id: str) -> PassGrant | None:
         _, clock_ms, *found = await self._call(self._line(room), "find", [pass_id])
-        return read_grant(found[0], pass_id, found[1:], clock_ms) if found else None
+        return grant_of(pass_id, found[0], found[1:], clock_ms) if found else None
 
     def recall(self, room: str, ref: PassRef) -> PassGrant | None:
         return self._line(room).witness.inside.recall(ref)
@@ -302,9 +305,7 @@ class RedisStore:
     @staticmethod
     def _seen(line: RoomLine, passes: Sequence[PassRef], reply: Sequence[Any]) -> list[PassGrant | None]:
         """What the store says of live passes, remembered."""
-        grants = [
-            read_grant(ref.place, ref.pass_id, answer, reply[2]) for ref, answer in zip(passes, reply[3:], strict=True)
-        ]
+        grants = [read_grant(ref, answer, reply[2]) for ref, answer in zip(passes, lines(reply[3]), strict=True)]
         for ref, grant in zip(passes, grants, strict=True):
             if grant is None:
                 line.witness.gone(ref.epoch, int(reply[1]), ref.place, ref.pass_id)

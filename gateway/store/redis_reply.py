@@ -9,7 +9,7 @@ import orjson
 from gateway.room.model import LOOKAHEAD_PLACES, Append, Block, Call, Curve, PassGrant, Snapshot, TickPlan, Trial
 from gateway.room.presence import GAP_MS, INTERVAL_MS, Cell, Sightings
 from gateway.room.stock import Stock
-from gateway.store.base import Admitted, AtDoor, ClaimAnswer, Held, NotCalled, Spent, Whereabouts
+from gateway.store.base import Admitted, AtDoor, Claim, ClaimAnswer, Held, NotCalled, PassRef, Spent, Whereabouts
 from gateway.store.limits_text import decode_limits
 from shared.wire import How
 
@@ -68,12 +68,20 @@ def shift_and_home(reply: Sequence[Any]) -> tuple[int, str, int]:
     return int(reply[2][16]), reply[2][17].decode(), int(reply[2][18] or 0)
 
 
-def read_answer(place: int, answer: Any, pass_clock_ms: int) -> ClaimAnswer:
-    if isinstance(answer, bytes):
-        return _OTHER_ANSWERS[answer]
-    kind, pass_id, *rest = answer
-    grant = grant_of(pass_id.decode(), place, rest, pass_clock_ms)
-    return Admitted(grant, fresh=kind == b"A")
+def lines(answers: bytes) -> list[bytes]:
+    """A script's answers, one for each that was asked."""
+    return answers.split(b"\n") if answers else []
+
+
+def read_answer(claim: Claim, answer: bytes, pass_clock_ms: int) -> ClaimAnswer:
+    """A line of claim.lua."""
+    other = _OTHER_ANSWERS.get(answer)
+    if other is not None:
+        return other
+    how, numbers = answer[1:2], answer[2:].split(b":", 4)
+    fresh = answer[:1] == b"A"
+    pass_id = claim.pass_id if fresh else numbers.pop().decode()
+    return Admitted(grant_of(pass_id, claim.place, (how, *map(int, numbers)), pass_clock_ms), fresh)
 
 
 def grant_of(pass_id: str, place: int, told: Sequence[Any], pass_clock_ms: int) -> PassGrant:
@@ -83,15 +91,19 @@ def grant_of(pass_id: str, place: int, told: Sequence[Any], pass_clock_ms: int) 
     return PassGrant(pass_id, place, HOWS[how], expires_ms, ends_ms, expires_ms - pass_clock_ms, trial)
 
 
-def read_grant(place: int, pass_id: str, answer: Any, pass_clock_ms: int) -> PassGrant | None:
-    return None if answer == 0 else grant_of(pass_id, place, answer, pass_clock_ms)
+def read_grant(ref: PassRef, answer: bytes, pass_clock_ms: int) -> PassGrant | None:
+    """A line of renew.lua or serve.lua."""
+    if answer == b"0":
+        return None
+    told = (answer[:1], *map(int, answer[1:].split(b":")))
+    return grant_of(ref.pass_id, ref.place, told, pass_clock_ms)
 
 
 def read_whereabouts(place: int, answer: Any, pass_clock_ms: int) -> Whereabouts | None:
     if answer == 0:
         return None
     spent, at_door, seat_kept, *held = answer
-    grant = read_grant(place, held[0].decode(), held[1:], pass_clock_ms) if held else None
+    grant = grant_of(held[0].decode(), place, held[1:], pass_clock_ms) if held else None
     return Whereabouts(bool(spent), bool(at_door), bool(seat_kept), grant)
 
 

@@ -5,7 +5,7 @@ Layout, from here inward:
 * `sqlite.py` (this file): the `QueueStore` of one event loop; one thread does its work, call after call.
 * `sqlite_file.py`: the file: transactions, durability, failures. `handoff.py`: whose turn it is to write.
 * `sqlite_rooms.py`, `sqlite_visits.py`, `sqlite_observed.py`: what each transition does.
-* `sqlite_line.py`, `sqlite_marks.py`: on what.
+* `sqlite_line.py`, `sqlite_marks.py`, `sqlite_awaited.py`: on what.
 * `steady.py`: its clock.
 
 What is durable when: every answer survives the death of any process (kill -9), because what was written is in the
@@ -130,8 +130,8 @@ class SqliteStore:
 
     async def renew(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
         # Most renewals gain too little to be written, and those need no turn.
-        grants, gain = await self._read(lambda file: visits.find(file, room, passes))
-        if gain:
+        grants = await self._read(lambda file: visits.unless_gain(file, room, passes))
+        if grants is None:
             grants = await self._write(lambda file: visits.renew(file, room, passes))
         self._remember(room, passes, grants)
         return grants
@@ -142,7 +142,7 @@ class SqliteStore:
         return grants
 
     async def look(self, room: str, passes: Sequence[PassRef]) -> Sequence[PassGrant | None]:
-        grants, _ = await self._read(lambda file: visits.find(file, room, passes))
+        grants = await self._read(lambda file: visits.find(file, room, passes))
         self._remember(room, passes, grants)
         return grants
 

@@ -6,7 +6,7 @@ from typing import Final
 
 import orjson
 
-from gateway.room.model import LOOKAHEAD_PLACES, Block, Call, Curve, Limits, Snapshot
+from gateway.room.model import LOOKAHEAD_PLACES, Block, Call, Curve, Limits, Snapshot, age_bin
 from gateway.store.base import UnknownRoom
 from gateway.store.limits_text import decode_limits
 from gateway.store.sqlite_marks import Marks
@@ -48,6 +48,12 @@ class Line:
         """Count `number` more of something; nothing for zero."""
         if number:
             self.counters[counter] = self.counters.get(counter, 0) + number
+
+    def has_come(self, called_at_ms: int) -> None:
+        """Somebody of a call came: marked on the curve."""
+        counts = list(self.came)
+        counts[age_bin(self.call_clock_ms - called_at_ms)] += 1
+        self.came = tuple(counts)
 
     @property
     def seats(self) -> int:
@@ -110,7 +116,7 @@ def snapshot(connection: sqlite3.Connection, line: Line, now_ms: int) -> Snapsho
         lane_granted=line.lane_granted,
         pace_milli=line.pace_milli,
         curve=Curve(line.at_risk, line.came),
-        calls=tuple(Call(*row) for row in calls),
+        calls=tuple(map(Call._make, calls)),
         counters=line.counters,
         draw_secret=line.draw_secret,
         draw_size=line.draw_size,

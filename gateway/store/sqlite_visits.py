@@ -5,10 +5,9 @@ They run one at a time, inside `StoreFile.read` or `StoreFile.write`; nothing he
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Final
 
-from gateway.room.model import USER_CREDIT, PassGrant, Trial, age_bin
+from gateway.room.model import USER_CREDIT, PassGrant, Trial
 from gateway.room.trial import on_trial, tried
 from gateway.store.base import (
     Admitted,
@@ -23,6 +22,7 @@ from gateway.store.base import (
     StaleEpoch,
     Whereabouts,
 )
+from gateway.store.sqlite_awaited import Awaited
 from gateway.store.sqlite_line import Line, read_line, write_line
 from gateway.store.sqlite_marks import Marks
 from shared.wire import How
@@ -79,21 +79,33 @@ def acknowledge(connection: sqlite3.Connection, room: str, epoch: int, number: i
 def claim(connection: sqlite3.Connection, room: str, claims: Sequence[Claim]) -> list[ClaimAnswer]:
     """`QueueStore.claim`."""
     line = read_line(connection, room)
-    marks = Marks(connection, line.id)
+    marks, awaited = Marks(connection, line.id), Awaited(connection, line.id)
     rows = connection.total_changes
-    answers = [_claim_one(connection, line, marks, one) for one in claims]
+    answers = [_claim_one(connection, line, marks, awaited, one) for one in claims]
     # Whoever changes the line also comes into the lane or gets a pass. Asking again at the door costs no disk flush.
     if connection.total_changes != rows:
         marks.write()
+        awaited.write()
         write_line(connection, line)
     return answers
 
 
-def find(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) -> tuple[list[PassGrant | None], bool]:
-    """The passes as `renew` would leave them, and whether any would gain enough to be written."""
+def find(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) -> list[PassGrant | None]:
+    """`QueueStore.look`."""
     line = read_line(connection, room)
-    grants = [_live_pass(connection, line, ref.epoch, ref.place, ref.pass_id) for ref in passes]
-    return grants, any(grant is not None and _renewed_to(line, grant) != grant.expires_ms for grant in grants)
+    return [_live_pass(connection, line, ref.epoch, ref.place, ref.pass_id) for ref in passes]
+
+
+def unless_gain(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) -> list[PassGrant | None] | None:
+    """The passes as they are; None if any would gain enough by a renewal to be written."""
+    line = read_line(connection, room)
+    grants: list[PassGrant | None] = []
+    for ref in passes:
+        grant = _live_pass(connection, line, ref.epoch, ref.place, ref.pass_id)
+        if grant is not None and _renewed_to(line, grant) != grant.expires_ms:
+            return None
+        grants.append(grant)
+    return grants
 
 
 def where(connection: sqlite3.Connection, room: str, places: Sequence[tuple[int, int]]) -> list[Whereabouts | None]:
@@ -130,7 +142,7 @@ def renew(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef]) 
             connection.execute(
                 "UPDATE passes SET expires_ms = ? WHERE room = ? AND place = ?", (expires_ms, line.id, ref.place)
             )
-            grant = replace(grant, expires_ms=expires_ms, lives_ms=expires_ms - line.pass_clock_ms)
+            grant = grant._replace(expires_ms=expires_ms, lives_ms=expires_ms - line.pass_clock_ms)
         grants.append(grant)
     return grants
 
@@ -143,11 +155,16 @@ def serve(connection: sqlite3.Connection, room: str, served: Sequence[Served]) -
         before = _live_pass(connection, line, one.ref.epoch, one.ref.place, one.ref.pass_id)
         after = before and tried(before, line.limits, line.pass_clock_ms, works=one.works)
         if before is not None and after is not None and after != before:
-            trial = after.trial
+            trial, key = after.trial, (line.id, after.place)
             connection.execute(
-                "UPDATE passes SET expires_ms = ?, ends_ms = ?, trial_ms = ?, failed = ? WHERE room = ? AND place = ?",
-                (after.expires_ms, after.ends_ms, *_columns(trial), line.id, after.place),
+                "UPDATE passes SET trial_ms = ?, failed = ? WHERE room = ? AND place = ?", (*_columns(trial), *key)
             )
+            # The table is also in the order of expiry, which most of them leave as it is.
+            if (after.expires_ms, after.ends_ms) != (before.expires_ms, before.ends_ms):
+                connection.execute(
+                    "UPDATE passes SET expires_ms = ?, ends_ms = ? WHERE room = ? AND place = ?",
+                    (after.expires_ms, after.ends_ms, *key),
+                )
             line.add("restarted", int(trial is None and before.trial is not None and before.trial.failed))
         if before is not None and on_trial(before, line.pass_clock_ms):
             line.add("unserved", int(not one.works))
@@ -168,10 +185,11 @@ def complete(connection: sqlite3.Connection, room: str, passes: Sequence[PassRef
 def leave(connection: sqlite3.Connection, room: str, places: Sequence[tuple[int, int]]) -> list[bool]:
     """`QueueStore.leave`."""
     line = read_line(connection, room)
-    marks = Marks(connection, line.id)
-    answers = [_leave_one(connection, line, marks, epoch, place) for epoch, place in places]
+    marks, awaited = Marks(connection, line.id), Awaited(connection, line.id)
+    answers = [_leave_one(connection, line, marks, awaited, epoch, place) for epoch, place in places]
     line.add("left", sum(answers))
     marks.write()
+    awaited.write()
     write_line(connection, line)
     return answers
 
@@ -204,7 +222,7 @@ def _answered(connection: sqlite3.Connection, line: Line, knock: int, expires_ms
     return int(row[0])
 
 
-def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, one: Claim) -> ClaimAnswer:
+def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, awaited: Awaited, one: Claim) -> ClaimAnswer:
     place = one.place
     if one.epoch != line.epoch or not 1 <= place <= line.tail:
         return NotCalled()
@@ -215,13 +233,16 @@ def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, one: Cl
         return NotCalled()
     if not line.admitting:
         return Held()
-    in_lane = connection.execute(
-        "SELECT late, granted_at_ms FROM lane WHERE room = ? AND place = ?", (line.id, place)
-    ).fetchone()
+    in_lane = None
+    if line.lane_waiting or line.lane_granted:
+        in_lane = connection.execute(
+            "SELECT late, granted_at_ms FROM lane WHERE room = ? AND place = ?", (line.id, place)
+        ).fetchone()
     if in_lane is None:
         late = place <= line.watermark
-        if not late:
-            _await_no_more(connection, line, place, came=True)
+        called_at_ms = None if late else awaited.less(place)
+        if called_at_ms is not None:
+            line.has_come(called_at_ms)
         if line.lane_waiting or line.credit < USER_CREDIT or line.seats == 0:
             connection.execute("INSERT INTO lane VALUES (?, ?, ?, NULL)", (line.id, place, late))
             line.lane_waiting += 1
@@ -256,22 +277,9 @@ def _admit(connection: sqlite3.Connection, line: Line, marks: Marks, one: Claim,
     return _grant(line, one.pass_id, one.place, how, expires_ms, ends_ms, trial)
 
 
-def _await_no_more(connection: sqlite3.Connection, line: Line, place: int, *, came: bool) -> None:
-    """Take a holder who came (or left) off the call's `remaining`; who came is marked on the curve."""
-    row = connection.execute(
-        "SELECT first, last, called_at_ms FROM calls WHERE room = ? AND first <= ? ORDER BY first DESC LIMIT 1",
-        (line.id, place),
-    ).fetchone()
-    if row is None or row[1] < place:
-        return
-    connection.execute("UPDATE calls SET remaining = remaining - 1 WHERE room = ? AND first = ?", (line.id, row[0]))
-    if came:
-        counts = list(line.came)
-        counts[age_bin(line.call_clock_ms - row[2])] += 1
-        line.came = tuple(counts)
-
-
-def _leave_one(connection: sqlite3.Connection, line: Line, marks: Marks, epoch: int, place: int) -> bool:
+def _leave_one(
+    connection: sqlite3.Connection, line: Line, marks: Marks, awaited: Awaited, epoch: int, place: int
+) -> bool:
     if epoch != line.epoch or not 1 <= place <= line.tail:
         return False
     if marks.has(place):
@@ -285,7 +293,7 @@ def _leave_one(connection: sqlite3.Connection, line: Line, marks: Marks, epoch: 
     ).fetchone()
     if in_lane is None:
         if place > line.watermark:
-            _await_no_more(connection, line, place, came=False)
+            awaited.less(place)
     elif in_lane[0] is None:
         line.lane_waiting -= 1
     else:

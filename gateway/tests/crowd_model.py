@@ -130,7 +130,7 @@ class Night:
             for index, call in enumerate(calls):
                 if call.first <= place <= call.last:
                     came[age_bin(self.room.call_clock_ms - call.called_at_ms)] += 1
-                    calls[index] = replace(call, remaining=call.remaining - 1)
+                    calls[index] = call._replace(remaining=call.remaining - 1)
         while self.room.admitting and self._lane and credit >= USER_CREDIT and len(self._inside) < ceiling:
             heapq.heappop(self._lane)
             credit -= USER_CREDIT

@@ -3,7 +3,6 @@
 import asyncio
 from collections import Counter
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -381,7 +380,7 @@ def test_its_memory_is_bounded_and_what_holds_no_more_goes():
 def test_due_is_who_was_used_and_whose_use_is_news():
     def due(now_s: float, *, lives_ms: int = 260_000, ends_ms: int = 600_000, used: bool = True) -> bool:
         living = Living()
-        granted = replace(grant(lives_ms), ends_ms=ends_ms)
+        granted = grant(lives_ms)._replace(ends_ms=ends_ms)
         living.saw(REF, granted, asked_s=0, era=0)
         assert not used or living.use(HELD, 0.5) is not None
         return living.due(now_s, IDLE_MS) == [REF]

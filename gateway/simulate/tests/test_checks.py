@@ -197,8 +197,8 @@ def test_a_pass_with_less_time_left_after_a_postponement_is_found():
     found, _ = checks()
     grant = PassGrant("p", 1, How.LINE, 10, 20, 10)
     found.stopped(Kept(5, 0, 100, 1, (grant,)))
-    found.resumed(Kept(5, 0, 100, 1, (replace(grant, lives_ms=11),)))
-    for now in (Kept(5, 0, 100, 1, (replace(grant, lives_ms=9),)), Kept(5, 0, 100, 1, (None,)), Kept(6, 0, 100, 1, ())):
+    found.resumed(Kept(5, 0, 100, 1, (grant._replace(lives_ms=11),)))
+    for now in (Kept(5, 0, 100, 1, (grant._replace(lives_ms=9),)), Kept(5, 0, 100, 1, (None,)), Kept(6, 0, 100, 1, ())):
         with pytest.raises(Broken) as broken:
             found.resumed(now)
         assert broken.value.check == "kept"

@@ -1,8 +1,7 @@
 -- Admits those whose turn it is: QueueStore.claim.
 -- ARGV   2 user credit   3 length of a trial (ms)   4.. per claim: epoch, place, pass id, direct (1 or 0)
--- Returns {"ok", tick, pass_clock_ms, answer, ...}; an answer is {"A" admitted | "L" lived already, id, how, expires, ends,
---        trial_until_ms, failed},
---        "D" at the door, "N" not called, "H" held, "S" spent
+-- Returns {"ok", tick, pass_clock_ms, answers}: a line each: "A" admitted, with the pass as of `told`; "L" lived already,
+--        likewise and with ":" and its id; "D" at the door, "N" not called, "H" held, "S" spent
 local stop = fence()
 if stop then return stop end
 local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
@@ -37,7 +36,7 @@ local function admit(place, id, how)
   redis.call('SETBIT', MARKS, place, 1)
   live, admitted = live + 1, admitted + 1
   if how == 't' then admitted_late = admitted_late + 1 end
-  return {'A', id, how, expires, ends, until_ms, 0}
+  return 'A' .. told(how, expires, ends, until_ms, 0)
 end
 
 local function answer(of, place, id, direct)
@@ -45,7 +44,9 @@ local function answer(of, place, id, direct)
   if redis.call('GETBIT', MARKS, place) == 1 then
     local found, how, expires, ends = pass_of(place)
     told_again = told_again or found ~= nil
-    return found and {'L', found, how, expires, ends, trial_of(place)} or 'S'
+    if not found then return 'S' end
+    local until_ms, failed = trial_of(place)
+    return 'L' .. told(how, expires, ends, until_ms, failed) .. ':' .. found
   end
   if place > serving then return 'N' end
   if admitting == 0 then return 'H' end
@@ -70,9 +71,9 @@ local function answer(of, place, id, direct)
   return admit(place, id, late and 't' or direct == '1' and 'd' or 'l')
 end
 
-local reply = {'ok', tick, pass_clock}
+local answers = {}
 for i = 4, #ARGV, 4 do
-  reply[#reply + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
+  answers[#answers + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
 end
 if came then redis.call('HSET', LINE, 'came', cjson.encode(came)) end
 -- Also for a pass that is told again: WAIT (min_replicas) is for what its own connection wrote, and what came before.
@@ -84,4 +85,4 @@ if admitted > 0 then
     redis.call('HSET', COUNTERS, 'peak_live', live)
   end
 end
-return reply
+return {'ok', tick, pass_clock, table.concat(answers, '\n')}

@@ -1,17 +1,16 @@
 -- Passes on trial whose requests the backend has answered, or failed: QueueStore.serve, and room/trial.py.
 -- ARGV   2.. per pass: epoch, place, pass id, works (1 or 0)
--- Returns {"ok", tick, pass_clock_ms, answer, ...}; an answer is {how, expires_ms, ends_ms, trial_until_ms, failed}, or 0 for a
---        pass that does not live
+-- Returns {"ok", tick, pass_clock_ms, answers}: a line each: the pass as of `told`, or 0 for one that does not live
 local stop = fence()
 if stop then return stop end
 local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
 local pass_clock, session, idle = unpack(numbers('pass_clock_ms', 'session_length_ms', 'idle_limit_ms'))
-local reply, unserved, restarted = {'ok', tick, pass_clock}, 0, 0
+local answers, unserved, restarted = {}, 0, 0
 for i = 2, #ARGV, 4 do
   local place, works = ARGV[i + 1], ARGV[i + 3] == '1'
   local id, how, expires, ends = pass_of(place)
   if id ~= ARGV[i + 2] or ARGV[i] ~= epoch then
-    reply[#reply + 1] = 0
+    answers[#answers + 1] = '0'
   else
     local until_ms, failed = trial_of(place)
     if pass_clock < until_ms then
@@ -23,9 +22,9 @@ for i = 2, #ARGV, 4 do
       if works then until_ms, failed = 0, 0 else unserved, failed = unserved + 1, 1 end
       set_pass(place, id, how, expires, ends, until_ms, failed)
     end
-    reply[#reply + 1] = {how, expires, ends, until_ms, failed}
+    answers[#answers + 1] = told(how, expires, ends, until_ms, failed)
   end
 end
 count('unserved', unserved)
 count('restarted', restarted)
-return reply
+return {'ok', tick, pass_clock, table.concat(answers, '\n')}

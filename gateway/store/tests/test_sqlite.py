@@ -7,7 +7,7 @@ import stat
 import threading
 import time
 from contextlib import closing as closing_now
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -138,7 +138,7 @@ async def test_a_pass_of_a_file_from_before_there_were_trials_lives_on_and_is_on
     store = closing(machine.store(path))
     (grant,) = await store.serve("hall", [Served(PassRef(seen.epoch, 1, "p1"), works=False)])
     assert isinstance(answer, Admitted)
-    assert grant == replace(answer.grant, trial=None)
+    assert grant == answer.grant._replace(trial=None)
 
 
 async def test_a_file_from_before_there_were_waves_is_upgraded_and_its_line_goes_on(closing, machine, path):
