@@ -144,6 +144,7 @@ async def gateway(
             handler_cancellation=True,
             # Every request has a line in the access log only on the ordinary path.
             hot=None if access.on else hot.answer,
+            overload=hot.overload,
             most_connections=most_connections(
                 settings.gateway.max_connections, upstream=settings.upstream.max_connections, files=raise_limit()
             ),

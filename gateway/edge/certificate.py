@@ -6,6 +6,7 @@ under way keep theirs. Files that cannot be used leave the certificate before th
 
 import asyncio
 import logging
+import socket
 import ssl
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,6 +30,8 @@ LOOK_S: Final = 1.0
 HANDSHAKE_S: Final = 10.0
 # And so does whoever does not answer our goodbye.
 GOODBYE_S: Final = 3.0
+# New connections.
+ACCEPTED_IN_A_TURN: Final = 16
 
 
 class CertificateProblem(SunbeonError):
@@ -122,15 +125,29 @@ class Certificate:
 
 
 class Site(web.SockSite):
-    """`web.SockSite` that, under TLS, does not wait for clients who say nothing."""
+    """`web.SockSite` that takes several connections at once and, under TLS, does not wait for clients who say nothing.
+
+    uvloop takes one connection from a socket in each turn of the event loop. Turns are long when there is much to do,
+    and whoever comes anew would wait longest just then, people inside among them. So it is given the same socket
+    several times.
+    """
 
     async def start(self) -> None:
         await web.BaseSite.start(self)
+        self._server = await self._listen(self._sock)
+        self._more = [await self._listen(self._sock.dup()) for _ in range(ACCEPTED_IN_A_TURN - 1)]
+
+    async def stop(self) -> None:
+        for each in self._more:
+            each.close()
+        await super().stop()
+
+    async def _listen(self, sock: socket.socket) -> asyncio.Server:
         server = self._runner.server
         assert server is not None  # noqa: S101 - for mypy: no site is made before its runner is set up
-        self._server = await asyncio.get_running_loop().create_server(
+        return await asyncio.get_running_loop().create_server(
             server,
-            sock=self._sock,
+            sock=sock,
             backlog=self._backlog,
             ssl=self._ssl_context,
             ssl_handshake_timeout=HANDSHAKE_S if self._ssl_context else None,

@@ -48,9 +48,14 @@ class Crowd:
         else:
             del self._held[network]
 
-    def _network(self, peer: str | None) -> bytes | None:
+    def trusts(self, peer: str | None) -> bool:
+        """Whether that is a front server."""
         address = peer_address(peer) if peer else None
         # Without an address it came by a unix socket: a front server on this machine.
+        return address is None or any(address in network for network in self._trusted)
+
+    def _network(self, peer: str | None) -> bytes | None:
+        address = peer_address(peer) if peer else None
         if address is None or any(address in network for network in self._trusted):
             return None
         return address.packed[:_PREFIX_BYTES]

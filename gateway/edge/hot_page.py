@@ -72,7 +72,7 @@ class PageAnswers:
         asked = Asked("GET", target.path, CIMultiDict((name, value) for name, value in lines))
         if not answers.wants_page(asked) or manner_of("GET", asked.headers) is Manner.STRANGER:
             return None
-        if self._overload.on:
+        if self._overload.sheds():
             return self._overload.answer()
         knock = line.new_knock()
         form = self._form(room, asked, knock)

@@ -22,8 +22,10 @@ from aiohttp.web_protocol import _ErrInfo, _RequestFactory, _RequestHandler
 
 from gateway.edge import answers
 from gateway.edge.crowd import Crowd, Crowded
+from gateway.edge.doorstep import Doorstep
 from gateway.edge.framing import Body, Head, Limits, Refused, bad_request, read_head
 from gateway.edge.later import LATER, Caller, Later, Send
+from gateway.edge.overload import BUSY, Overload
 from gateway.edge.proxy.errors import BadFraming
 from gateway.settings import Gateway
 from shared.wire import GATE_HEADER, PROBLEM_JSON
@@ -68,7 +70,7 @@ def limits_of(settings: Gateway) -> Limits:
 class Server(web.Server):
     """A listener. handler: answers what came whole. crowd: counts connections by network; None counts nothing.
 
-    hot: what is asked first of requests that come whole and alone.
+    hot: what is asked first of requests that come whole and alone. overload: whether there is too much to do.
     leaving: every answer ends its connection, so that clients go elsewhere.
     most_connections: of all together; None: as the settings have it.
     open_connections: now. refused: by kind since the start, among them `crowded` and `full` (turned away at once: too
@@ -85,6 +87,7 @@ class Server(web.Server):
         request_factory: _RequestFactory | None = None,
         handler_cancellation: bool = False,
         hot: HotPath | None = None,
+        overload: Overload | None = None,
         most_connections: int | None = None,
     ) -> None:
         super().__init__(
@@ -104,12 +107,17 @@ class Server(web.Server):
         self.limits = limits_of(settings)
         self.crowd = Crowd(0) if crowd is None else crowd
         self.hot = hot
+        self.overload = Overload() if overload is None else overload
         self.most_connections = settings.max_connections if most_connections is None else most_connections
         self.open_connections = 0
         self.leaving = False
         self.refused: Counter[str] = Counter()
 
     def __call__(self) -> web.RequestHandler:
+        # aiohttp's type is narrower than what a listener needs.
+        return cast("web.RequestHandler", Doorstep(self)) if self.overload.on else self.connection()
+
+    def connection(self) -> "_Connection":
         return _Connection(self, loop=self._loop, **self._kwargs)
 
 
@@ -285,8 +293,8 @@ class _Connection(web.RequestHandler):
             return True
         if (
             server.hot is None
-            or waiter is None  # the ordinary path is at work
-            or waiter.done()
+            # The ordinary path is at work: it has been handed something, and does not wait for more.
+            or ((waiter is None or waiter.done()) and self._request_count)
             or self._messages
             or self._body is not None
             or self._at < len(self._rest)
@@ -301,7 +309,11 @@ class _Connection(web.RequestHandler):
         if answer is LATER:
             self._asked, self._rest, self._at = data, b"", 0
         else:
-            self._send_at_once(answer)
+            self.give(answer)
+            if answer.startswith(BUSY):
+                self.force_close()
+            elif server.overload.on:
+                server.overload.hold(self)
         return True
 
     def _answer_came(self, answer: bytes | None) -> None:
@@ -313,7 +325,7 @@ class _Connection(web.RequestHandler):
             # However soon the connection is to end: this request was taken.
             self._rest, self._owed = asked + self._rest, True
         else:
-            self._send_at_once(answer)
+            self.give(answer)
             if self._close or self._server.leaving:
                 self.force_close()
                 return
@@ -321,11 +333,26 @@ class _Connection(web.RequestHandler):
             self._resume_transport_reading()
             self.data_received(b"")
 
-    def _send_at_once(self, answer: bytes) -> None:
+    def give(self, answer: bytes) -> None:
         if self._wire is not None:
             self._unsent = 0
             self._wire.write(answer)
             self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+
+    def rest(self) -> None:
+        """Read nothing for a while. Unlike aiohttp's pauses this one has no reason in what was read."""
+        if self._wire is not None and not self._wire.is_closing() and not self._server.crowd.trusts(self.peer):
+            self._next_keepalive_close_time = inf
+            self._wire.pause_reading()
+
+    def go_on(self) -> None:
+        if self._wire is None or self._wire.is_closing():
+            return
+        if self._next_keepalive_close_time == inf:
+            self._next_keepalive_close_time = self._loop.time() + self._keepalive_timeout
+            self._look_by(self._next_keepalive_close_time)
+        if not (self._reading_paused or self._buffer_paused or (self._asked is not None and self._rest)):
+            self._wire.resume_reading()
 
     def _read(self) -> None:
         """Hand to the parser what has come, head by head and body by body, until something is missing or full."""
@@ -461,6 +488,8 @@ class _Connection(web.RequestHandler):
             await self._linger()
         elif declined and not last:
             self._resume_reading_if_drained() if self._buffer_paused else self.data_received(b"")
+        elif self._server.overload.on and GATE_HEADER in resp.headers and not self._upgraded:
+            self._server.overload.hold(self)
         return resp, False
 
     async def _linger(self) -> None:

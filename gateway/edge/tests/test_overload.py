@@ -1,43 +1,114 @@
 """More than a worker can answer: newcomers are told to come back, in a few words; all others are served."""
 
+import asyncio
 import re
+import socket
+from collections import deque
+from collections.abc import Callable
+from unittest.mock import MagicMock
 
 import pytest
+import uvloop
+from aiohttp import web
 
 from gateway.edge import overload
+from gateway.edge.certificate import ACCEPTED_IN_A_TURN, Site
 from gateway.edge.descriptors import RESERVED, most_connections
-from gateway.edge.overload import CALM_S, HIGH_S, IN_A_ROW, RETRY_S, Overload
+from gateway.edge.overload import BEHIND_S, HIGH_S, IN_A_ROW, LOW_S, MORE, PER_TURN, RETRY_S, Overload
 from gateway.edge.tests.backend import until
-from gateway.edge.tests.front import BROWSER, Connection
+from gateway.edge.tests.front import BROWSER, Connection, Front, Visitor
 from gateway.edge.tests.test_hot import asked
 
 PAGE = b"GET / HTTP/1.1\r\nHost: site.test\r\nAccept: text/html\r\n%b\r\n"
 
 
-def late(it: Overload, lag_s: float, now_s: float, times: int = IN_A_ROW) -> None:
-    for _ in range(times):
-        it.late(lag_s, now_s)
+class Quiet:
+    """A connection that only notes what it is told."""
+
+    def __init__(self, told: list[str], name: str) -> None:
+        self.told = told
+        self.name = name
+
+    def rest(self) -> None:
+        self.told.append(f"{self.name} rests")
+
+    def go_on(self) -> None:
+        self.told.append(f"{self.name} goes on")
 
 
-def test_it_begins_with_a_loop_that_stays_late_and_ends_when_it_was_in_time_for_a_while():
+def begun() -> Overload:
     it = Overload()
-    late(it, HIGH_S / 2, 0.0)
-    late(it, HIGH_S, 0.0, IN_A_ROW - 1)
-    it.late(0.0, 0.5)
-    late(it, HIGH_S, 0.6, IN_A_ROW - 1)
+    for _ in range(IN_A_ROW):
+        it.look(HIGH_S)
+    assert it.on
+    return it
+
+
+def test_it_begins_with_a_loop_that_stays_late():
+    it = Overload()
+    for _ in range(IN_A_ROW):
+        it.look(HIGH_S * 0.9)
+    for _ in range(IN_A_ROW - 1):
+        it.look(HIGH_S)
+    it.look(0.0)
+    for _ in range(IN_A_ROW - 1):
+        it.look(HIGH_S)
     assert not it.on
-    it.late(HIGH_S, 1.0)
+    it.look(HIGH_S)
     assert it.on
-    # Neither late nor in time: as it was.
-    it.late(HIGH_S / 2, 2.0)
-    it.late(0.0, 3.0)
-    it.late(0.0, 3.0 + CALM_S / 2)
-    assert it.on
-    it.late(HIGH_S / 2, 3.1 + CALM_S / 2)
-    it.late(0.0, 4.0 + CALM_S)
-    assert it.on
-    it.late(0.0, 4.0 + 2 * CALM_S)
-    assert not it.on
+    assert it.share == 0
+
+
+def test_it_ends_when_all_newcomers_are_served_again_and_fewer_are_as_soon_as_it_is_late():
+    it = begun()
+    for _ in range(20):
+        it.look(0.0)
+    served = it.share
+    assert served == pytest.approx(20 * MORE)
+    it.look(LOW_S * 1.1)
+    assert it.share == served / 2
+    looks = 0
+    while it.on:
+        it.look(LOW_S)
+        looks += 1
+    assert looks == pytest.approx((1 - served / 2) / MORE, abs=1)
+    assert not it.sheds()
+
+
+def test_it_goes_on_while_those_in_line_wait_long_for_their_turn():
+    now, turns = 100.0, deque[Callable[[], None]]()
+    it = Overload(monotonic=lambda: now, soon=turns.append)
+    it.on, it.share = True, 0.5
+    it.hold(Quiet([], "one"))
+    now += BEHIND_S * 1.1
+    turns.popleft()()
+    it.look(0.0)
+    assert it.share == 0.25
+    it.hold(Quiet([], "one"))
+    now += BEHIND_S * 0.9
+    turns.popleft()()
+    it.look(0.0)
+    assert it.share == pytest.approx(0.25 + MORE)
+
+
+def test_who_was_answered_rests_until_all_before_them_have_gone_on_so_many_in_a_turn():
+    turns = deque[Callable[[], None]]()
+    it = Overload(soon=turns.append)
+    told: list[str] = []
+    people = [Quiet(told, str(number)) for number in range(PER_TURN + 2)]
+    for each in people:
+        it.hold(each)
+    assert told == [f"{each.name} rests" for each in people]
+    told.clear()
+    assert len(turns) == 1
+    turns.popleft()()
+    assert told == [f"{each.name} goes on" for each in people[:PER_TURN]]
+    it.hold(people[0])
+    assert len(turns) == 1
+    told.clear()
+    turns.popleft()()
+    assert told == [f"{name} goes on" for name in (PER_TURN, PER_TURN + 1, 0)]
+    assert not turns
 
 
 async def test_the_loop_is_late_by_as_much_as_is_our_own_work(monkeypatch):
@@ -54,11 +125,200 @@ async def test_the_loop_is_late_by_as_much_as_is_our_own_work(monkeypatch):
         now += seconds + more_s
         used += worked_s
 
-    it = Overload()
-    monkeypatch.setattr(it, "late", lambda lag_s, _: seen.append(lag_s))
+    it = Overload(monotonic=lambda: now)
+    monkeypatch.setattr(it, "look", seen.append)
     with pytest.raises(KeyboardInterrupt):
-        await it.watch(lambda: now, sleep, lambda: used)
+        await it.watch(sleep, lambda: used)
     assert seen == pytest.approx([0.0, 0.4, 0.02, 0.01])
+
+
+def busy(site: Front) -> deque[Callable[[], None]]:
+    """There is too much to do from now on, and nobody's turn comes but by calling what is in here."""
+    turns = deque[Callable[[], None]]()
+    site.overload.on, site.overload.share, site.overload._soon = True, 0.0, turns.append
+    return turns
+
+
+def written(visitor: Visitor, target: str) -> bytes:
+    sent = {**BROWSER, "Host": "site.test", "Cookie": "; ".join(f"{n}={v}" for n, v in visitor.cookies.items())}
+    return (f"GET {target} HTTP/1.1\r\n" + "".join(f"{n}: {v}\r\n" for n, v in sent.items()) + "\r\n").encode()
+
+
+async def test_who_is_in_line_is_answered_in_full_in_their_turn_and_who_is_inside_does_not_wait_for_it(site):
+    inside, waiting = site.visitor(), site.visitor()
+    assert (await inside.get()).gate is None
+    await site.line.tick_now()
+    assert await waiting.queue() == 2
+    turns = busy(site)
+    by_line, by_pass = await Connection.open(site.port), await Connection.open(site.port)
+    poll, page = written(waiting, "/_sunbeon/vaccine/status"), written(inside, "/")
+    await by_line.send(poll)
+    assert (await by_line.answer()).json()["number"] == 2
+    # The next question stays where it is.
+    await by_line.send(poll)
+    for _ in range(3):
+        await by_pass.send(page)
+        assert (await by_pass.answer()).gate is None
+    assert len(turns) == 1
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(by_line.reader.read(1), 0.05)
+    turns.popleft()()
+    assert (await by_line.answer()).json()["number"] == 2
+    # A page of the waiting room's, which the ordinary path makes, is no other thing.
+    turns.popleft()()
+    await by_line.send(written(waiting, "/"))
+    assert (await by_line.answer()).gate == "waiting"
+    assert len(turns) == 1
+    site.overload.on = False
+    turns.popleft()()
+    await by_line.send(poll)
+    assert (await by_line.answer()).json()["number"] == 2
+    assert not turns
+    await by_line.close()
+    await by_pass.close()
+
+
+async def test_who_rests_is_not_taken_for_idle(start):
+    site = await start(edge={"keepalive_timeout_s": 0.05})
+    assert (await site.visitor().get()).gate is None
+    waiting = site.visitor()
+    await waiting.queue()
+    turns = busy(site)
+    connection = await Connection.open(site.port)
+    for _ in range(2):
+        await connection.send(written(waiting, "/_sunbeon/vaccine/status"))
+        if turns:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(connection.reader.read(1), 0.2)
+            turns.popleft()()
+        assert (await connection.answer()).json()["number"] == 2
+    turns.popleft()()
+    assert await connection.rest() == b""
+    await connection.close()
+    await until(lambda: site.server.open_connections == 0, "and ends as an idle one when it does not")
+
+
+async def test_a_front_servers_connection_never_rests_as_it_brings_everybody(start):
+    site = await start(edge={"trusted_proxies": ["127.0.0.0/8"]})
+    assert (await site.visitor().get()).gate is None
+    waiting = site.visitor()
+    await waiting.queue()
+    busy(site)
+    connection = await Connection.open(site.port)
+    for _ in range(3):
+        await connection.send(written(waiting, "/_sunbeon/vaccine/status"))
+        assert (await connection.answer()).json()["number"] == 2
+    await connection.close()
+
+
+async def test_a_newcomers_connection_ends_with_the_answer_and_everybody_elses_goes_on(site):
+    inside, waiting = site.visitor(), site.visitor()
+    assert (await inside.get()).gate is None
+    await waiting.queue()
+    busy(site)
+    newcomer = await Connection.open(site.port)
+    await newcomer.send(PAGE % b"")
+    answer = await newcomer.answer()
+    assert (answer.status, answer.gate, answer.one("Connection")) == (503, "busy", "close")
+    assert await newcomer.rest() == b""
+    await newcomer.close()
+    cases = [
+        (written(inside, "/"), None),
+        (written(waiting, "/"), "waiting"),
+        (PAGE % b"Sec-Fetch-Mode: cors\r\n", "waiting"),
+        (b"GET /_sunbeon/vaccine/board HTTP/1.1\r\nHost: site.test\r\n\r\n", "board"),
+        (b"HEAD / HTTP/1.1\r\nHost: site.test\r\n\r\n", "waiting"),
+    ]
+    for request, gate in cases:
+        connection = await Connection.open(site.port)
+        method = request.split()[0].decode()
+        # In two pieces as well: nothing is decided by half a request.
+        for pieces in ([request], [request[:20], request[20:]]):
+            for piece in pieces:
+                await connection.send(piece)
+                await asyncio.sleep(0)
+            assert (await connection.answer(method)).gate == gate, request
+            site.overload._turn() if site.overload._held else None
+        await connection.close()
+    await until(lambda: site.server.open_connections == 0, "none is left")
+
+
+async def test_some_newcomers_are_served_when_there_is_less_to_do_and_their_connection_goes_on(site):
+    assert (await site.visitor().get()).gate is None
+    await site.pass_time(200)
+    assert await site.visitor().queue() == 2
+    await site.pass_time(200)
+    turns = busy(site)
+    site.overload.share = 1.0
+    newcomer = await Connection.open(site.port)
+    await newcomer.send(PAGE % b"")
+    assert (await newcomer.answer()).gate == "waiting"
+    await newcomer.send(PAGE % b"")
+    assert (await newcomer.answer()).gate == "waiting"
+    await newcomer.send(PAGE % b"")
+    turns.popleft()()
+    assert (await newcomer.answer()).gate == "waiting"
+    await newcomer.close()
+
+
+async def test_a_new_connection_that_says_nothing_counts_and_is_not_waited_for(start):
+    site = await start(edge={"header_timeout_s": 0.1, "max_connections": 2})
+    busy(site)
+    silent = [await Connection.open(site.port) for _ in range(2)]
+    await until(lambda: site.server.open_connections == 2, "they count")
+    assert b"Sunbeon-Gate: crowded" in await asked(site.port, PAGE % b"")
+    for each in silent:
+        assert await each.rest() == b""
+        await each.close()
+    await until(lambda: site.server.open_connections == 0, "they are gone")
+
+
+async def test_the_first_request_of_a_connection_is_answered_at_once_though_it_comes_with_it(site):
+    """As it does to a worker that is behind: a slower way for those would be one for when there is most to do."""
+    assert (await site.visitor().get()).gate is None
+    await site.pass_time(200)
+    assert await site.visitor().queue() == 2
+    await site.pass_time(200)
+    wire = MagicMock(spec=asyncio.Transport)
+    wire.is_closing.return_value = False
+    wire.get_extra_info.return_value = None
+    connection = site.server()
+    connection.connection_made(wire)
+    for number in (1, 2):
+        connection.data_received(PAGE % b"")
+        assert wire.write.call_count == number
+        assert b"\r\nSunbeon-Gate: waiting\r\n" in wire.write.call_args[0][0]
+    await asyncio.sleep(0)
+    connection.data_received(PAGE % b"")
+    assert wire.write.call_count == 3
+    connection.connection_lost(None)
+
+
+def test_several_connections_are_taken_in_a_turn_of_the_event_loop():
+    count = 4 * ACCEPTED_IN_A_TURN
+
+    async def turns() -> int:
+        listener = socket.create_server(("127.0.0.1", 0), backlog=count)
+        listener.setblocking(False)
+        server = web.Server(lambda _: None)  # type: ignore[arg-type, return-value]  # nothing is asked
+        runner = web.ServerRunner(server)
+        await runner.setup()
+        site = Site(runner, listener, backlog=count)
+        await site.start()
+        address = listener.getsockname()
+        clients = [socket.create_connection(address) for _ in range(count)]
+        taken = 0
+        while len(server.connections) < count:
+            await asyncio.sleep(0)
+            taken += 1
+        await runner.cleanup()
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(address)
+        for each in clients:
+            each.close()
+        return taken
+
+    assert uvloop.run(turns()) < count / 2
 
 
 async def test_newcomers_are_told_to_come_back_and_all_others_are_served(site, backend):
@@ -67,7 +327,7 @@ async def test_newcomers_are_told_to_come_back_and_all_others_are_served(site, b
     await site.line.tick_now()
     assert await waiting.queue() == 2
     await site.pass_time(200)
-    site.overload.on = True
+    site.overload.on, site.overload.share = True, 0.0
     tail = (await site.room()).tail
     answers = [await asked(site.port, PAGE % b"") for _ in range(60)]
     told = set()
@@ -92,7 +352,7 @@ async def test_newcomers_are_told_to_come_back_and_all_others_are_served(site, b
 
 
 async def test_where_there_is_room_newcomers_are_let_in_even_then(site):
-    site.overload.on = True
+    site.overload.on, site.overload.share = True, 0.0
     assert (await site.visitor(headers=BROWSER).get()).gate is None
 
 
