@@ -5,9 +5,7 @@ functions, with marks where each reader's own facts go. So there is one wording 
 of its ticket, a few numbers, and one `%`.
 """
 
-import asyncio
 import secrets
-import time
 from typing import Final
 
 import orjson
@@ -16,8 +14,9 @@ from aiohttp.helpers import rfc822_formatted_time
 from gateway.edge import answers
 from gateway.edge.facts import Own, own_facts, status_facts
 from gateway.edge.glance import Glance, told_alike
+from gateway.edge.hot_join import Joins
 from gateway.edge.language import pick_language
-from gateway.edge.later import LATER, Later, Send
+from gateway.edge.later import Later, Send
 from gateway.edge.line import Line
 from gateway.edge.plain import PlainHead
 from gateway.edge.settle import InLine
@@ -28,34 +27,11 @@ from gateway.room.decide import Facts, Join, Wait, decide, has_room, only_waits,
 from gateway.room.model import Snapshot
 from gateway.room.stock import Stock
 from gateway.room.ticket import BadToken, Knock, Ticket, sign, verify
-from gateway.store.base import StoreError
 from shared.wire import HEADER_PREFIX, TICKET_HEADER, RoomState
 
 _COOKIE: Final = b"cookie: "
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
 _COPY: Final = f"{TICKET_HEADER}: ".lower().encode()
-
-
-class _Joining:
-    """A join under way, answered once."""
-
-    __slots__ = ("_began_s", "_meters", "_send")
-
-    def __init__(self, send: Send, meters: Meters) -> None:
-        self._send: Send | None = send
-        self._meters = meters
-        self._began_s = time.monotonic()
-
-    def done(self, answer: bytes | None) -> None:
-        send, self._send = self._send, None
-        if send is None:
-            return
-        if answer is not None:
-            self._meters.answered("status", time.monotonic() - self._began_s)
-        send(answer)
-
-    def give_up(self) -> None:
-        self.done(None)
 
 
 class StatusAnswers:
@@ -64,7 +40,6 @@ class StatusAnswers:
     def __init__(self, line: Line, visitors: Visitors, keys: KeyStore, meters: Meters) -> None:
         self._line = line
         self._visitors = visitors
-        self._meters = meters
         self._keys = keys
         self._ticket = f"{line.cookies.ticket}="
         self._pass = f"{line.cookies.visitor_pass}="
@@ -72,6 +47,10 @@ class StatusAnswers:
         self._told: tuple[object, ...] = ()
         self._room: Snapshot | None = None
         self._sight = Glance(line)
+        self._joins = Joins(line, meters, self._joined)
+        # What `_may_join` found of this state of the room, which is the same for all where there is no calendar.
+        self._decided_of: Snapshot | None = None
+        self._decided = False
         # By how many seconds, which are few.
         self._offs: dict[int, tuple[str, bytes]] = {}
 
@@ -140,32 +119,28 @@ class StatusAnswers:
 
     def _join(self, room: Snapshot, knock: Knock, head: PlainHead, send: Send) -> Later | None:
         """A knock is brought back for a number. If that cannot be had soon, the ordinary path asks for it once more."""
+        if not self._line.accepts(knock, room) or not self._may_join(room, knock):
+            return None
+        return self._joins.ask(room, knock, head, send)
+
+    def _may_join(self, room: Snapshot, knock: Knock) -> bool:
+        """Whether a knock leads into the room's line, and to no more than a place there."""
         line = self._line
+        if line.eligibility is None and room is self._decided_of:
+            return self._decided
         decided = decide(Facts(room, knock=knock, entitled=line.entitle(knock.cohorts)))
-        if not line.accepts(knock) or decided != Join(knock) or has_room(room) or line.waves.due(room):
-            return None
-        expires_ms = line.knock_expires_ms(room)
-        try:
-            asked = line.ask_number(knock, expires_ms, room.epoch)
-        except StoreError:
-            return None
-        joining = _Joining(send, self._meters)
-        patience = asyncio.get_running_loop().call_later(line.patience_s, joining.give_up)
+        self._decided_of, self._decided = (
+            room,
+            decided == Join(knock) and not has_room(room) and not line.waves.due(room),
+        )
+        return self._decided
 
-        def came(answer: asyncio.Future[int]) -> None:
-            patience.cancel()
-            if answer.cancelled() or answer.exception() is not None:
-                joining.give_up()
-                return
-            ticket = Ticket(room.epoch, answer.result(), knock.issued_ms, knock.cohorts)
-            now = self._sight.room()
-            told = None
-            if now is not None and now.epoch == ticket.epoch:
-                told = self._wait(now, ticket, sign(ticket, line.name, self._keys.current.cookies), head)
-            joining.done(told)
-
-        asked.add_done_callback(came)
-        return LATER
+    def _joined(self, ticket: Ticket, head: PlainHead) -> bytes | None:
+        """To who has just joined the line."""
+        room = self._sight.room()
+        if room is None or room.epoch != ticket.epoch:
+            return None
+        return self._wait(room, ticket, sign(ticket, self._line.name, self._keys.current.cookies), head)
 
     def _form(self, room: Snapshot, head: PlainHead, ticket: Ticket) -> "_Form | None":
         """What all who wait are told alike now, in the reader's language; None where that is not told to all alike."""

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import sha256
+from itertools import count
 from typing import Any, Final, TypeVar
 
 from gateway.edge.control import Control
@@ -28,6 +29,7 @@ from gateway.store.base import (
     StoreError,
     StoreUnavailable,
 )
+from gateway.store.batching import Asker
 
 T = TypeVar("T")
 
@@ -45,6 +47,12 @@ KNOCK_MARGIN_MS: Final = 30_000
 
 class Line(Control):
     """A room at work."""
+
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        # Knocks are signed, so it does not matter that they can be guessed. As they follow one another, those who come
+        # together are remembered side by side: the store then writes a few pages for them, not one for each.
+        self._knocks = count(secrets.randbits(62))
 
     async def join(self, knock: Knock | None, *, wave: str = "", cohorts: str = "") -> Ticket:
         """Issue a number, or tell again the one this knock got.
@@ -69,9 +77,9 @@ class Line(Control):
         # Longer than this knock lasts: if the answer is late, its holder is given it for longer (`knock_again`).
         return room.now_ms + KNOCK_LIFETIME_MS + int(self.patience_s * 1000)
 
-    def ask_number(self, knock: Knock, expires_ms: int, epoch: int) -> asyncio.Future[int]:
-        """The number of a knock to come, in the room's own line. Raises `StoreError`, as does the future."""
-        return self._store.join_one(self.name, knock.id, expires_ms, epoch)
+    def ask_number(self, knock: Knock, expires_ms: int, epoch: int, asker: Asker[int]) -> None:
+        """Have `asker` told the number of a knock, in the room's own line. Raises `StoreError`."""
+        self._store.join_for(self.name, knock.id, expires_ms, epoch, asker)
 
     def tells_off(self, ticket: Ticket, now_s: float | None = None) -> int | None:
         """After how many seconds its holder, who waits, is to ask again, having asked far too often; else None.
@@ -233,7 +241,7 @@ class Line(Control):
         return await self.within(self._ending(asked, ticket.epoch, place))
 
     def new_knock(self, cohorts: str = "") -> Knock:
-        return Knock(secrets.randbits(63), self.snapshot.now_ms, cohorts)
+        return Knock(next(self._knocks), self.snapshot.now_ms, cohorts)
 
     def knock_again(self, knock: Knock) -> Knock:
         """An accepted knock for as long as a new one. It stays the same: what it was given unheard comes with it."""
@@ -241,9 +249,9 @@ class Line(Control):
         lasts = now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS - KNOCK_MARGIN_MS
         return knock if lasts else replace(knock, issued_ms=now_ms)
 
-    def accepts(self, knock: Knock) -> bool:
-        """Whether a knock may still be brought back."""
-        return 0 <= self.snapshot.now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS
+    def accepts(self, knock: Knock, room: Snapshot | None = None) -> bool:
+        """Whether a knock may still be brought back. room: as seen a moment ago, where it was looked at."""
+        return 0 <= (room or self.snapshot).now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS
 
     def _ask(self, ref: PassRef) -> asyncio.Future[PassGrant | None]:
         """Renew a pass, unless that is under way; the answer is remembered."""

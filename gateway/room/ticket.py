@@ -51,7 +51,7 @@ class UnknownKey(BadToken):
 
 @dataclass(frozen=True, slots=True)
 class Knock:
-    """The right to be given a number, once. id: 63 random bits. issued_ms: the gate's clock.
+    """The right to be given a number, once. id: 63 bits, no two alike. issued_ms: the gate's clock.
 
     cohorts: which of the room's calendar its holder is in, by id, sorted and joined by "+"; "" where nobody was asked.
     """

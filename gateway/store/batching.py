@@ -8,16 +8,31 @@ a batch to fill.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 
 from gateway.room.model import PassGrant
 from gateway.store.base import Claim, ClaimAnswer, PassRef, QueueStore, Served, StoreUnavailable
 
 Q = TypeVar("Q")
 A = TypeVar("A")
+A_contra = TypeVar("A_contra", contravariant=True)
 
 # A transaction of this many takes some milliseconds: longer ones would make other processes wait for their turn.
 MAX_BATCH: Final = 256
+
+
+class Asker(Protocol[A_contra]):
+    """Who is told the answer, once: a future, or what behaves as one for less."""
+
+    def done(self) -> bool:
+        """Whether nobody waits any more. One that is not sent by then has not been asked."""
+        ...
+
+    def set_result(self, answer: A_contra, /) -> None: ...
+
+    def set_exception(self, error: Exception, /) -> None: ...
+
+    def cancel(self) -> object: ...
 
 
 class Gatherer(Generic[Q, A]):
@@ -26,18 +41,21 @@ class Gatherer(Generic[Q, A]):
     def __init__(self, send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]], max_batch: int) -> None:
         self._send = send
         self._max_batch = max_batch
-        self._waiting: list[tuple[Q, asyncio.Future[A]]] = []
+        self._waiting: list[tuple[Q, Asker[A]]] = []
         self._task: asyncio.Task[None] | None = None
 
     def ask(self, question: Q) -> asyncio.Future[A]:
         """The answer to come. Who cancels it before it is sent has not asked; after that, it is done unheard."""
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[A] = loop.create_future()
-        self._waiting.append((question, answer))
+        answer: asyncio.Future[A] = asyncio.get_running_loop().create_future()
+        self.ask_for(question, answer)
+        return answer
+
+    def ask_for(self, question: Q, asker: Asker[A]) -> None:
+        """Have the asker told the answer."""
+        self._waiting.append((question, asker))
         if self._task is None:
             # A task begins in the loop's next turn, when all of this turn have asked.
-            self._task = loop.create_task(self._send_all())
-        return answer
+            self._task = asyncio.get_running_loop().create_task(self._send_all())
 
     async def done(self) -> None:
         """Wait until nothing is under way."""
@@ -48,31 +66,36 @@ class Gatherer(Generic[Q, A]):
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting[: self._max_batch], self._waiting[self._max_batch :]
-                batch = [(question, answer) for question, answer in batch if not answer.done()]
+                batch = [(question, asker) for question, asker in batch if not asker.done()]
                 if batch:
                     await self._send_batch(batch)
         finally:
             self._task = None
             # Only if this task itself was cancelled: nobody may be left hanging.
-            for _, answer in self._waiting:
-                answer.cancel()
+            for _, asker in self._waiting:
+                asker.cancel()
             self._waiting = []
 
-    async def _send_batch(self, batch: Sequence[tuple[Q, asyncio.Future[A]]]) -> None:
+    async def _send_batch(self, batch: Sequence[tuple[Q, Asker[A]]]) -> None:
         try:
             answers = await self._send([question for question, _ in batch])
         except Exception as error:  # noqa: BLE001 - whatever it is, it is for those who asked
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
+            for _, asker in batch:
+                if not asker.done():
+                    asker.set_exception(error)
         except BaseException:
-            for _, future in batch:
-                future.cancel()
+            for _, asker in batch:
+                asker.cancel()
             raise
         else:
-            for (_, future), answer in zip(batch, answers, strict=True):
-                if not future.done():
-                    future.set_result(answer)
+            # The next batch goes off first: the store works while these are told.
+            asyncio.get_running_loop().call_soon(_tell, batch, answers)
+
+
+def _tell(batch: Sequence[tuple[Q, Asker[A]]], answers: Sequence[A]) -> None:
+    for (_, asker), answer in zip(batch, answers, strict=True):
+        if not asker.done():
+            asker.set_result(answer)
 
 
 class BatchingStore:
@@ -84,18 +107,16 @@ class BatchingStore:
     def __init__(self, store: QueueStore, *, max_batch: int = MAX_BATCH) -> None:
         self.store = store
         self._max_batch = max_batch
-        self._gatherers: dict[tuple[str, ...], Gatherer[Any, Any]] = {}
+        self._gatherers: dict[tuple[str | int | None, ...], Gatherer[Any, Any]] = {}
         self._closed = False
 
     def join_one(self, room: str, knock: int | None, expires_ms: int, epoch: int | None = None) -> asyncio.Future[int]:
         """As `QueueStore.join`. One that is cancelled leaves at most a gap in the numbers, or a knock to ask again."""
+        return self._joins(room, epoch).ask((knock, expires_ms))
 
-        async def send(asked: Sequence[tuple[int | None, int]]) -> Sequence[int]:
-            # Remembering some knocks for longer than asked does no harm.
-            latest_ms = max(expires_ms for _, expires_ms in asked)
-            return await self.store.join(room, [knock for knock, _ in asked], expires_ms=latest_ms, epoch=epoch)
-
-        return self._gatherer(("join", room, str(epoch)), send).ask((knock, expires_ms))
+    def join_for(self, room: str, knock: int, expires_ms: int, epoch: int, asker: Asker[int]) -> None:
+        """As `join_one`, told to `asker`."""
+        self._joins(room, epoch).ask_for((knock, expires_ms), asker)
 
     def claim_one(self, room: str, claim: Claim) -> asyncio.Future[ClaimAnswer]:
         """As `QueueStore.claim`. One that is cancelled may have been granted: claimed again, the same pass is told."""
@@ -128,7 +149,17 @@ class BatchingStore:
             await gatherer.done()
         await self.store.close()
 
-    def _gatherer(self, key: tuple[str, ...], send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]) -> Gatherer[Q, A]:
+    def _joins(self, room: str, epoch: int | None) -> Gatherer[tuple[int | None, int], int]:
+        async def send(asked: Sequence[tuple[int | None, int]]) -> Sequence[int]:
+            # Remembering some knocks for longer than asked does no harm.
+            latest_ms = max(expires_ms for _, expires_ms in asked)
+            return await self.store.join(room, [knock for knock, _ in asked], expires_ms=latest_ms, epoch=epoch)
+
+        return self._gatherer(("join", room, epoch), send)
+
+    def _gatherer(
+        self, key: tuple[str | int | None, ...], send: Callable[[Sequence[Q]], Awaitable[Sequence[A]]]
+    ) -> Gatherer[Q, A]:
         if self._closed:
             raise StoreUnavailable("the store was closed")
         gatherer = self._gatherers.get(key)

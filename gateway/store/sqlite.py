@@ -21,6 +21,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -112,10 +113,16 @@ class SqliteStore:
     async def join(
         self, room: str, knocks: Sequence[int | None], *, expires_ms: int, epoch: int | None = None
     ) -> Sequence[int]:
-        return await self._write(
-            lambda file: visits.join(file, room, knocks, expires_ms, epoch),
-            durable=lambda file: visits.must_reserve(file, room, len(knocks)),
-        )
+        def call(deadline: float) -> Sequence[int]:
+            try:
+                return self._file.write(partial(work, flushed=False), deadline)
+            except visits.MustReserve:
+                return self._file.write(partial(work, flushed=True), deadline, durable=True)
+
+        def work(file: sqlite3.Connection, *, flushed: bool) -> Sequence[int]:
+            return visits.join(file, room, knocks, expires_ms, epoch, flushed=flushed)
+
+        return await self._run(call)
 
     async def acknowledge(self, room: str, epoch: int, number: int) -> Snapshot:
         await self._write(lambda file: visits.acknowledge(file, room, epoch, number), durable=True)
@@ -201,7 +208,7 @@ class SqliteStore:
     async def _read(self, work: Work[T]) -> T:
         return await self._run(lambda deadline: self._file.read(work, deadline))
 
-    async def _write(self, work: Work[T], *, durable: bool | Work[bool] = False) -> T:
+    async def _write(self, work: Work[T], *, durable: bool = False) -> T:
         return await self._run(lambda deadline: self._file.write(work, deadline, durable=durable))
 
     async def _run(self, call: Callable[[float], T]) -> T:

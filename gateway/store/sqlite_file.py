@@ -56,18 +56,17 @@ class StoreFile:
         """What `work` finds in one consistent view of the file. Waits for no writer."""
         return self._try(lambda connection: _transact(connection, "BEGIN", work), deadline)
 
-    def write(self, work: Work[T], deadline: float, *, durable: bool | Work[bool] = False) -> T:
+    def write(self, work: Work[T], deadline: float, *, durable: bool = False) -> T:
         """Do all of `work`, or nothing.
 
         durable: it survives a power loss from the moment this returns; else, from the next durable one on. It survives
-        the death of processes in any case. May be worked out from the file, once it is our turn.
+        the death of processes in any case.
         """
 
         def attempt(connection: sqlite3.Connection) -> T:
             self._turn.take(deadline)
             try:
-                wanted = durable if isinstance(durable, bool) else _transact(connection, "BEGIN", durable)
-                self._set_durable(connection, wanted=wanted)
+                self._set_durable(connection, wanted=durable)
                 return _transact(connection, "BEGIN IMMEDIATE", work)
             finally:
                 self._turn.give()

@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import orjson
+
 from gateway.room.model import USER_CREDIT, PassGrant, Trial
 from gateway.room.trial import on_trial, tried
 from gateway.store.base import (
@@ -20,8 +22,10 @@ from gateway.store.base import (
     Served,
     Spent,
     StaleEpoch,
+    UnknownRoom,
     Whereabouts,
 )
+from gateway.store.limits_text import decode_limits
 from gateway.store.sqlite_awaited import Awaited
 from gateway.store.sqlite_line import Line, read_line, write_line
 from gateway.store.sqlite_marks import Marks
@@ -31,39 +35,62 @@ from shared.wire import How
 RESERVE_PART_OF_MINUTE: Final = 6
 RESERVE_LEAST: Final = 16
 
+_MASK: Final = (1 << 64) - 1
+_JOINED: Final = "SELECT id, epoch, tail, reserved, settings FROM rooms WHERE name = ?"
+_KNOWN: Final = (
+    "SELECT knock, number, expires_ms FROM knocks WHERE room = ? AND epoch = ?"
+    " AND knock IN (SELECT value FROM json_each(?))"
+)
+# The list's first is to have the number ?3.
+_REMEMBER: Final = "INSERT INTO knocks SELECT ?1, ?2, value, ?3 + key, ?4 FROM json_each(?5) WHERE value IS NOT NULL"
 
-def must_reserve(connection: sqlite3.Connection, room: str, joining: int) -> bool:
-    """Whether joins may pass the numbers reserved so far, and so have to be flushed to the disk."""
-    line = read_line(connection, room)
-    return line.tail + joining > line.reserved
+
+class MustReserve(Exception):
+    """Numbers have to be reserved, which has to be flushed to the disk. Nothing was changed."""
 
 
 def join(
-    connection: sqlite3.Connection, room: str, knocks: Sequence[int | None], expires_ms: int, epoch: int | None = None
+    connection: sqlite3.Connection,
+    room: str,
+    knocks: Sequence[int | None],
+    expires_ms: int,
+    epoch: int | None = None,
+    *,
+    flushed: bool,
 ) -> list[int]:
-    """`QueueStore.join`. Raises the reserved numbers if it must; see `must_reserve`."""
-    line = read_line(connection, room)
-    if epoch is not None and epoch != line.epoch:
-        raise StaleEpoch(f"room {room} is at epoch {line.epoch}")
-    known: dict[int, int] = {}
+    """`QueueStore.join`. flushed: the transaction will be; else it raises `MustReserve` if more must be reserved.
+
+    However many join, this is a handful of statements: others wait for their turn to write while this runs, and between
+    statements a thread may have to wait for the other threads of its process.
+    """
+    line = connection.execute(_JOINED, (room,)).fetchone()
+    if line is None:
+        raise UnknownRoom(f"room {room!r} was never opened in this store")
+    room_id, of_epoch, tail, reserved, settings = line
+    if epoch is not None and epoch != of_epoch:
+        raise StaleEpoch(f"room {room} is at epoch {of_epoch}")
+    if not flushed and tail + len(knocks) > reserved:
+        raise MustReserve
+    known = _answered(connection, room_id, of_epoch, [knock for knock in knocks if knock is not None], expires_ms)
+    # None for who is to have a number and brings no knock.
+    new: list[int | None] = []
     numbers: list[int] = []
     for knock in knocks:
-        number = None if knock is None else known.get(knock) or _answered(connection, line, knock, expires_ms)
+        number = None if knock is None else known.get(knock)
         if number is None:
-            line.tail += 1
-            number = line.tail
+            new.append(None if knock is None else _signed(knock))
+            number = tail + len(new)
             if knock is not None:
-                connection.execute(
-                    "INSERT INTO knocks VALUES (?, ?, ?, ?, ?)",
-                    (line.id, line.epoch, _signed(knock), number, expires_ms),
-                )
-        if knock is not None:
-            known[knock] = number
+                known[knock] = number
         numbers.append(number)
-    if line.tail > line.reserved:
-        block = max(RESERVE_LEAST, line.limits.new_users_per_minute // RESERVE_PART_OF_MINUTE)
-        line.reserved = line.tail + block
-    connection.execute("UPDATE rooms SET tail = ?, reserved = ? WHERE id = ?", (line.tail, line.reserved, line.id))
+    if len(new) > new.count(None):
+        connection.execute(_REMEMBER, (room_id, of_epoch, tail + 1, expires_ms, orjson.dumps(new).decode()))
+    if new:
+        tail += len(new)
+        if tail > reserved:
+            pace = decode_limits(settings).new_users_per_minute
+            reserved = tail + max(RESERVE_LEAST, pace // RESERVE_PART_OF_MINUTE)
+        connection.execute("UPDATE rooms SET tail = ?, reserved = ? WHERE id = ?", (tail, reserved, room_id))
     return numbers
 
 
@@ -207,19 +234,18 @@ def _signed(knock: int) -> int:
     return knock - (1 << 64) if knock >> 63 else knock
 
 
-def _answered(connection: sqlite3.Connection, line: Line, knock: int, expires_ms: int) -> int | None:
-    """The number this knock got before, remembered from now on until `expires_ms` at least."""
-    key = (line.id, line.epoch, _signed(knock))
-    row = connection.execute(
-        "SELECT number, expires_ms FROM knocks WHERE room = ? AND epoch = ? AND knock = ?", key
-    ).fetchone()
-    if row is None:
-        return None
-    if row[1] < expires_ms:
-        connection.execute(
-            "UPDATE knocks SET expires_ms = ? WHERE room = ? AND epoch = ? AND knock = ?", (expires_ms, *key)
-        )
-    return int(row[0])
+def _answered(
+    connection: sqlite3.Connection, room_id: int, epoch: int, knocks: Sequence[int], expires_ms: int
+) -> dict[int, int]:
+    """The numbers that those of these knocks got before, remembered from now on until `expires_ms` at least."""
+    if not knocks:
+        return {}
+    of = room_id, epoch
+    found = connection.execute(_KNOWN, (*of, orjson.dumps([*map(_signed, knocks)]).decode())).fetchall()
+    lapsing = [(expires_ms, *of, knock) for knock, _, until_ms in found if until_ms < expires_ms]
+    if lapsing:
+        connection.executemany("UPDATE knocks SET expires_ms = ? WHERE room = ? AND epoch = ? AND knock = ?", lapsing)
+    return {knock & _MASK: number for knock, number, _ in found}
 
 
 def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, awaited: Awaited, one: Claim) -> ClaimAnswer:

@@ -297,8 +297,12 @@ async def test_a_knock_is_accepted_within_its_time_only(line, clock):
     assert not line.accepts(Knock(1, now + 60_000))
 
 
-async def test_knocks_are_not_to_be_guessed(line):
-    assert len({line.new_knock().id for _ in range(100)}) == 100
+async def test_no_two_knocks_are_alike_through_one_process_or_two(line, make):
+    other = make()
+    await other.start()
+    knocks = [one.new_knock().id for one in (line, other) for _ in range(100)]
+    assert len(set(knocks)) == 200
+    assert all(0 <= knock < 1 << 63 for knock in knocks)
 
 
 async def test_a_backend_that_is_sold_out_does_not_undo_what_an_operator_set_through_another_worker(line, make, store):

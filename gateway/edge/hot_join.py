@@ -1,0 +1,112 @@
+"""Joins of the hot path: knocks brought back for a number.
+
+All that come in one turn of the event loop travel to the store in one call, and are told in one turn when it is back.
+So what can be is done once for all of them: one look at the clock and at the room, one timer, no task and no future.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from gateway.edge.later import LATER, Later, Send
+from gateway.edge.line import Line
+from gateway.edge.plain import PlainHead
+from gateway.metrics import Meters
+from gateway.room.model import Snapshot
+from gateway.room.ticket import Knock, Ticket
+from gateway.sampling import Sampling
+from gateway.store.base import StoreError
+
+_LOG: Final = logging.getLogger(__name__)
+
+# What is said to the holder of a ticket; None: the ordinary path says it.
+Tell = Callable[[Ticket, PlainHead], bytes | None]
+
+
+class Joins:
+    """Of one room."""
+
+    def __init__(self, line: Line, meters: Meters, tell: Tell) -> None:
+        self.tell = tell
+        self._line = line
+        self._meters = meters
+        self._sampling = Sampling()
+        # Under way, who has waited longest first.
+        self._open: dict[_Joining, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    def ask(self, room: Snapshot, knock: Knock, head: PlainHead, send: Send) -> Later | None:
+        """`LATER`, and the answer goes to `send`, once. None: it cannot be asked for."""
+        line, loop = self._line, asyncio.get_running_loop()
+        joining = _Joining(self, knock, room.epoch, head, send, loop.time())
+        try:
+            line.ask_number(knock, line.knock_expires_ms(room), room.epoch, joining)
+        except StoreError:
+            return None
+        self._open[joining] = None
+        if self._timer is None:
+            self._timer = loop.call_later(line.patience_s, self._look)
+        return LATER
+
+    def ended(self, joining: "_Joining", answer: bytes | None) -> None:
+        """One was told, or goes the ordinary way."""
+        del self._open[joining]
+        if answer is not None:
+            self._meters.answered("status", asyncio.get_running_loop().time() - joining.began_s)
+
+    def failed(self, error: Exception) -> None:
+        """A fault of ours: whatever it is, the ordinary path answers for it."""
+        beside = self._sampling.take(type(error).__name__, asyncio.get_running_loop().time())
+        if beside is not None:
+            _LOG.error("a join could not be told through a fault of the gateway's", exc_info=error, extra=beside)
+
+    def _look(self) -> None:
+        """Give up those who have waited too long: the ordinary path asks for them once more, and says what to do."""
+        self._timer = None
+        loop, patience_s = asyncio.get_running_loop(), self._line.patience_s
+        for joining in list(self._open):
+            left_s = joining.began_s + patience_s - loop.time()
+            if left_s > 0:
+                self._timer = loop.call_later(left_s, self._look)
+                return
+            joining.cancel()
+
+
+class _Joining:
+    """One who joins, as the store's gatherer sees an asker."""
+
+    __slots__ = ("_epoch", "_head", "_joins", "_knock", "_send", "began_s")
+
+    def __init__(self, joins: Joins, knock: Knock, epoch: int, head: PlainHead, send: Send, began_s: float) -> None:
+        self._joins = joins
+        self._knock = knock
+        self._epoch = epoch
+        self._head = head
+        self._send: Send | None = send
+        self.began_s = began_s
+
+    def done(self) -> bool:
+        return self._send is None
+
+    def set_result(self, number: int) -> None:
+        """The ticket is theirs from now on."""
+        knock = self._knock
+        told = None
+        try:
+            told = self._joins.tell(Ticket(self._epoch, number, knock.issued_ms, knock.cohorts), self._head)
+        except Exception as error:  # noqa: BLE001
+            self._joins.failed(error)
+        self._end(told)
+
+    def set_exception(self, _error: Exception, /) -> None:
+        self._end(None)
+
+    def cancel(self) -> None:
+        self._end(None)
+
+    def _end(self, answer: bytes | None) -> None:
+        send, self._send = self._send, None
+        if send is not None:
+            self._joins.ended(self, answer)
+            send(answer)
