@@ -24,7 +24,7 @@ from gateway.edge.descriptors import most_connections, raise_limit
 from gateway.edge.desk import Desk
 from gateway.edge.gate import Gate
 from gateway.edge.hot import Hot
-from gateway.edge.hot_forward import HotForward, Trust
+from gateway.edge.hot_forward import HotForward
 from gateway.edge.line import Line
 from gateway.edge.newcomers import Newcomers
 from gateway.edge.overload import Overload
@@ -32,6 +32,7 @@ from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.servers import Upstreams
 from gateway.edge.recorder import Recorder
+from gateway.edge.regulars import Regulars, Trust
 from gateway.edge.server import AppRunner, Server, limits_of
 from gateway.edge.streams import Streams
 from gateway.edge.visitors import Visitors
@@ -134,7 +135,7 @@ async def gateway(
             await stack.enter_async_context(_task(line.run(), f"line {line.name}"))
         await stack.enter_async_context(_task(_watch_keys(keys), "keys"))
         await stack.enter_async_context(_task(Recorder(lines, history).run(), "history"))
-        hot_forward = HotForward(forwarder, proofs, keys, at_backend, meters, trust)
+        hot_forward = HotForward(forwarder, proofs, Regulars(keys, at_backend, trust), at_backend, meters)
         hot = Hot(lines, visitors, keys, meters, limits_of(settings.gateway), hot_forward)
         await stack.enter_async_context(_task(hot.overload.watch(), "overload"))
         server = Server(

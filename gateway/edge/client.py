@@ -104,8 +104,18 @@ def identify(
 
 def request_id_of(headers: Headers, client: Client) -> str:
     """The id a trusted proxy gave the request, if it is a sane one; else a new one."""
+    return given_id(headers, client) or fresh_id()
+
+
+def given_id(headers: Headers, client: Client) -> str | None:
+    """The id a trusted proxy gave the request, if it is a sane one."""
     given = next(iter(headers.getall(REQUEST_ID, ())), "") if client.trusted else ""
-    return given if _SANE_ID.fullmatch(given) else secrets.token_hex(16)
+    return given if _SANE_ID.fullmatch(given) else None
+
+
+def fresh_id() -> str:
+    """Of a request."""
+    return secrets.token_hex(16)
 
 
 def parse_forwarded(text: str) -> list[dict[str, str]] | None:

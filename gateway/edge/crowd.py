@@ -29,7 +29,10 @@ class Crowd:
 
     def enter(self, peer: str | None) -> bytes | None:
         """Count one more of `peer`'s. What to hand to `leave`, or None if it is not counted. Raises `Crowded`."""
-        network = self._network(peer) if self._limit else None
+        return self.enter_from(self.network_of(peer))
+
+    def enter_from(self, network: bytes | None) -> bytes | None:
+        """As `enter`, by what `network_of` said."""
         if network is None:
             return None
         held = self._held.get(network, 0)
@@ -54,8 +57,9 @@ class Crowd:
         # Without an address it came by a unix socket: a front server on this machine.
         return address is None or any(address in network for network in self._trusted)
 
-    def _network(self, peer: str | None) -> bytes | None:
-        address = peer_address(peer) if peer else None
+    def network_of(self, peer: str | None) -> bytes | None:
+        """What an address counts as; None: as nothing."""
+        address = peer_address(peer) if peer and self._limit else None
         if address is None or any(address in network for network in self._trusted):
             return None
         return address.packed[:_PREFIX_BYTES]

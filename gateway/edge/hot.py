@@ -28,6 +28,7 @@ from gateway.edge.later import Caller, Later, Send
 from gateway.edge.line import Line
 from gateway.edge.overload import Overload
 from gateway.edge.plain import PlainHead, read_plain
+from gateway.edge.regulars import Regular
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
 from gateway.metrics import Meters
@@ -45,6 +46,9 @@ PLACES: Final = 1_024
 _PAGE: Final = ("waiting", None)
 _VERSION: Final = b" HTTP/1.1"
 _OURS: Final = b"sunbeon_"
+# Where the target stands in a request line.
+_BEFORE: Final = len(b"GET ")
+_AFTER: Final = -len(_VERSION)
 
 _Answer = Callable[[PlainHead, Send], bytes | Later | None]
 
@@ -87,49 +91,74 @@ class Hot:
 
         caller: who sent it; None: nothing is forwarded.
         """
-        line = data[: data.find(b"\r\n")]
-        kind, answer = self._routes.get(line, _PAGE)
-        if answer is None and not (line.startswith(b"GET /") and line.endswith(_VERSION)):
-            return None
-        head = read_plain(data, self._limits)
-        if head is None:
-            return None
-        # A look at the clock costs as much as a signature: each of these takes about as long as the one before it.
-        self._nth += 1
-        began_s = 0.0 if self._nth % MEASURED else time.monotonic()
         try:
-            answered = answer(head, send) if answer is not None else self._page(data, head, send, caller)
+            return self._answer(data, send, caller)
         except Exception as error:  # noqa: BLE001
             # Whatever it is, the ordinary path answers for it.
             beside = self._sampling.take(type(error).__name__, time.monotonic())
             if beside is not None:
                 _LOG.error("the hot path failed through a fault of the gateway's", exc_info=error, extra=beside)
             return None
+
+    def _answer(self, data: bytes, send: Send, caller: Caller | None) -> bytes | Later | None:
+        end = data.find(b"\r\n")
+        line = data[:end]
+        kind, answer = self._routes.get(line, _PAGE)
+        if answer is None:
+            if not (line.startswith(b"GET /") and line.endswith(_VERSION)):
+                return None
+            if caller is not None and (regular := self._forward.regulars.find(caller.peer, data[end:])) is not None:
+                return self._go_on(regular, line, len(data), send, caller)
+        head = read_plain(data, self._limits)
+        if head is None:
+            return None
+        if answer is None and _OURS in data:
+            return None if caller is None else self._get_on(head, data[end:], send, caller)
+        # A look at the clock costs as much as a signature: each of these takes about as long as the one before it.
+        self._nth += 1
+        began_s = 0.0 if self._nth % MEASURED else time.monotonic()
+        answered = self._page(head) if answer is None else answer(head, send)
         if isinstance(answered, bytes):
             if began_s:
                 self._took_s[kind] = time.monotonic() - began_s
             self._meters.answered(kind, self._took_s.get(kind, 0.0))
         return answered
 
-    def _page(self, data: bytes, head: PlainHead, send: Send, caller: Caller | None) -> bytes | Later | None:
-        """The waiting page, if it is that; or what the backend has to say to somebody inside."""
+    def _page(self, head: PlainHead) -> bytes | None:
+        """The waiting page: nothing that is brought is ours, and who brings nothing is a newcomer."""
         host, target = head.get(b"host"), head.target
-        if host is None or target is None or len(target) > self._limits.target_bytes:
+        place = None if host is None or target is None else self._place(host, target)
+        return None if place is None else self._pages[place[0].name].answer(head, place[1])
+
+    def _get_on(self, head: PlainHead, headers: bytes, send: Send, caller: Caller) -> Later | None:
+        """Who is inside has come for the first time with just these headers."""
+        host, target = head.get(b"host"), head.target
+        place = None if host is None or target is None else self._place(host, target)
+        if place is None:
+            return None
+        line = place[0]
+        regular = self._forward.regulars.see(line, line.snapshot.epoch, caller.peer, head, headers)
+        return None if regular is None else self._forward.answer(regular, head.lines[0], place[1], send, caller)
+
+    def _go_on(self, regular: Regular, asked: bytes, size: int, send: Send, caller: Caller) -> Later | None:
+        """Once more. size: of the head."""
+        place = self._place(regular.host, asked[_BEFORE:_AFTER]) if size <= self._limits.header_bytes else None
+        if place is None or place[0] is not regular.line:
+            return None
+        return self._forward.answer(regular, asked, place[1], send, caller)
+
+    def _place(self, host: str, target: bytes) -> tuple[Line, Target] | None:
+        """In which room a page of a host is, if it is in one and its address has one reading."""
+        if len(target) > self._limits.target_bytes:
             return None
         path = target.partition(b"?")[0]
         try:
-            place = self._places[host, path]
+            return self._places[host, path]
         except KeyError:
             if len(self._places) >= PLACES:
                 self._places.clear()
             place = self._places[host, path] = self._find(host, path)
-        if place is None:
-            return None
-        line, read = place
-        # Who brings anything of ours is no newcomer.
-        if _OURS not in data:
-            return self._pages[line.name].answer(head, read)
-        return None if caller is None else self._forward.answer(line, read, head, send, caller)
+            return place
 
     def _find(self, host: str, path: bytes) -> tuple[Line, Target] | None:
         try:

@@ -37,12 +37,16 @@ class Proofs:
         Its times are this machine's, not the room's: it is compared with the backend's clock, and lives a minute.
         Requests of one pass in one second have the same one.
         """
+        if not isinstance(standing, Inside):
+            now_s = self._clock() // 1000
+            claims = self._claims(room, snapshot, now_s, self._fresh_id(), standing.how, rule=standing.rule)
+            return sign(claims, self._keys.current.backend)
+        return self.of_pass(room, snapshot, standing.visitor_pass)
+
+    def of_pass(self, room: str, snapshot: Snapshot, held: Pass) -> str:
+        """As `make`, for a pass that lives."""
         now_s = self._clock() // 1000
         key = self._keys.current.backend
-        if not isinstance(standing, Inside):
-            claims = self._claims(room, snapshot, now_s, self._fresh_id(), standing.how, rule=standing.rule)
-            return sign(claims, key)
-        held = standing.visitor_pass
         if now_s != self._made_s or key is not self._key or len(self._made) >= MOST:
             self._made_s, self._key = now_s, key
             self._made.clear()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import assert_never
 
 from gateway.edge.line import Line
-from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Tell, Wait, decide, has_room
+from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Tell, Wait, decide, goes_by_pass, has_room
 from gateway.room.entitle import Entitled
 from gateway.room.model import PassGrant
 from gateway.room.ticket import BadToken, KeyRing, Knock, Pass, Ticket, Token, UnknownKey, verify
@@ -163,7 +163,7 @@ def stand_by_memory(line: Line, brought: Credentials, *, rule: str | None = None
     held = brought.visitor_pass
     if held is None:
         return None
-    if decide(Facts(line.snapshot, rule, held)) != Forward(held, None):
+    if rule is not None or not goes_by_pass(line.snapshot, held):
         return None
     grant = line.lives(held)
     return None if grant is None else Inside(held, grant, fresh=False, first_time=False, ticket=None)

@@ -179,6 +179,14 @@ def only_waits(room: Snapshot, place: int | None) -> bool:
     return room.state is not RoomState.PASSTHROUGH
 
 
+def goes_by_pass(room: Snapshot, held: Pass) -> bool:
+    """Whether `decide` says `Forward` by this pass to whoever brings it, with no rule that lets the request in.
+
+    A shortcut as `only_waits` is.
+    """
+    return held.epoch == room.epoch and room.state is not RoomState.PASSTHROUGH
+
+
 def decide(facts: Facts) -> Decision:
     """The gate's answer to a request for a page of the room."""
     room = facts.room

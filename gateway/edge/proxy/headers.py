@@ -174,7 +174,46 @@ def hops_left(value: bytes) -> int | None:
     return int(digits or b"0") if value and len(digits) <= _MOST_DIGITS and value.isdigit() else None
 
 
-def request_head(  # noqa: C901 - a table
+def carried(method: str, headers: RawHeaders, *, expect: bool = False) -> list[bytes]:
+    """The lines of a request that go on to the backend: nothing hop-by-hop, nothing that is ours to say.
+
+    expect: the client waits for a 100 before its body.
+    """
+    kinds = [
+        _remembered_of_request(name) if len(name) <= LONGEST_NAME else _kind_of_request(name) for name, _ in headers
+    ]
+    named = _named(headers) if CONNECTION in kinds else None
+    lines = []
+    for (name, value), kind in zip(headers, kinds, strict=True):
+        if kind in _NEVER or (named and name.lower() in named):
+            continue
+        if kind == PLAIN:
+            lines.append(name + b": " + value)
+        elif kind == COOKIE:
+            kept = _raw(without_ours(_text(value)))
+            lines += [name + b": " + kept] if kept else []
+        elif kind == MAX_FORWARDS and method == "OPTIONS" and (left := hops_left(value)):
+            lines.append(name + b": %d" % (left - 1))
+        elif kind != EXPECT or expect:
+            lines.append(name + b": " + value)
+    return lines
+
+
+def said_of(client: Client, host: str) -> bytes:
+    """Our lines on where a request comes from."""
+    told = f"X-Forwarded-For: {client.forwarded_for}\r\nX-Forwarded-Proto: {client.scheme}\r\nX-Forwarded-Host: {host}"
+    if client.forwarded is not None:
+        told += f"\r\nForwarded: {client.forwarded}"
+    return _raw(told)
+
+
+def said_with(request_id: str, proof: str | None) -> bytes:
+    """Our lines that end a head. proof: the value of `Sunbeon-Pass`."""
+    told = f"{REQUEST_ID}: {request_id}\r\nVia: 1.1 sunbeon\r\n"
+    return _raw(f"{told}\r\n" if proof is None else f"{told}{PASS_HEADER}: {proof}\r\n\r\n")
+
+
+def request_head(
     method: str,
     target: str,
     headers: RawHeaders,
@@ -190,38 +229,14 @@ def request_head(  # noqa: C901 - a table
 ) -> bytes:
     """The head of a request to the backend: nothing hop-by-hop, nothing that pretends to be ours, no cookies of ours.
 
-    told_host: the `Host` the backend is told in place of the visitor's. proof: the value of `Sunbeon-Pass`.
-    expect: the client waits for a 100 before its body.
+    told_host: the `Host` the backend is told in place of the visitor's. proof, expect: see `said_with`, `carried`.
     """
-    kinds = [
-        _remembered_of_request(name) if len(name) <= LONGEST_NAME else _kind_of_request(name) for name, _ in headers
-    ]
-    named = _named(headers) if CONNECTION in kinds else None
-    lines = [_raw(f"{method} {target} HTTP/1.1\r\nHost: {told_host or host}")]
-    for (name, value), kind in zip(headers, kinds, strict=True):
-        if kind in _NEVER or (named and name.lower() in named):
-            continue
-        if kind == PLAIN:
-            lines.append(name + b": " + value)
-        elif kind == COOKIE:
-            kept = _raw(without_ours(_text(value)))
-            lines += [name + b": " + kept] if kept else []
-        elif kind == MAX_FORWARDS and method == "OPTIONS" and (left := hops_left(value)):
-            lines.append(name + b": %d" % (left - 1))
-        elif kind != EXPECT or expect:
-            lines.append(name + b": " + value)
+    lines = [_raw(f"{method} {target} HTTP/1.1\r\nHost: {told_host or host}"), *carried(method, headers, expect=expect)]
     if chunked:
         lines.append(b"Transfer-Encoding: chunked")
     if websocket:
         lines.append(b"Connection: Upgrade\r\nUpgrade: websocket")
-    told = f"X-Forwarded-For: {client.forwarded_for}\r\nX-Forwarded-Proto: {client.scheme}\r\nX-Forwarded-Host: {host}"
-    if client.forwarded is not None:
-        told += f"\r\nForwarded: {client.forwarded}"
-    told += f"\r\n{REQUEST_ID}: {request_id}\r\nVia: 1.1 sunbeon"
-    if proof is not None:
-        told += f"\r\n{PASS_HEADER}: {proof}"
-    lines.append(_raw(told + "\r\n\r\n"))
-    return b"\r\n".join(lines)
+    return b"\r\n".join([*lines, said_of(client, host), said_with(request_id, proof)])
 
 
 def answer_head(
