@@ -5,10 +5,18 @@ answer. Who is awake already need not be woken: so what a turn has to say is rea
 """
 
 import asyncio
-from typing import Final
+from typing import Final, Protocol
 
 # Beyond this, what is there goes out: nobody's answer waits for more than these many others.
 MOST: Final = 64
+
+
+class Wire(Protocol):
+    """As much of a transport as is needed here."""
+
+    def is_closing(self) -> bool: ...
+
+    def write(self, data: bytes, /) -> None: ...
 
 
 class Outbox:
@@ -16,9 +24,9 @@ class Outbox:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._held: list[tuple[asyncio.Transport, bytes]] = []
+        self._held: list[tuple[Wire, bytes]] = []
 
-    def put(self, wire: asyncio.Transport, data: bytes) -> None:
+    def put(self, wire: Wire, data: bytes) -> None:
         """Have this sent, in its turn. Who writes to `wire` or closes it otherwise has to `send` first."""
         held = self._held
         held.append((wire, data))

@@ -1,19 +1,18 @@
 """Is an answer of the backend's one that may be passed on? What a lenient parser lets through is looked at here."""
 
 import re
-from functools import lru_cache
 from http import HTTPStatus
 from typing import Final
 
 from aiohttp.http_parser import RawResponseMessage
 
 from gateway.edge.proxy.errors import BackendError
-from gateway.edge.proxy.headers import CODING, LENGTH, LONGEST_NAME, NAMES, RawHeaders, kinds_of_answer, tokens, values
+from gateway.edge.proxy.headers import CODING, LENGTH, TYPE, RawHeaders, of_kind, shape_of, tokens
 
-_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 # RFC 9110, 5.5: nothing of it has a place in a value, and a lone CR or LF would begin another line for somebody.
 _CONTROL: Final = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
 _WHOLE_NUMBER: Final = re.compile(rb"[0-9]{1,18}")
+_BODILESS: Final = frozenset({HTTPStatus.NO_CONTENT.value, HTTPStatus.NOT_MODIFIED.value})
 # Beyond this many interim answers something is wrong.
 MAX_INTERIM: Final = 32
 
@@ -25,27 +24,20 @@ def check(message: RawResponseMessage) -> None:
     headers: RawHeaders = message.raw_headers
     if _CONTROL.search(b"".join([value for _, value in headers])) or _CONTROL.search(_raw(message.reason)):
         raise BackendError("the backend's answer holds a control character")
-    if not all(_remembered(name) if len(name) <= LONGEST_NAME else _is_name(name) for name, _ in headers):
+    shape = shape_of(headers)
+    if not shape.proper:
         raise BackendError("the backend's answer holds a header without a proper name")
-    kinds = kinds_of_answer(headers)
-    codings = values(headers, b"transfer-encoding") if CODING in kinds else []
-    lengths = values(headers, b"content-length") if LENGTH in kinds else []
+    codings = of_kind(headers, CODING)
+    lengths = of_kind(headers, LENGTH)
     if codings and (lengths or [coding.lower() for coding in codings] != [b"chunked"]):
         raise BackendError("the backend's answer has a framing that cannot be passed on")
     if len(lengths) > 1 or not all(_WHOLE_NUMBER.fullmatch(length) for length in lengths):
         raise BackendError("the backend's answer has no clear length")
 
 
-def _is_name(name: bytes) -> bool:
-    return _NAME.fullmatch(name) is not None
-
-
-_remembered: Final = lru_cache(NAMES)(_is_name)
-
-
 def is_bodiless(method: str, status: int) -> bool:
     """Whether an answer has no body whatever its headers say (RFC 9112, 6.3)."""
-    return method == "HEAD" or status in {HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED}
+    return method == "HEAD" or status in _BODILESS
 
 
 def is_switch(headers: RawHeaders) -> bool:
@@ -55,7 +47,7 @@ def is_switch(headers: RawHeaders) -> bool:
 
 def is_event_stream(headers: RawHeaders) -> bool:
     """Whether an answer has no end of its own: server-sent events."""
-    types = values(headers, b"content-type")
+    types = of_kind(headers, TYPE)
     return any(value.partition(b";")[0].strip().lower() == b"text/event-stream" for value in types)
 
 

@@ -4,11 +4,12 @@ Names keep their letter case and all lines their order; values are bytes, whatev
 say anew: `Content-Length` stays as it came, `Transfer-Encoding` is written by whoever writes the body.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.edge.client import REQUEST_ID, Client
 from gateway.edge.cookies import names_ours, without_ours
@@ -82,12 +83,16 @@ _MOST_DIGITS: Final = 9
 _FOLDED: Final = bytes(code if chr(code).isalnum() and code < 128 else ord("-") for code in range(256))  # noqa: PLR2004
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
 # How long the phrases are that we write ourselves; a backend's own goes on as it came.
+_NO_CONTENT: Final = HTTPStatus.NO_CONTENT.value
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
 
 
 # Names whose kind is remembered: browsers and backends are of few kinds, and send the same ones again and again.
 NAMES: Final = 2_048
 LONGEST_NAME: Final = 64
+# As many orders of names, of no more headers than this.
+SHAPES: Final = 512
+LONGEST_SHAPE: Final = 32
 
 
 # What a header's name says of how it is to be treated. Plain numbers: an enum's members are slow to look up.
@@ -102,8 +107,12 @@ CODING: Final = 7
 SET_COOKIE: Final = 8
 DATE: Final = 9
 OF_CACHES: Final = 10
+TYPE: Final = 11
 # Of a request's and of an answer's headers.
 _NEVER: Final = frozenset({DROPPED, CONNECTION, CODING})
+# Of an answer with a body, to which nothing of ours is added.
+_GO_ON: Final = frozenset({PLAIN, LENGTH, DATE, OF_CACHES, TYPE})
+_NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 
 
 def values(headers: RawHeaders, name: bytes) -> list[bytes]:
@@ -158,14 +167,49 @@ _ANSWER_KINDS: Final = {
     b"transfer-encoding": CODING,
     b"set-cookie": SET_COOKIE,
     b"date": DATE,
+    b"content-type": TYPE,
 }
 _remembered_of_request: Final = lru_cache(NAMES)(_kind_of_request)
-_remembered_of_answer: Final = lru_cache(NAMES)(_kind_of_answer)
 
 
-def kinds_of_answer(headers: RawHeaders) -> list[int]:
-    """Of each header, in order."""
-    return [_remembered_of_answer(name) if len(name) <= LONGEST_NAME else _kind_of_answer(name) for name, _ in headers]
+class Shape(NamedTuple):
+    """What the names of an answer's headers, in their order, say.
+
+    kinds: of each header. proper: each is a name. plain: all go on as they are. dated: `Date` is among them.
+    """
+
+    kinds: tuple[int, ...]
+    proper: bool
+    plain: bool
+    dated: bool
+
+
+def _shape_of(names: Sequence[bytes]) -> Shape:
+    kinds = tuple(_kind_of_answer(name) for name in names)
+    proper = all(_NAME.fullmatch(name) for name in names)
+    return Shape(kinds, proper, _GO_ON.issuperset(kinds), DATE in kinds)
+
+
+def shape_of(headers: RawHeaders) -> Shape:
+    """Remembered: a backend's answers are of few shapes."""
+    names = tuple([name for name, _ in headers])
+    shape = _shapes.get(names)
+    if shape is None:
+        shape = _shape_of(names)
+        if len(_shapes) >= SHAPES:
+            _shapes.clear()
+        if len(names) <= LONGEST_SHAPE and all(len(name) <= LONGEST_NAME for name in names):
+            _shapes[names] = shape
+    return shape
+
+
+def of_kind(headers: RawHeaders, kind: int) -> list[bytes]:
+    """The values of an answer's headers of a kind."""
+    kinds = shape_of(headers).kinds
+    return [value for (_, value), each in zip(headers, kinds, strict=True) if each == kind] if kind in kinds else []
+
+
+_shapes: Final[dict[tuple[bytes, ...], Shape]] = {}
 
 
 def hops_left(value: bytes) -> int | None:
@@ -248,17 +292,28 @@ def answer_head(
     """
     ours = [b"Set-Cookie: " + cookie.encode() for cookie in cookies]
     interim = status < 200  # noqa: PLR2004
-    kinds = kinds_of_answer(headers)
-    named = _named(headers) if CONNECTION in kinds else None
-    lines = [b"HTTP/1.1 %d " % status + (_raw(reason) or _PHRASES.get(status, b""))]
+    shape = shape_of(headers)
+    start = b"HTTP/1.1 %d %b" % (status, _raw(reason) or _PHRASES.get(status, b""))
+    if shape.plain and shape.dated and not (interim or ours or status == _NO_CONTENT):
+        lines = [start, *[name + b": " + value for name, value in headers]]
+    else:
+        lines = _lines_of_answer(status, headers, shape, start, private=bool(ours))
+    return b"\r\n".join([*lines, *ours, *more, b"\r\n"])
+
+
+def _lines_of_answer(status: int, headers: RawHeaders, shape: Shape, start: bytes, *, private: bool) -> list[bytes]:
+    """private: it carries a cookie of ours."""
+    interim = status < 200  # noqa: PLR2004
+    named = _named(headers) if CONNECTION in shape.kinds else None
+    lines = [start]
     dated = interim
-    for (name, value), kind in zip(headers, kinds, strict=True):
+    for (name, value), kind in zip(headers, shape.kinds, strict=True):
         if kind != PLAIN:
             if kind in _NEVER:
                 continue
-            if kind == LENGTH and (interim or status == HTTPStatus.NO_CONTENT):
+            if kind == LENGTH and (interim or status == _NO_CONTENT):
                 continue  # RFC 9110, 8.6
-            if kind == OF_CACHES and ours:
+            if kind == OF_CACHES and private:
                 continue
             if kind == SET_COOKIE and names_ours(_text(value)):
                 continue  # a backend has no say in who holds which place
@@ -268,9 +323,9 @@ def answer_head(
         lines.append(name + b": " + value)
     if not dated:
         lines.append(b"Date: " + formatdate(usegmt=True).encode())  # RFC 9110, 6.6.1
-    if ours:
+    if private:
         lines.append(b"Cache-Control: private, no-store")
-    return b"\r\n".join([*lines, *ours, *more, b"\r\n"])
+    return lines
 
 
 def _raw(text: str) -> bytes:

@@ -196,6 +196,29 @@ async def test_what_only_the_ordinary_path_may_judge_is_left_to_it(site, watch):
     assert watch.taken == before + 1
 
 
+async def test_headers_that_were_seen_open_nothing_but_what_they_bring(site, backend, watch):
+    """Another address, another byte, another epoch of the line."""
+    visitor = await inside(site)
+    kept = dict(visitor.cookies)
+    cookie = "; ".join(f"{name}={value}" for name, value in kept.items())
+    for _ in range(3):
+        await visitor.get("/book")
+    taken, asked = watch.taken, len(backend.requests)
+    assert taken >= 3
+    # Elsewhere, and as somebody else, by one byte.
+    for target, more in (("/style.css", {}), ("/book", {"Cookie": cookie + "x"})):
+        await visitor.ask("GET", target, headers=more)
+    visitor.cookies = dict(kept)
+    assert watch.taken == taken
+    await site.change(mode="closed")
+    await site.line.reset(expected_version=None)
+    visitor.cookies = kept
+    got = await visitor.get("/book")
+    assert (got.gate is None, watch.taken) == (False, taken)
+    # The style sheet, and the ordinary path's answer to a forged pass beside a good ticket.
+    assert len(backend.requests) == asked + 2
+
+
 async def test_a_rule_that_lets_a_request_in_goes_before_its_pass(start, backend, monkeypatch):
     rule = {"name": "probe", "paths": ["/book"], "user_agents": ["probe/1"], "reason": "x"}
     site = await start(rooms=[{"paths": ["/book"], "bypass": [rule]}])

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+from collections import deque
 from contextlib import asynccontextmanager
 
 import pytest
@@ -678,3 +679,48 @@ async def test_a_body_that_means_nothing_cannot_become_the_next_visitors_request
     assert (await exchange(site.port, head + inner)).status == 200
     assert (await exchange(site.port, b"GET /next HTTP/1.1\r\nHost: site.test\r\n\r\n")).status == 200
     assert (backend.targets, backend.connections) == (["/outer", "/next"], 2)
+
+
+async def test_a_connection_that_waits_holds_no_parser_and_no_task(serve):
+    server, port = await serve(hello)
+    connection = await Connection.open(port)
+    for _ in range(2):
+        await connection.send(GET)
+        assert (await connection.answer()).status == 200
+        (waiting,) = server.connections
+        await until(lambda: all(each._task_handler is None for each in server.connections), "the request is over")
+        assert (waiting._parser, waiting._messages) == (None, deque())
+    # With half a request it has not begun to read.
+    await connection.send(GET[:-2])
+    await until(lambda: waiting._rest == GET[:-2], "it has come")
+    assert waiting._parser is None
+    await connection.send(GET[-2:])
+    assert (await connection.answer()).status == 200
+    await connection.close()
+
+
+async def test_a_request_that_comes_while_another_is_answered_goes_the_quick_way_when_that_is_over(serve):
+    """The ordinary path is at work only until it has answered."""
+    go_on = asyncio.Event()
+
+    async def slow(request):
+        await go_on.wait()
+        return web.Response(text="slow")
+
+    server, port = await serve(slow)
+    asked = []
+
+    def hot(data, _send, _caller=None):
+        asked.append(data)
+        return None if b"/slow" in data else b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhot"
+
+    server.hot = hot
+    connection = await Connection.open(port)
+    await connection.send(b"GET /slow HTTP/1.1\r\nHost: site.test\r\n\r\n")
+    await until(lambda: asked, "it was asked")
+    go_on.set()
+    assert (await connection.answer()).body == b"slow"
+    await connection.send(GET)
+    assert (await connection.answer()).body == b"hot"
+    assert asked[-1] == GET
+    await connection.close()

@@ -2,7 +2,19 @@ from dataclasses import replace
 
 import pytest
 
-from gateway.room.decide import Admit, Facts, Forward, Join, Refusal, Refuse, Wait, decide
+from gateway.room.decide import (
+    Admit,
+    Facts,
+    Forward,
+    Join,
+    Refusal,
+    Refuse,
+    Wait,
+    decide,
+    goes_by_pass,
+    only_waits,
+    place_of,
+)
 from gateway.room.model import USER_CREDIT, Limits, Mode, QueueingMethod
 from gateway.room.tests.test_policy import NOW, room
 from gateway.room.ticket import Knock, Pass, Ticket
@@ -104,3 +116,15 @@ def test_a_room_that_keeps_no_line_refuses_newcomers_when_full_but_honours_ticke
 def test_a_used_ticket_makes_its_holder_a_newcomer():
     assert decide(Facts(BUSY, ticket=CALLED, used=True)) == Wait(None)
     assert decide(Facts(IDLE, ticket=CALLED, used=True)) == Join(None)
+
+
+@pytest.mark.parametrize("mode", Mode)
+@pytest.mark.parametrize("epochs_off", [-1, 0, 1])
+def test_the_shortcuts_say_what_decide_says(mode, epochs_off):
+    now = in_mode(BUSY, mode)
+    held = Pass(now.epoch + epochs_off, 1, 1, "a", "line", 0)
+    assert goes_by_pass(now, held) is (decide(Facts(now, visitor_pass=held)) == Forward(held, None))
+    if epochs_off == 0:
+        for number in (1, now.serving, now.serving + 1, now.tail):
+            ticket = Ticket(now.epoch, number, 0)
+            assert only_waits(now, place_of(number, now)) is (decide(Facts(now, ticket=ticket)) == Wait(ticket))
