@@ -136,7 +136,7 @@ def busy(site: Front) -> deque[Callable[[], None]]:
     """There is too much to do from now on, and nobody's turn comes but by calling what is in here."""
     turns = deque[Callable[[], None]]()
     site.overload.on, site.overload.share, site.overload._soon = True, 0.0, turns.append
-    site.overload.look = lambda _: None  # type: ignore[method-assign]  # for as long as the test takes
+    site.overload.look = lambda _: None  # type: ignore[assignment, method-assign]  # for as long as the test takes
     return turns
 
 
@@ -287,10 +287,12 @@ async def test_the_first_request_of_a_connection_is_answered_at_once_though_it_c
     connection.connection_made(wire)
     for number in (1, 2):
         connection.data_received(PAGE % b"")
+        site.server.outbox.send()
         assert wire.write.call_count == number
         assert b"\r\nSunbeon-Gate: waiting\r\n" in wire.write.call_args[0][0]
     await asyncio.sleep(0)
     connection.data_received(PAGE % b"")
+    site.server.outbox.send()
     assert wire.write.call_count == 3
     connection.connection_lost(None)
 
