@@ -1,11 +1,12 @@
 """A scenario on a store: from its place to what the evening came to."""
 
 import asyncio
+import gc
 import resource
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +23,8 @@ from shared.clock import now_ms
 
 # Estimates are told in the report by parts of the evening of so long.
 PART_MS: Final = 5 * MINUTE
+# Objects made before garbage is looked for, as of `gc.set_threshold`.
+GARBAGE: Final = (50_000, 50, 1_000)
 _MEMORY_DISK: Final = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
 
 
@@ -31,11 +34,22 @@ def play(scenario: Scenario, store: str, watch: Watch, *, wrap: Callable[[Stage]
     Raises `NoServer` where there is no such server, and `StoreError`.
     """
     begun_s, before = time.monotonic(), _processor_s()
-    with asyncio.Runner(loop_factory=AtOnce) as runner:
+    with _seldom_tidied(), asyncio.Runner(loop_factory=AtOnce) as runner:
         evening, broken = runner.run(_play(scenario, store, watch, wrap))
     spent = {"wall_s": time.monotonic() - begun_s}
     spent |= {name: after - before[name] for name, after in _processor_s().items()}
     return _outcome(evening, store, broken, spent)
+
+
+@contextmanager
+def _seldom_tidied() -> Iterator[None]:
+    """Hundreds of thousands are inside, and there are no circles among them to look for again and again."""
+    usual = gc.get_threshold()
+    gc.set_threshold(*GARBAGE)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*usual)
 
 
 async def _play(
