@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -28,6 +29,17 @@ _MOST_FASTER: Final = 60
 
 def main(argv: Sequence[str]) -> int:
     """Exit codes: 0 every check held, 1 one did not (or the stores differ), 2 a wrong command line, 130 interrupted."""
+    # Told to stop by any word, it takes its server and its folder along.
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        return _main(argv)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def _main(argv: Sequence[str]) -> int:
     arguments = _parser().parse_args(argv)
     try:
         from rich.console import Console
@@ -39,10 +51,7 @@ def main(argv: Sequence[str]) -> int:
     console = Console(width=None if sys.stdout.isatty() else PLAIN_WIDTH)
     outcomes = []
     for store in _stores(arguments.store):
-        try:
-            outcomes.append(_play(scenario, store, console))
-        except KeyboardInterrupt:
-            return INTERRUPTED
+        outcomes.append(_play(scenario, store, console))
         # At once: what comes next may take minutes, or be interrupted.
         summary = summarize(outcomes[-1], found)
         _show(summary, console)

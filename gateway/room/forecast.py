@@ -5,7 +5,8 @@ called, and each is followed through the schedule to come: the *outflow*, which 
 takes for so many to come, and the *seats*, of which as many come free as people leave. The later of the two decides.
 
 What is not known widens the range: how many of the called come late or never (`surely`), how long people stay inside,
-the chance of seats coming free, and how far estimates shown before turned out wrong (`Spread`).
+the chance of seats coming free, how many of those ahead give up meanwhile, and how far estimates shown before turned
+out wrong (`Spread`).
 """
 
 from collections.abc import Sequence
@@ -40,6 +41,11 @@ UNLEARNED: Final = 50
 USUAL_PERCENT: Final = 12
 LEAST_PERCENT: Final = 5
 GAIN: Final = 4
+
+# So many of those who wait may close the page in an hour: who waits for one has half as many fewer before them, on
+# average. It counts for waits up to the longest.
+GIVE_UP_PERCENT: Final = 25
+GIVE_UP_MS: Final = 3 * 3_600_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +186,15 @@ class Forecast:
         if last_out is None or last_seats is None:
             return None
         high = min(max(high_out, high_seats), max(last_out, last_seats, high_out))
-        return min(max(low_out, low_seats), high), high
+        return min(self._low_of_fewer(now_ms, people, max(low_out, low_seats)), high), high
+
+    def _low_of_fewer(self, now_ms: int, people: int, low_ms: int) -> int:
+        """The low end, if as many give up in that time as may; the high end is as if nobody did."""
+        fewer = people - people * GIVE_UP_PERCENT * min(low_ms, GIVE_UP_MS) // (100 * 2 * 3_600_000)
+        if fewer == people:
+            return low_ms
+        by_outflow, by_seats = self._low.until(now_ms, fewer)
+        return low_ms if by_outflow is None or by_seats is None else max(by_outflow, by_seats)
 
 
 def _basis(room: Snapshot) -> tuple[object, ...]:

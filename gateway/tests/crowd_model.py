@@ -9,6 +9,7 @@ import random
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import exp
 
 from gateway.room.model import LOOKAHEAD_PLACES, USER_CREDIT, Call, Curve, Limits, Snapshot, age_bin
 from gateway.room.policy import plan_tick
@@ -27,7 +28,8 @@ class Crowd:
     """How people behave. Shares are parts of one; times in milliseconds.
 
     stays_ms: how long a visit takes, drawn by the crowd's lots. leave: share that gives its place up, at any moment of
-    the half hour after joining. late: share of the called that comes late, by a minute on average.
+    the half hour after joining. late: share of the called that comes late, by a minute on average. close_per_hour: of
+    those who wait, who close the page without a word.
     """
 
     waiting: int
@@ -36,6 +38,7 @@ class Crowd:
     stays_ms: Callable[[random.Random], float]
     leave: float = 0.05
     late: float = 0.1
+    close_per_hour: float = 0.0
     seed: int = 1
 
 
@@ -115,8 +118,10 @@ class Night:
         if places:
             call = Call(places[0], places[-1], self.room.call_clock_ms, len(people))
             self.room = replace(self.room, calls=(*self.room.calls, call))
+        # As if all had come in the beginning.
+        here = (1 - self._crowd.no_show) * exp(-self._crowd.close_per_hour * (now - START_MS) / 3_600_000)
         for place in people:
-            if self._rng.random() >= self._crowd.no_show:
+            if self._rng.random() < here:
                 late = self._rng.expovariate(1 / 60_000) if self._rng.random() < self._crowd.late else 0
                 heapq.heappush(self._comes, (now + int(self._rng.uniform(0, POLL_MS) + late), place))
 

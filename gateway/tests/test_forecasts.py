@@ -54,3 +54,14 @@ def test_four_fifths_of_the_estimates_shown_come_true(kind, no_show):
         assert within >= 0.8
         assert forecasts.unknown == 0
         assert forecasts.within == pytest.approx(within, abs=0.1)
+
+
+def test_a_long_line_that_thins_out_as_people_close_their_pages_is_told_waits_that_come_true():
+    """A quarter of who waits closes the page in an hour, and nobody says so. Taken to stay, 82 % would come true."""
+    forecasts = Forecasts(5)
+    crowd = Crowd(50_000, 100, 0.1, exponential, close_per_hour=1 / 4, seed=5)
+    Night(OUTFLOW_BOUND, crowd, forecasts.watch).run(minutes=90)
+    within, earlier, later = forecasts.shares()
+    print(f"{within:.0%} within, {earlier:.0%} earlier, {later:.1%} later; high / low {forecasts.width():.2f}")
+    assert within >= 0.95
+    assert later < 0.02

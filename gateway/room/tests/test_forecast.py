@@ -97,3 +97,18 @@ def test_a_long_timetable_is_gone_through_once_however_many_ask_and_however_ofte
         forecast = forecast.of(at)
         assert forecast.wait_range(at, 49_000) is not None
     assert len(looks) == LINES + 1
+
+
+def test_the_low_end_counts_with_people_giving_up_but_never_with_an_earlier_opening():
+    """Of 60,000, who take 83 minutes at least, a sixth may be gone by then; of 600 hardly anybody."""
+    opens_ms = NOW + 120 * MINUTE
+    for now, least_ms in ((Limits(), 0), (Limits(opens_at_ms=opens_ms), 120 * MINUTE)):
+        limits = replace(now, total_active_users=10**6)
+        at = room(limits=replace(limits, new_users_per_minute=600), tail=100_000, now_ms=NOW, calls=())
+        told = [wait_range(at, ahead) for ahead in (0, 600, 6_000, 30_000, 60_000, 99_999)]
+        lows = [each[0] for each in told if each is not None]
+        assert len(lows) == len(told)
+        assert lows == sorted(lows)
+        assert lows[0] >= least_ms
+        soon_ms, late_ms = (lows[index] - least_ms for index in (1, 4))
+        assert 0.5 * 100 * soon_ms < late_ms < 0.85 * 100 * soon_ms

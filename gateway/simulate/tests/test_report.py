@@ -1,18 +1,22 @@
 """What is told of a simulated evening: page, tables, capacity, and the command that makes them."""
 
 import json
+import os
+import signal
 from dataclasses import replace
 
 import pytest
 
 from gateway.cli import main
 from gateway.commands import simulating
-from gateway.simulate import costs, page
+from gateway.simulate import costs, page, play
 from gateway.simulate.costs import BadCosts
+from gateway.simulate.server import Kind, program
 from gateway.simulate.sizing import HASTY_PER_S, haste, needs
 from gateway.simulate.summary import summarize, tables
 from gateway.simulate.tests.small import SMALL, Lying, lying, small
 from gateway.simulate.texts import TEXTS
+from gateway.tests.redis.process import missing
 from gateway.tests.test_report import Reader
 
 PEAKS = {"polls": 60_000.0, "joins": 20_000.0, "claims": 600.0}
@@ -141,6 +145,24 @@ def test_who_interrupts_it_gets_no_stack_trace(monkeypatch):
 
     monkeypatch.setattr(simulating, "_play", interrupted)
     assert main(TINY) == 130
+
+
+@pytest.mark.parametrize("store", ["sqlite", "redis"])
+def test_who_ends_it_leaves_no_server_and_no_folder_behind(store, monkeypatch, tmp_path_factory):
+    if store == "redis" and program(Kind.REDIS) is None:
+        missing("redis-server")
+    # A socket's name may be 107 bytes long.
+    folder, seen = tmp_path_factory.mktemp("e"), []
+
+    def watch(*_):
+        seen.extend(folder.iterdir())
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(play, "_MEMORY_DISK", folder)
+    monkeypatch.setattr(simulating, "_play", lambda scenario, name, _: play.play(scenario, name, watch))
+    assert main([*TINY[:-1], store]) == 130
+    assert seen
+    assert list(folder.iterdir()) == []
 
 
 @pytest.mark.parametrize("wrong", [["--step-ms", "2001"], ["--gateways", "0"], ["--faster", "0"]])
