@@ -21,6 +21,7 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from struct import pack
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
@@ -162,18 +163,19 @@ class RedisStore:
     ) -> Sequence[int]:
         line = self._line(room)
         shards: dict[str, int] = {}
-        asked: list[Argument] = []
+        asked: list[int] = []
         for knock in knocks:
             if knock is None:
-                asked += [0, b""]
+                asked += (0, 0)
                 continue
             shard = line.key(f"knocks:{knock % KNOCK_SHARDS:x}")
-            asked += [shards.setdefault(shard, len(line.keys) + len(shards) + 1), knock.to_bytes(8, "big")]
-        arguments = ["" if epoch is None else epoch, expires_ms, *asked]
+            asked += (shards.setdefault(shard, len(line.keys) + len(shards) + 1), knock)
+        packed = pack(">" + "HQ" * len(knocks), *asked)
+        arguments: list[Argument] = ["" if epoch is None else epoch, expires_ms, packed]
         reply = await self._call(line, "join", arguments, more_keys=list(shards), durable=True)
         if reply[0] == b"stale":
             raise StaleEpoch(f"room {room} is at epoch {int(reply[1])}")
-        numbers: list[int] = reply[3:]
+        numbers = [*map(int, reply[3].split())]
         line.witness.joined(int(reply[2]), numbers)
         return numbers
 
