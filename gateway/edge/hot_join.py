@@ -6,6 +6,7 @@ So what can be is done once for all of them: one look at the clock and at the ro
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable
 from typing import Final
 
@@ -38,37 +39,37 @@ class Joins:
 
     def ask(self, room: Snapshot, knock: Knock, head: PlainHead, send: Send) -> Later | None:
         """`LATER`, and the answer goes to `send`, once. None: it cannot be asked for."""
-        line, loop = self._line, asyncio.get_running_loop()
-        joining = _Joining(self, knock, room.epoch, head, send, loop.time())
+        line = self._line
+        joining = _Joining(self, knock, room.epoch, head, send, time.monotonic())
         try:
             line.ask_number(knock, line.knock_expires_ms(room), room.epoch, joining)
         except StoreError:
             return None
         self._open[joining] = None
         if self._timer is None:
-            self._timer = loop.call_later(line.patience_s, self._look)
+            self._timer = asyncio.get_running_loop().call_later(line.patience_s, self._look)
         return LATER
 
     def ended(self, joining: "_Joining", answer: bytes | None) -> None:
         """One was told, or goes the ordinary way."""
         del self._open[joining]
         if answer is not None:
-            self._meters.answered("status", asyncio.get_running_loop().time() - joining.began_s)
+            self._meters.answered("status", time.monotonic() - joining.began_s)
 
     def failed(self, error: Exception) -> None:
         """A fault of ours: whatever it is, the ordinary path answers for it."""
-        beside = self._sampling.take(type(error).__name__, asyncio.get_running_loop().time())
+        beside = self._sampling.take(type(error).__name__, time.monotonic())
         if beside is not None:
             _LOG.error("a join could not be told through a fault of the gateway's", exc_info=error, extra=beside)
 
     def _look(self) -> None:
         """Give up those who have waited too long: the ordinary path asks for them once more, and says what to do."""
         self._timer = None
-        loop, patience_s = asyncio.get_running_loop(), self._line.patience_s
+        now_s, patience_s = time.monotonic(), self._line.patience_s
         for joining in list(self._open):
-            left_s = joining.began_s + patience_s - loop.time()
+            left_s = joining.began_s + patience_s - now_s
             if left_s > 0:
-                self._timer = loop.call_later(left_s, self._look)
+                self._timer = asyncio.get_running_loop().call_later(left_s, self._look)
                 return
             joining.cancel()
 

@@ -89,7 +89,7 @@ class StatusAnswers:
         line.watch.mark(room, ticket)
         own = own_facts(room, place, line.watch)
         if own.eta_ms is not None and place is not None and room.state is RoomState.OPEN:
-            line.shown(place, own.eta_ms)
+            line.shown(place, own.eta_ms, room)
         return form.filled(ticket.number, own, room.now_ms, text)
 
     def _wait_for_window(self, room: Snapshot, ticket: Ticket, text: str, head: PlainHead) -> bytes | None:

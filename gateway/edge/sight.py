@@ -284,9 +284,9 @@ class Sight:
         """Add one to a counter of the room; written with the next tick."""
         self._untold.count(counter)
 
-    def shown(self, place: int, eta_ms: tuple[int, int]) -> None:
-        """An estimate goes to a visitor: it may be graded when the call comes to the place."""
-        self._grades.note(self.snapshot, place, eta_ms, lot=_lots.randrange(LOTS))
+    def shown(self, place: int, eta_ms: tuple[int, int], room: Snapshot | None = None) -> None:
+        """An estimate goes to a visitor: it may be graded when the call comes to the place. room: it was made from."""
+        self._grades.note(room or self.snapshot, place, eta_ms, lot=_lots.randrange(LOTS))
 
     def entitle(self, cohorts: str) -> Entitled | None:
         """What the eligibility calendar says of these cohorts; None without one."""

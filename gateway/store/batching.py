@@ -150,6 +150,10 @@ class BatchingStore:
         await self.store.close()
 
     def _joins(self, room: str, epoch: int | None) -> Gatherer[tuple[int | None, int], int]:
+        known = self._gatherers.get(("join", room, epoch))
+        if known is not None and not self._closed:
+            return known
+
         async def send(asked: Sequence[tuple[int | None, int]]) -> Sequence[int]:
             # Remembering some knocks for longer than asked does no harm.
             latest_ms = max(expires_ms for _, expires_ms in asked)

@@ -16,7 +16,7 @@ from loadtest.bench.sunbeon import Gateway, poll
 from loadtest.bench.wire import ask
 
 _WAITING: Final = Wanted(b'"state":"waiting"')
-# Knocks fetched for the first round; for later ones as many as will be joined with, and half as many again.
+# Knocks fetched for the first round; for later ones as many as will be joined with in it, and half as many again.
 _FIRST_KNOCKS: Final = 4_000
 _QUICK_KNOCKS: Final = 1_000
 _MOST_KNOCKS: Final = 150_000
@@ -33,19 +33,20 @@ class Joiners:
     def __init__(self, plan: Plan, ground: Ground, gateway: Gateway, name: str) -> None:
         self._gateway = gateway
         self._path = ground.folder / f"requests-{name}"
-        self._wanted = _QUICK_KNOCKS if plan.quick else _FIRST_KNOCKS
+        self._least = _QUICK_KNOCKS if plan.quick else _FIRST_KNOCKS
+        self._per_s = 0.0
         self._tail = 0
         self.load = wrk.Load(self._path, once=True)
 
     def prepare(self, seconds: float) -> None:
         """Fetch knocks: they lapse after two minutes."""
-        del seconds
-        wrk.prepare(self._path, [poll(knock) for knock in self._gateway.knocks(self._wanted)])
+        wanted = min(max(int(self._per_s * seconds * _SPARE), self._least), _MOST_KNOCKS)
+        wrk.prepare(self._path, [poll(knock) for knock in self._gateway.knocks(wanted)])
         self._tail = self._gateway.board()["tail"]
 
     def judge(self, told: wrk.Told) -> None:
         """Every answer must be a number more in the store. Raises `Failed`."""
-        self._wanted = min(max(int(told.requests * _SPARE), self._wanted), _MOST_KNOCKS)
+        self._per_s = max(told.requests / max(told.seconds, _LOOK_S), self._per_s)
         least, deadline = told.requests - self.load.connections - 1, time.monotonic() + _PATIENCE_S
         while (joined := self._gateway.board()["tail"] - self._tail) < least:
             if time.monotonic() > deadline:

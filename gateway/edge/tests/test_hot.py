@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from gateway.edge import facts, sight
+from gateway.edge.hot_status import StatusAnswers
+from gateway.edge.later import LATER
 from gateway.edge.tests.front import Connection, Front, faulty_store, find
 from gateway.keys import KeyStore
 from gateway.room.ticket import Knock, Pass, Ticket, sign
@@ -377,3 +379,62 @@ def explode_once():
             raise error
 
     return mark
+
+
+async def test_those_who_join_in_one_turn_are_one_call_to_the_store(start, monkeypatch):
+    site = await start()
+    assert (await site.visitor().get()).gate is None
+    await site.line.tick_now()
+    batches: list[int] = []
+    join = site.store.join
+
+    async def noting(room, knocks, **more):
+        batches.append(len(knocks))
+        return await join(room, knocks, **more)
+
+    monkeypatch.setattr(site.store, "join", noting)
+    hot, now_ms = site.server.hot, site.line.snapshot.now_ms
+    told = [asyncio.get_running_loop().create_future() for _ in range(50)]
+    for number, each in enumerate(told):
+        assert hot(poll(site, token(site, Knock(number, now_ms))), each.set_result) is LATER
+    answers = await asyncio.gather(*told)
+    numbers = [json.loads(answer.partition(b"\r\n\r\n")[2])["number"] for answer in answers]
+    assert (numbers, batches) == ([*range(2, 52)], [50])
+
+
+async def test_who_has_waited_too_long_for_a_number_goes_the_ordinary_way_and_gets_the_same_one(start):
+    site = await start(faulty=True)
+    assert (await site.visitor().get()).gate is None
+    await site.line.tick_now()
+    site.line.patience_s = 0.05
+    knocks = [poll(site, token(site, Knock(each, site.line.snapshot.now_ms))) for each in (5, 6)]
+    answers = faulty_store(site).stall = asyncio.Event()
+    told = await asyncio.gather(*(asked(site.port, knock) for knock in knocks))
+    for answer in told:
+        found = json.loads(answer.partition(b"\r\n\r\n")[2])
+        assert (found["number"], found["catching_up"]) == (None, True)
+    answers.set()
+    faulty_store(site).stall = None
+    site.line.patience_s = 10
+    await find(site)
+    told = [await asked(site.port, knock) for knock in knocks]
+    numbers = [json.loads(answer.partition(b"\r\n\r\n")[2])["number"] for answer in told]
+    assert sorted(numbers) == [2, 3]
+    assert (await site.room()).tail == 3
+
+
+async def test_a_fault_in_telling_one_who_joined_takes_nobody_along_and_costs_no_place(both, monkeypatch, caplog):
+    site, wait = both.site, StatusAnswers._wait
+
+    def failing(self, room, ticket, *rest):
+        if ticket.number == 9:
+            raise ZeroDivisionError
+        return wait(self, room, ticket, *rest)
+
+    monkeypatch.setattr(StatusAnswers, "_wait", failing)
+    knocks = [token(site, Knock(1_000 + each, site.line.snapshot.now_ms)) for each in range(4)]
+    answers = await asyncio.gather(*(asked(site.port, poll(site, knock)) for knock in knocks))
+    numbers = [json.loads(answer.partition(b"\r\n\r\n")[2])["number"] for answer in answers]
+    assert sorted(numbers) == [8, 9, 10, 11]
+    assert (await site.room()).tail == 11
+    assert "a join could not be told" in caplog.text

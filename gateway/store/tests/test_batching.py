@@ -117,3 +117,61 @@ async def test_closing_answers_what_is_under_way_and_takes_no_more(batching):
     assert [answer.result() for answer in asked] == list(range(1, 10))
     with pytest.raises(StoreUnavailable):
         batching.join_one("hall", None, 10**15)
+
+
+class Asker:
+    """One who is told the answer without a future."""
+
+    def __init__(self, *, gone: bool = False) -> None:
+        self.told: list[object] = []
+        self.gone = gone
+
+    def done(self) -> bool:
+        return self.gone or bool(self.told)
+
+    def set_result(self, answer: object, /) -> None:
+        self.told.append(answer)
+
+    set_exception = set_result
+
+    def cancel(self) -> None:
+        self.told.append(None)
+
+
+async def test_an_asker_is_told_as_a_future_is_in_the_same_call(recorder, batching):
+    askers = [Asker(), Asker(gone=True), Asker()]
+    for knock, asker in enumerate(askers):
+        batching.join_for("hall", knock, 10**15, 1, asker)
+    assert await batching.join_one("hall", 9, 10**15, 1) == 3
+    assert [asker.told for asker in askers] == [[1], [], [2]]
+    assert recorder.batches == [("join", 3)]
+
+
+async def test_an_asker_is_told_that_it_failed(recorder, batching):
+    recorder.failure = StoreUnavailable("down")
+    asker = Asker()
+    batching.join_for("hall", 5, 10**15, 1, asker)
+    with pytest.raises(StoreUnavailable):
+        await batching.join_one("hall", 6, 10**15, 1)
+    assert asker.told == [recorder.failure]
+
+
+async def test_an_asker_who_left_during_the_call_takes_nobody_along(recorder, batching):
+    recorder.gate.clear()
+    gone, stays = Asker(), Asker()
+    batching.join_for("hall", 1, 10**15, 1, gone)
+    batching.join_for("hall", 2, 10**15, 1, stays)
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    gone.gone = True
+    recorder.gate.set()
+    assert await batching.join_one("hall", 2, 10**15, 1) == 2
+    assert (gone.told, stays.told) == ([], [2])
+
+
+async def test_closing_leaves_no_asker_without_an_answer(batching):
+    askers = [Asker() for _ in range(9)]
+    for knock, asker in enumerate(askers):
+        batching.join_for("hall", knock, 10**15, 1, asker)
+    await batching.close()
+    assert [asker.told for asker in askers] == [[number] for number in range(1, 10)]

@@ -225,6 +225,24 @@ async def test_a_plan_sets_clocks_credit_and_pace(store):
     assert after.now_ms >= after.last_tick_ms
 
 
+async def test_a_whole_batch_of_old_new_repeated_and_missing_knocks_is_answered_in_order(store):
+    await store.open_room("hall", Limits())
+    first = list(await store.join("hall", [None if n % 5 == 0 else n for n in range(200)], expires_ms=FAR))
+    assert first == list(range(1, 201))
+    # Every knock from 100 on twice, beside as many new ones from 1,000 on, and some who bring none.
+    asked = [knock for n in range(100, 200) for knock in (n, None if n % 7 == 0 else 900 + n, n)]
+    told = list(await store.join("hall", asked, expires_ms=FAR))
+    known, issued = {n: n + 1 for n in range(200) if n % 5}, 200
+    for knock, number in zip(asked, told, strict=True):
+        if knock is None or knock not in known:
+            issued += 1
+            assert number == issued
+            if knock is not None:
+                known[knock] = number
+        assert knock is None or number == known[knock]
+    assert (await store.load("hall")).tail == issued
+
+
 async def test_calling_never_goes_past_the_last_number_issued(store):
     await opened(store, 5)
     after = await tick(store, serve_to=99, call_clock_ms=30)
