@@ -19,10 +19,21 @@ local function age_bin(age_ms)
   return bin
 end
 
+-- Most of those who come together were called together: each call is looked up once in a row, and written once.
+local first, last, called_at, come = nil, 0, 0, 0
+
+local function write_awaited()
+  if come > 0 then redis.call('HINCRBY', AWAITED, first, -come) end
+  come = 0
+end
+
 local function comes(place)
-  local first, _, called_at = call_of(place)
-  if not first then return end
-  redis.call('HINCRBY', AWAITED, first, -1)
+  if not first or place < tonumber(first) or place > last then
+    write_awaited()
+    first, last, called_at = call_of(place)
+    if not first then return end
+  end
+  come = come + 1
   came = came or cjson.decode(redis.call('HGET', LINE, 'came'))
   local bin = age_bin(call_clock - called_at) + 1
   came[bin] = came[bin] + 1
@@ -50,8 +61,8 @@ local function answer(of, place, id, direct)
   end
   if place > serving then return 'N' end
   if admitting == 0 then return 'H' end
-  local has_seat = redis.call('ZSCORE', KEPT, place)
-  if has_seat or redis.call('ZSCORE', WAITING, place) then
+  local has_seat = kept > 0 and redis.call('ZSCORE', KEPT, place)
+  if has_seat or (waiting > 0 and redis.call('ZSCORE', WAITING, place)) then
     -- A seat was kept under the ceiling of that time; the ceiling may have been lowered since.
     if not has_seat or live >= ceiling then return 'D' end
     -- Its credit was taken when the seat was kept.
@@ -75,6 +86,7 @@ local answers = {}
 for i = 4, #ARGV, 4 do
   answers[#answers + 1] = answer(ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2], ARGV[i + 3])
 end
+write_awaited()
 if came then redis.call('HSET', LINE, 'came', cjson.encode(came)) end
 -- Also for a pass that is told again: WAIT (min_replicas) is for what its own connection wrote, and what came before.
 if admitted > 0 or told_again then redis.call('HSET', LINE, 'credit', text(credit)) end

@@ -108,15 +108,19 @@ local function told(how, expires, ends, until_ms, failed)
   return string.format('%s%.0f:%.0f:%.0f:%d', how, expires, ends, until_ms, failed)
 end
 
--- A live pass of a place, new or changed.
-local function set_pass(place, id, how, expires, ends, until_ms, failed)
-  redis.call('ZADD', PASSES, text(expires), place)
-  redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
+local function set_trial(place, until_ms, failed)
   if until_ms > 0 then
     redis.call('HSET', GRANTS, 't' .. place, text(until_ms) .. ':' .. failed)
   else
     redis.call('HDEL', GRANTS, 't' .. place)
   end
+end
+
+-- A live pass of a place, new or changed.
+local function set_pass(place, id, how, expires, ends, until_ms, failed)
+  redis.call('ZADD', PASSES, text(expires), place)
+  redis.call('HSET', GRANTS, place, how .. text(ends) .. ':' .. id)
+  set_trial(place, until_ms, failed)
 end
 
 local function snapshot(status)

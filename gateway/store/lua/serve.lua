@@ -14,13 +14,18 @@ for i = 2, #ARGV, 4 do
   else
     local until_ms, failed = trial_of(place)
     if pass_clock < until_ms then
+      local expired, ended = expires, ends
       if not works or failed == 1 then
         ends = math.max(ends, pass_clock + session)
         expires = math.max(expires, math.min(ends, pass_clock + idle))
       end
       if works and failed == 1 then restarted = restarted + 1 end
       if works then until_ms, failed = 0, 0 else unserved, failed = unserved + 1, 1 end
-      set_pass(place, id, how, expires, ends, until_ms, failed)
+      if expires ~= expired or ends ~= ended then
+        set_pass(place, id, how, expires, ends, until_ms, failed)
+      else
+        set_trial(place, until_ms, failed)
+      end
     end
     answers[#answers + 1] = told(how, expires, ends, until_ms, failed)
   end
