@@ -1,6 +1,6 @@
 """What a worker measures as it goes: how long things take, how late they are, how they end.
 
-An observation takes some microseconds; nothing here waits or fails.
+What happens with every request is measured by `tally`; the rest takes some microseconds. Nothing here waits or fails.
 """
 
 import asyncio
@@ -9,9 +9,10 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from importlib.metadata import version
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, Metric, ProcessCollector
+from prometheus_client import CollectorRegistry, Histogram, Metric, ProcessCollector
 
 from gateway.metrics.families import FAMILIES, metric
+from gateway.metrics.tally import Tally, family_of
 
 # In seconds.
 _QUICK: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5)
@@ -32,7 +33,8 @@ _KINDS: Final[Mapping[str, str]] = {
 FORWARDED: Final = "forward"
 STREAMED: Final = "stream"
 KINDS: Final = frozenset({*_KINDS.values(), "refused", FORWARDED, STREAMED})
-RESULTS: Final = ("2xx", "3xx", "4xx", "5xx", "timeout", "unreachable", "broken")
+RESULTS: Final = ("1xx", "2xx", "3xx", "4xx", "5xx", "timeout", "unreachable", "broken")
+_CLASSES: Final = ("", *RESULTS[:5])
 
 
 def kind_of(word: str) -> str:
@@ -47,13 +49,10 @@ class Meters:
         self._registry = CollectorRegistry()
         self._process = ProcessCollector(registry=None)
         self._version = version("sunbeon")
-        self._requests = self._histogram("sunbeon_request_duration_seconds", _REQUEST)
-        self._head = self._histogram("sunbeon_backend_response_seconds", _BACKEND)
-        self._answers = self._counter("sunbeon_backend_answers")
         # Told from the start: Prometheus cannot see by how much a counter grew that was not there before.
-        for result in RESULTS:
-            self._answers.labels(result)
-        self._by_kind = {kind: self._requests.labels(kind) for kind in KINDS}
+        self._by_kind = {kind: Tally(_REQUEST) for kind in sorted(KINDS)}
+        self._head = Tally(_BACKEND)
+        self._answers = dict.fromkeys(RESULTS, 0)
         self._tick = self._histogram("sunbeon_tick_duration_seconds", _QUICK)
         self._lateness = self._histogram("sunbeon_tick_lateness_seconds", _LATE)
         self._calls = self._histogram("sunbeon_store_call_duration_seconds", _QUICK)
@@ -66,11 +65,11 @@ class Meters:
     def backend_answered(self, status: int, took_s: float) -> None:
         """The head of the backend's answer has come."""
         self._head.observe(took_s)
-        self._answers.labels(f"{status // 100}xx").inc()
+        self._answers[_CLASSES[status // 100]] += 1
 
     def backend_failed(self, how: str) -> None:
         """No answer came: `timeout`, `unreachable`, or `broken` (it broke off, or cannot be understood)."""
-        self._answers.labels(how).inc()
+        self._answers[how] += 1
 
     def ticked(self, *, late_s: float, took_s: float) -> None:
         self._lateness.observe(late_s)
@@ -93,6 +92,9 @@ class Meters:
 
     def collect(self) -> Iterable[Metric]:
         """All families measured here, and those of the process."""
+        yield family_of("sunbeon_request_duration_seconds", [((kind,), each) for kind, each in self._by_kind.items()])
+        yield family_of("sunbeon_backend_response_seconds", [((), self._head)])
+        yield metric("sunbeon_backend_answers", [((result,), count) for result, count in self._answers.items()])
         yield from self._registry.collect()
         yield from self._process.collect()
         yield metric("sunbeon_workers", [((), 1)])
@@ -101,6 +103,3 @@ class Meters:
     def _histogram(self, name: str, buckets: tuple[float, ...]) -> Histogram:
         family = FAMILIES[name]
         return Histogram(name, family.text, family.labels, buckets=buckets, registry=self._registry)
-
-    def _counter(self, name: str) -> Counter:
-        return Counter(name, FAMILIES[name].text, FAMILIES[name].labels, registry=self._registry)
