@@ -30,10 +30,8 @@ class Tally:
 
     def told(self) -> tuple[list[tuple[str, float]], float]:
         """How many values are at most each bound, the last of which is infinity; and the sum of all."""
-        bounds = (*self._bounds, inf)
-        return [
-            (floatToGoString(bound), n) for bound, n in zip(bounds, accumulate(self._counts), strict=True)
-        ], self._sum
+        names = [floatToGoString(bound) for bound in (*self._bounds, inf)]  # type: ignore[no-untyped-call] # theirs
+        return list(zip(names, accumulate(self._counts), strict=True)), self._sum
 
 
 def family_of(name: str, tallies: Iterable[tuple[Sequence[str], Tally]]) -> HistogramMetricFamily:
