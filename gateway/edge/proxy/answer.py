@@ -27,8 +27,8 @@ def check(message: RawResponseMessage) -> None:
     shape = shape_of(headers)
     if not shape.proper:
         raise BackendError("the backend's answer holds a header without a proper name")
-    codings = of_kind(headers, CODING)
-    lengths = of_kind(headers, LENGTH)
+    codings = of_kind(headers, CODING, shape)
+    lengths = of_kind(headers, LENGTH, shape)
     if codings and (lengths or [coding.lower() for coding in codings] != [b"chunked"]):
         raise BackendError("the backend's answer has a framing that cannot be passed on")
     if len(lengths) > 1 or not all(_WHOLE_NUMBER.fullmatch(length) for length in lengths):
@@ -47,7 +47,7 @@ def is_switch(headers: RawHeaders) -> bool:
 
 def is_event_stream(headers: RawHeaders) -> bool:
     """Whether an answer has no end of its own: server-sent events."""
-    types = of_kind(headers, TYPE)
+    types = of_kind(headers, TYPE, shape_of(headers))
     return any(value.partition(b";")[0].strip().lower() == b"text/event-stream" for value in types)
 
 

@@ -5,7 +5,7 @@ say anew: `Content-Length` stays as it came, `Transfer-Encoding` is written by w
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from email.utils import formatdate
 from functools import lru_cache
 from http import HTTPStatus
@@ -82,6 +82,8 @@ _FRAMING: Final = frozenset({b"content-length", b"content-type"})
 _MOST_DIGITS: Final = 9
 _FOLDED: Final = bytes(code if chr(code).isalnum() and code < 128 else ord("-") for code in range(256))  # noqa: PLR2004
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
+# What nearly every `Connection` says: the one header it names never goes on.
+_PERSISTENCE: Final = frozenset({b"keep-alive", b"Keep-Alive"})
 # How long the phrases are that we write ourselves; a backend's own goes on as it came.
 _NO_CONTENT: Final = HTTPStatus.NO_CONTENT.value
 _PHRASES: Final = {status.value: status.phrase.encode() for status in HTTPStatus}
@@ -175,19 +177,24 @@ _remembered_of_request: Final = lru_cache(NAMES)(_kind_of_request)
 class Shape(NamedTuple):
     """What the names of an answer's headers, in their order, say.
 
-    kinds: of each header. proper: each is a name. plain: all go on as they are. dated: `Date` is among them.
+    kinds: of each header. proper: each is a name. plain: all go on as they are, or are for this connection alone.
+    goes: which of them go on then. at: where those of a kind stand, for the kinds that are looked at.
     """
 
     kinds: tuple[int, ...]
     proper: bool
     plain: bool
-    dated: bool
+    goes: tuple[bool, ...]
+    at: Mapping[int, Sequence[int]]
 
 
 def _shape_of(names: Sequence[bytes]) -> Shape:
     kinds = tuple(_kind_of_answer(name) for name in names)
     proper = all(_NAME.fullmatch(name) for name in names)
-    return Shape(kinds, proper, _GO_ON.issuperset(kinds), DATE in kinds)
+    plain = DATE in kinds and (_GO_ON | {CONNECTION, DROPPED}).issuperset(kinds)
+    looked_at = (CONNECTION, CODING, LENGTH, TYPE)
+    at = {kind: [index for index, each in enumerate(kinds) if each == kind] for kind in looked_at}
+    return Shape(kinds, proper, plain, tuple(kind in _GO_ON for kind in kinds), at)
 
 
 def shape_of(headers: RawHeaders) -> Shape:
@@ -203,10 +210,9 @@ def shape_of(headers: RawHeaders) -> Shape:
     return shape
 
 
-def of_kind(headers: RawHeaders, kind: int) -> list[bytes]:
-    """The values of an answer's headers of a kind."""
-    kinds = shape_of(headers).kinds
-    return [value for (_, value), each in zip(headers, kinds, strict=True) if each == kind] if kind in kinds else []
+def of_kind(headers: RawHeaders, kind: int, shape: Shape) -> list[bytes]:
+    """The values of an answer's headers of a kind that is looked at. shape: theirs."""
+    return [headers[index][1] for index in shape.at[kind]]
 
 
 _shapes: Final[dict[tuple[bytes, ...], Shape]] = {}
@@ -294,8 +300,13 @@ def answer_head(
     interim = status < 200  # noqa: PLR2004
     shape = shape_of(headers)
     start = b"HTTP/1.1 %d %b" % (status, _raw(reason) or _PHRASES.get(status, b""))
-    if shape.plain and shape.dated and not (interim or ours or status == _NO_CONTENT):
-        lines = [start, *[name + b": " + value for name, value in headers]]
+    if (
+        shape.plain
+        and not (interim or ours or status == _NO_CONTENT)
+        and _PERSISTENCE.issuperset(of_kind(headers, CONNECTION, shape))
+    ):
+        pairs = zip(headers, shape.goes, strict=True)
+        lines = [start, *[name + b": " + value for (name, value), goes in pairs if goes]]
     else:
         lines = _lines_of_answer(status, headers, shape, start, private=bool(ours))
     return b"\r\n".join([*lines, *ours, *more, b"\r\n"])

@@ -66,8 +66,9 @@ class Swift:
     def _fits(self, message: RawResponseMessage) -> bool:
         if message.code < 200 or is_event_stream(message.raw_headers):  # noqa: PLR2004
             return False
-        if any(name in message.headers for name in self._leaves):
-            return False
+        for name in self._leaves:
+            if name in message.headers:
+                return False
         try:
             check(message)
         except BackendError:

@@ -4,9 +4,11 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from gateway.edge.client import NOWHERE, Client
-from gateway.edge.proxy.headers import answer_head, is_ours, request_head
+from gateway.edge.proxy.headers import _lines_of_answer, answer_head, is_ours, request_head, shape_of
 
 CLIENT = Client(NOWHERE, "192.0.2.1", "https")
 
@@ -190,3 +192,36 @@ def test_no_cache_is_told_by_another_header_to_keep_an_answer_with_our_cookies(n
 def test_an_answer_without_our_cookies_is_left_alone():
     pairs = [("ETag", '"1"'), ("Cache-Control", "public"), ("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")]
     assert back(*pairs) == pairs
+
+
+ANSWERED = st.tuples(
+    st.sampled_from(
+        [
+            "Connection",
+            "Keep-Alive",
+            "Close",
+            "Upgrade",
+            "Content-Length",
+            "Content-Type",
+            "Transfer-Encoding",
+            "Set-Cookie",
+            "Cache-Control",
+            "Expires",
+            "X-A",
+            "x_a",
+            "Sunbeon-Stock",
+            "Sunbeon_Stock",
+            "Server",
+            "Date",
+        ]
+    ),
+    st.sampled_from(["keep-alive", "Keep-Alive", "close", "x-a", "keep-alive, x-a", "sunbeon_pass_a=b", "7", ""]),
+)
+
+
+@given(st.lists(ANSWERED, max_size=8), st.sampled_from([200, 204, 304, 404, 500]))
+def test_heads_of_the_usual_shape_go_on_as_the_long_way_has_it(pairs, status):
+    headers = _raw([*pairs, ("Date", "today")])
+    start = answer_head(status, "", []).partition(b"\r\n")[0]
+    lines = _lines_of_answer(status, headers, shape_of(headers), start, private=False)
+    assert answer_head(status, "", headers) == b"\r\n".join([*lines, b"\r\n"])
