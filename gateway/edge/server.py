@@ -20,6 +20,7 @@ from aiohttp.http import HttpVersion11, StreamWriter
 from aiohttp.http_exceptions import BadStatusLine, HttpProcessingError
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import EMPTY_PAYLOAD
+from aiohttp.tcp_helpers import tcp_keepalive
 from aiohttp.web_protocol import ERROR, _ErrInfo, _RequestFactory, _RequestHandler
 
 from gateway.edge import answers
@@ -236,6 +237,7 @@ class _Connection(web.RequestHandler):
             return
         server.open_connections += 1
         BaseProtocol.connection_made(self, wire)
+        tcp_keepalive(wire)  # for who vanishes without a word while we say nothing either
         server.connection_made(self, wire)
         now = self._loop.time()
         self._idle_until_s = now + server.settings.header_timeout_s
@@ -409,14 +411,18 @@ class _Connection(web.RequestHandler):
             if self._body is not None:
                 if not self._read_body(self._body):
                     return
+            elif self._close and not self._owed:
+                if self._at < len(self._rest):
+                    self._end()  # nothing more is taken, nor kept
+                return
             elif self._is_full() or not self._read_head():
                 return
             else:
                 self._owed = False
 
     def _is_full(self) -> bool:
-        """Whether no further request is taken, now or any more."""
-        return (self._close and not self._owed) or (self._awake and len(self._messages) >= self._max_msg_queue_size)
+        """Whether no further request is taken now."""
+        return self._awake and len(self._messages) >= self._max_msg_queue_size
 
     def _read_head(self) -> bool:
         """Whether a whole head was there."""
@@ -664,7 +670,8 @@ class _Connection(web.RequestHandler):
         if self._wire is None:
             return
         now = self._loop.time()
-        held = self._task_handler is not None and not self._wire.is_reading()
+        at_work = self._task_handler is not None or self._asked is not None
+        held = at_work and not self._wire.is_reading()
         if held and _is_gone(self._wire):
             self._wire.abort()
             return

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import socket
 from collections import deque
 from contextlib import asynccontextmanager
 
@@ -13,6 +14,7 @@ from gateway.console.api import create_app
 from gateway.edge import framing
 from gateway.edge import server as listener
 from gateway.edge.crowd import Crowd
+from gateway.edge.later import LATER
 from gateway.edge.proxy.errors import BadFraming
 from gateway.edge.server import BUFFER_BYTES, LINGER_BYTES, AppRunner, Server
 from gateway.edge.tests.backend import PATIENCE_S, until
@@ -320,6 +322,35 @@ async def test_a_client_that_goes_away_while_it_is_not_read_is_gone_too(serve, l
     await until(lambda: not server.open_connections, "its connection is gone")
 
 
+async def test_a_client_that_goes_away_while_the_quick_way_answers_it_is_gone_too(serve):
+    """It had sent more than one request, so that it is not read."""
+    server, port = await serve(hello)
+    gone = asyncio.Event()
+
+    def hot(_data, _send, caller):
+        caller.gone = gone.set
+        return LATER
+
+    server.hot = hot
+    connection = await Connection.open(port)
+    await connection.send(GET)
+    (held,) = await until(lambda: server.connections, "it is there")
+    await until(lambda: held._asked, "it is asked")
+    await connection.send(GET)
+    await until(lambda: not held.transport.is_reading(), "it is read no more")
+    connection.writer.transport.abort()
+    await asyncio.wait_for(gone.wait(), PATIENCE_S)
+    await until(lambda: not server.open_connections, "its connection is gone")
+
+
+async def test_the_kernel_looks_for_clients_that_vanished_without_a_word(serve):
+    server, port = await serve(hello)
+    connection = await Connection.open(port)
+    (held,) = await until(lambda: server.connections, "it is there")
+    assert held.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    await connection.close()
+
+
 # Time
 
 
@@ -518,6 +549,29 @@ async def test_a_stopping_listener_takes_the_body_of_the_request_it_is_at_and_no
     got = await connection.answer()
     assert (got.body, got.one("Connection")) == (b"12", "close")
     assert await ended(connection) == b""
+    await connection.close()
+
+
+async def test_what_is_sent_to_a_stopping_listener_is_not_kept(serve):
+    """While it is at its last request, a client could fill its memory."""
+    go_on = asyncio.Event()
+
+    async def handler(_):
+        await go_on.wait()
+        return web.Response(text="done")
+
+    server, port = await serve(handler)
+    connection = await Connection.open(port)
+    await connection.send(GET)
+    await until(lambda: server.requests_count, "it is at work")
+    server.pre_shutdown()
+    (held,) = server.connections
+    for _ in range(10):
+        await connection.send(bytes(65_536))
+    await until(lambda: held._discarded, "it is thrown away")
+    assert held._rest == b""
+    go_on.set()
+    assert (await connection.answer()).body == b"done"
     await connection.close()
 
 
