@@ -598,7 +598,7 @@ class _Connection(web.RequestHandler):
         if not payload.is_eof() and resp.keep_alive and "Expect" not in request.headers:
             await _drain(payload)
         last = not resp.keep_alive or not payload.is_eof()
-        if last and (self._ended or self._at < len(self._rest) or not payload.is_eof()):
+        if last and (self._ended or self._messages or self._at < len(self._rest) or not payload.is_eof()):
             await self._linger()
         elif declined and not last:
             self._resume_reading_if_drained() if self._buffer_paused else self.data_received(b"")

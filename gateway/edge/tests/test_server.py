@@ -488,6 +488,22 @@ async def test_who_still_sends_can_read_the_answer(serve, length):
     await connection.close()
 
 
+async def test_who_sent_further_requests_can_read_the_last_answer(serve):
+    async def handler(request):
+        response = web.Response(text=request.raw_path)
+        response.force_close()
+        return response
+
+    server, port = await serve(handler)
+    connection = await Connection.open(port)
+    await connection.send(GET + GET)
+    await until(lambda: server.requests_count, "it is answered")
+    await go_on_sending(connection, GET)
+    assert (await connection.answer()).body == b"/good"
+    assert await ended(connection) == b""
+    await connection.close()
+
+
 async def test_who_still_sends_can_read_why_it_was_refused(serve):
     server, port = await serve(hello)
     connection = await Connection.open(port)
