@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import count, islice
 from pathlib import Path
 
 from gateway.room.model import Limits
@@ -44,6 +45,8 @@ async def join_for(url: str, seconds: float, batch: int) -> tuple[list[int], lis
     """Say that the store is open, and when told to, join in batches: the numbers, and how long each call took."""
     store = open_store(url, timeout_s=10)
     await store.open_room("hall", Limits())
+    # As gateways hand them out.
+    knock_ids = count(random.getrandbits(62))
     numbers: list[int] = []
     waits_ms = []
     sys.stdout.write("ready\n")
@@ -51,7 +54,7 @@ async def join_for(url: str, seconds: float, batch: int) -> tuple[list[int], lis
     sys.stdin.readline()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        knocks = [random.getrandbits(64) for _ in range(batch)]
+        knocks = [*islice(knock_ids, batch)]
         began = time.perf_counter()
         numbers += await store.join("hall", knocks, expires_ms=now_ms() + 60_000)
         waits_ms.append((time.perf_counter() - began) * 1000)

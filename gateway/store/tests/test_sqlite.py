@@ -1,6 +1,7 @@
 """What the SQLite store promises beyond the contract: its file, its clock, and what becomes of both."""
 
 import asyncio
+import fcntl
 import resource
 import sqlite3
 import stat
@@ -15,7 +16,7 @@ import pytest
 
 from gateway.room.model import Append, Block, Limits
 from gateway.store.base import Admitted, Claim, PassRef, Served, StoreError, StoreUnavailable
-from gateway.store.handoff import Turn
+from gateway.store.handoff import PLACES, Turn
 from gateway.store.sqlite import SqliteStore
 from gateway.store.tests.plans import idle_plan, opening_plan
 
@@ -70,6 +71,9 @@ async def test_the_files_are_for_their_owner_alone(closing, machine, path):
     assert [file.name for file in files] == [
         "queue.db",
         "queue.db-next",
+        "queue.db-next-2",
+        "queue.db-next-3",
+        "queue.db-next-4",
         "queue.db-shm",
         "queue.db-turn",
         "queue.db-wal",
@@ -261,33 +265,50 @@ async def test_calls_behind_a_process_that_keeps_its_turn_are_refused_together(c
     assert await store.join("hall", [None], expires_ms=FAR) == [1]
 
 
-def test_who_has_just_written_lines_up_behind_who_waits(tmp_path):
-    first, second = Turn(tmp_path / "q"), Turn(tmp_path / "q")
-    order = []
-    first.take(time.monotonic() + 5)
+def test_nobody_overtakes_who_waits_to_write(tmp_path):
+    path, order = tmp_path / "q", []
+    turns = [Turn(path) for _ in PLACES]
+    turns[0].take(time.monotonic() + 5)
 
-    def wait() -> None:
-        second.take(time.monotonic() + 5)
-        order.append("second")
-        second.give()
+    def write(number: int) -> None:
+        turns[number].take(time.monotonic() + 20)
+        order.append(number)
+        turns[number].give()
 
-    waiting = threading.Thread(target=wait)
-    waiting.start()
-    # Until the other has lined up, `next` is free.
-    probe = Turn(tmp_path / "q")
-    while True:
+    threads = []
+    # Each comes when the one before has its place; the first waits next to the turn.
+    for number, place in enumerate(reversed(PLACES[:-1]), 1):
+        threads.append(threading.Thread(target=write, args=(number,)))
+        threads[-1].start()
+        while not _is_taken(Path(f"{path}{place}")):
+            time.sleep(0.001)
+    turns[0].give()
+    # Who has just written wants to again.
+    write(0)
+    for thread in threads:
+        thread.join()
+    assert order == [*range(1, len(PLACES)), 0]
+    for turn in turns:
+        turn.close()
+
+
+def _is_taken(place: Path) -> bool:
+    with place.open() as file:
         try:
-            probe._next = probe._next or probe._open("-next")
-            probe._lock(probe._next, time.monotonic())
-        except StoreUnavailable:
-            break
-        probe.close()
-    first.give()
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def test_who_gives_up_waiting_to_write_holds_up_nobody(tmp_path):
+    first, second, third = (Turn(tmp_path / "q") for _ in range(3))
     first.take(time.monotonic() + 5)
-    order.append("first")
-    waiting.join()
-    assert order == ["second", "first"]
-    for turn in (first, second, probe):
+    with pytest.raises(StoreUnavailable):
+        second.take(time.monotonic())
+    first.give()
+    third.take(time.monotonic())
+    for turn in (first, second, third):
         turn.close()
 
 
