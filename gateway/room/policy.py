@@ -258,9 +258,11 @@ def _newly_at_risk(pending: Sequence[Call], people: int, before_ms: int, after_m
     added = [0] * AGE_BINS
     added[0] = people
     for call in pending:
-        old, new = age_bin(before_ms - call.called_at_ms), age_bin(after_ms - call.called_at_ms)
-        for b in range(old + 1, new + 1):
-            added[b] += call.remaining
+        old_ms, new_ms = before_ms - call.called_at_ms, after_ms - call.called_at_ms
+        # Bins begin at whole seconds.
+        if old_ms // 1000 != new_ms // 1000:
+            for b in range(age_bin(old_ms) + 1, age_bin(new_ms) + 1):
+                added[b] += call.remaining
     return tuple(added)
 
 

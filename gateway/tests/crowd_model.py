@@ -6,6 +6,7 @@ as it does is shown elsewhere. Ticks come every second.
 
 import heapq
 import random
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -132,10 +133,10 @@ class Night:
         while self._comes and self._comes[0][0] <= now:
             place = heapq.heappop(self._comes)[1]
             heapq.heappush(self._lane, place)
-            for index, call in enumerate(calls):
-                if call.first <= place <= call.last:
-                    came[age_bin(self.room.call_clock_ms - call.called_at_ms)] += 1
-                    calls[index] = call._replace(remaining=call.remaining - 1)
+            index = bisect_left(calls, place, key=lambda call: call.last)
+            if index < len(calls) and calls[index].first <= place:
+                came[age_bin(self.room.call_clock_ms - calls[index].called_at_ms)] += 1
+                calls[index] = calls[index]._replace(remaining=calls[index].remaining - 1)
         while self.room.admitting and self._lane and credit >= USER_CREDIT and len(self._inside) < ceiling:
             heapq.heappop(self._lane)
             credit -= USER_CREDIT

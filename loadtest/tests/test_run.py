@@ -127,11 +127,11 @@ async def test_a_gate_that_counts_no_false_token_is_found() -> None:
 
 
 async def test_admission_before_opening_is_found() -> None:
-    async def find(*faults: Fault) -> Outcome:
-        async with running(busy(*faults, opens_in_s=0.5)) as fake:
+    async def find(opens_in_s: float, *faults: Fault) -> Outcome:
+        async with running(busy(*faults, opens_in_s=opens_in_s)) as fake:
             return await go(fake)
 
-    early, rightly = await asyncio.gather(find(Fault.BEFORE_OPENING), find())
+    early, rightly = await asyncio.gather(find(60.0, Fault.BEFORE_OPENING), find(0.5))
     assert "nobody admitted before opening" in broken(early)
     assert broken(rightly) == set()
 
