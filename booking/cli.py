@@ -8,8 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from aiohttp import web
-
 from booking.commands import person, provenance, rules, start, store
 from booking.settings import Settings, split_listen
 from shared.errors import SettingsError, SunbeonError
@@ -65,7 +63,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 async def _serve(settings: Settings, secret: str | None) -> None:
-    # The other commands need neither a server nor a database.
+    # The other commands need no server, and some no database.
+    from aiohttp import web
+
     from booking.app import create_app
 
     stop = asyncio.Event()

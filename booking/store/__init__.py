@@ -8,7 +8,6 @@ from booking.settings import DATABASE_PREFIX
 from booking.store.catalogue import WrongSecret
 from booking.store.database import Database
 from booking.store.migrate import UnknownSchema
-from booking.store.postgres import PostgresDatabase
 from booking.store.sqlite import SqliteDatabase
 from booking.store.store import BookingStore
 
@@ -19,4 +18,7 @@ def database_at(url: str) -> Database:
     """The database of a `booking.database` setting; nothing is opened yet."""
     if url.startswith(DATABASE_PREFIX):
         return SqliteDatabase(url, Path(url.removeprefix(DATABASE_PREFIX)))
+    # Its driver only where it is used.
+    from booking.store.postgres import PostgresDatabase
+
     return PostgresDatabase(make_url(url))
