@@ -794,3 +794,57 @@ async def test_a_request_that_comes_while_another_is_answered_goes_the_quick_way
     assert (await connection.answer()).body == b"hot"
     assert asked[-1] == GET
     await connection.close()
+
+
+HOT = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nhot"
+SLOW = b"GET /slow HTTP/1.1\r\nHost: site.test\r\n\r\n"
+
+
+async def test_what_could_be_answered_at_once_waits_for_the_request_before_it(serve):
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(request):
+        begun.set()
+        await go_on.wait()
+        return web.Response(text=request.path)
+
+    server, port = await serve(slow)
+    answered = []
+
+    def hot(data, _send, _caller=None):
+        answered.extend([data] if data != SLOW else [])
+        return None if data == SLOW else HOT
+
+    server.hot = hot
+    connection = await Connection.open(port)
+    await connection.send(SLOW)
+    await begun.wait()
+    await connection.send(GET)
+    (at_work,) = server.connections
+    await until(lambda: at_work._messages or answered, "it was read")
+    go_on.set()
+    assert [(await connection.answer()).body for _ in range(2)] == [b"/slow", b"/good"]
+    await connection.close()
+
+
+@pytest.mark.parametrize("gives_up", [False, True])
+async def test_what_could_be_answered_at_once_waits_for_an_answer_that_is_to_come(serve, gives_up):
+    server, port = await serve(hello)
+    asked = []
+
+    def hot(data, send, _caller=None):
+        asked.append(send)
+        return LATER if data == SLOW else HOT
+
+    server.hot = hot
+    connection = await Connection.open(port)
+    await connection.send(SLOW)
+    await until(lambda: asked, "it was asked")
+    await connection.send(GET)
+    (waiting,) = server.connections
+    await until(lambda: waiting._rest == GET or len(asked) > 1, "the next one has come")
+    asked[0](None if gives_up else b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nlater")
+    first, second = [(await connection.answer()).body for _ in range(2)]
+    assert first == (b"/slow" if gives_up else b"later")
+    assert second == b"/good"  # on the ordinary path, as what was held back is
+    await connection.close()
