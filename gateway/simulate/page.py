@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from html import escape
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,10 @@ from gateway.simulate.texts import TEXTS
 
 KST: Final = timezone(timedelta(hours=9), "KST")
 _CSS: Final = Path(report.__file__).with_name("page.css")
+
+# Beside charts larger numbers are told in such units.
+BRIEF_FROM: Final = 10_000
+UNITS: Final = {"en": ((1_000_000, "M"), (1_000, "k")), "ko": ((10_000, "만"),)}
 
 # Of a chart: the word of each line, and its values.
 Lines = Sequence[tuple[str, Sequence[float | None]]]
@@ -41,6 +46,14 @@ def render(summary: Summary, language: str) -> str:
 def moment(outcome: Outcome, at_ms: int) -> str:
     """A moment of the evening, as clocks in Korea showed it."""
     return f"{datetime.fromtimestamp((outcome.scenario['begins_ms'] + at_ms) / 1000, KST):%H:%M:%S}"
+
+
+def brief(value: float, language: str) -> str:
+    """A round number beside a chart, where there is room for six signs."""
+    if value < BRIEF_FROM:
+        return n(value)
+    size, sign = next((size, sign) for size, sign in UNITS[language] if value >= size)
+    return f"{value / size:,g}{sign}"
 
 
 def _edition(summary: Summary, language: str) -> str:
@@ -107,7 +120,15 @@ def _figure(name: str, times: Sequence[int], lines: Lines, frame: Frame, languag
         summary.append(t["said"].format(name=t[f"line_{word}"], most=n(most), when=when))
     series = [Series(t[f"line_{word}"], values) for word, values in lines]
     title = t[f"chart_{name}"]
-    drawn = chart(f"{name}-{language}", title, times, series, frame, said=n, summary="; ".join(summary))
+    drawn = chart(
+        f"{name}-{language}",
+        title,
+        times,
+        series,
+        frame,
+        said=partial(brief, language=language),
+        summary="; ".join(summary),
+    )
     return f"<figure><figcaption>{title}</figcaption>{legend([each.name for each in series])}{drawn}</figure>"
 
 

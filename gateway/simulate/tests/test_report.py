@@ -28,6 +28,15 @@ def summary():
     return summarize(small(), costs.USUAL)
 
 
+@pytest.mark.parametrize(
+    ("value", "english", "korean"),
+    [(0, "0", "0"), (800, "800", "800"), (5_000, "5,000", "5,000"), (24_000, "24k", "2.4만"), (300_000, "300k", "30만"),
+     (1_200_000, "1.2M", "120만"), (10_000_000, "10M", "1,000만")],
+)  # fmt: skip
+def test_numbers_beside_charts_are_short_enough_for_their_margin(value, english, korean):
+    assert (page.brief(value, "en"), page.brief(value, "ko")) == (english, korean)
+
+
 @pytest.mark.parametrize("language", TEXTS)
 def test_the_page_stands_alone_and_is_whole(summary, language):
     text = page.render(summary, language)
