@@ -32,7 +32,7 @@ def read_snapshot(room: str, reply: Sequence[Any], now_ms: int) -> Snapshot:
     numbers = [int(value) for value in line[1:14]]
     epoch, tick, last_tick_ms, pass_clock_ms, call_clock_ms, tail, serving, watermark, left_ahead = numbers[:9]
     credit, call_credit, admitting, pace_milli = numbers[9:]
-    remaining = {int(first): int(number) for first, number in _pairs(awaited)}
+    remaining = {int(first): int(number) for first, number in _pairs(lines(awaited))}
     return Snapshot(
         room=room,
         epoch=epoch,
@@ -55,7 +55,7 @@ def read_snapshot(room: str, reply: Sequence[Any], now_ms: int) -> Snapshot:
         lane_granted=kept,
         pace_milli=pace_milli,
         curve=Curve(tuple(orjson.loads(line[14])), tuple(orjson.loads(line[15]))),
-        calls=tuple(_call(call, remaining) for call in calls),
+        calls=tuple(_call(call, remaining) for call in lines(calls)),
         counters={name.decode(): int(number) for name, number in _pairs(counters)},
         draw_secret=line[19].decode(),
         draw_size=int(line[20]) if line[20] else None,

@@ -132,8 +132,8 @@ local function snapshot(status)
     absent = redis.call('GETRANGE', MARKS, byte, byte + 4096)
   end
   return {
-    status, raw_ms(), line, redis.call('HGETALL', COUNTERS), redis.call('ZRANGE', CALLS, 0, -1),
-    redis.call('HGETALL', AWAITED), redis.call('ZCARD', PASSES), redis.call('ZCARD', WAITING),
+    status, raw_ms(), line, redis.call('HGETALL', COUNTERS), table.concat(redis.call('ZRANGE', CALLS, 0, -1), '\n'),
+    table.concat(redis.call('HGETALL', AWAITED), '\n'), redis.call('ZCARD', PASSES), redis.call('ZCARD', WAITING),
     redis.call('ZCARD', KEPT), absent,
   }
 end
