@@ -24,6 +24,7 @@ def as_json(found: Found) -> dict[str, Any]:
         "series": series,
         "figures": figures,
         "notes": list(found.notes),
+        "table": [list(line) for line in found.table],
     }
 
 
@@ -31,7 +32,7 @@ def from_json(data: Mapping[str, Any]) -> Found:
     """What `as_json` made."""
     series = {name: [Round(**each) for each in rounds] for name, rounds in data["series"].items()}
     figures = [Figure(**each) for each in data["figures"]]
-    return Found(Kind(data["kind"]), series, data["reference"], figures, data["notes"])
+    return Found(Kind(data["kind"]), series, data["reference"], figures, data["notes"], data.get("table", []))
 
 
 def table(found: Found) -> str:
@@ -43,6 +44,7 @@ def table(found: Found) -> str:
             lines = _latencies(found)
         case Kind.FIGURES:
             lines = ["| | |", "|---|---|", *(f"| {each.what} | {each.value} |" for each in found.figures)]
+            lines += _lines(found.table)
     return "\n".join([*lines, *(f"\n{note}" for note in found.notes)]) + "\n"
 
 
@@ -58,6 +60,12 @@ def into(text: str, generated: str) -> str:
     if not begun or not ended:
         raise ValueError("the document has no place for what was measured")
     return f"{before}{BEGIN}\n\n{generated.strip()}\n\n{END}{after}"
+
+
+def _lines(table: Sequence[Sequence[str]]) -> list[str]:
+    """A table of its own; nothing for none."""
+    rows = [f"| {' | '.join(line)} |" for line in table]
+    return ["", rows[0], "|---" * len(table[0]) + "|", *rows[1:]] if rows else []
 
 
 def _rates(found: Found) -> list[str]:

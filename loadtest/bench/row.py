@@ -36,13 +36,17 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a row came to. reference: to whom ratios are. notes: what a reader has to know of this very run."""
+    """What a row came to. reference: to whom ratios are. notes: what a reader has to know of this very run.
+
+    table: beside figures, lines of equal length, the first one their heads.
+    """
 
     kind: Kind
     series: Mapping[str, Sequence[Round]] = field(default_factory=dict)
     reference: str = ""
     figures: Sequence[Figure] = ()
     notes: Sequence[str] = ()
+    table: Sequence[Sequence[str]] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,9 +41,9 @@ GATEWAY: Final[Mapping[str, Any]] = {
 }
 UPSTREAM: Final[Mapping[str, Any]] = {"max_requests_per_network": 512}
 # Nobody's turn comes or goes while it is measured.
-_LONG: Final[Mapping[str, Any]] = {"session_length_s": _DAY_S, "idle_limit_s": _DAY_S, "new_users_per_minute": 600_000}
-OPEN: Final[Mapping[str, Any]] = {**_LONG, "total_active_users": 1_000_000}
-FULL: Final[Mapping[str, Any]] = {**_LONG, "total_active_users": 1}
+LONG: Final[Mapping[str, Any]] = {"session_length_s": _DAY_S, "idle_limit_s": _DAY_S, "new_users_per_minute": 600_000}
+OPEN: Final[Mapping[str, Any]] = {**LONG, "total_active_users": 1_000_000}
+FULL: Final[Mapping[str, Any]] = {**LONG, "total_active_users": 1}
 
 
 T = TypeVar("T")

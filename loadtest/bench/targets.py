@@ -60,6 +60,10 @@ def _idle_bytes(found: Found) -> float:
     return next(each.amount for each in found.figures if each.what.startswith(f"{OURS}, memory"))
 
 
+def _figure(begins: str) -> Callable[[Found], float]:
+    return lambda found: next(each.amount for each in found.figures if each.what.startswith(begins))
+
+
 _COUNT: Final = "{:,.0f}"
 TARGETS: Final = (
     Target("status poll, of nginx", "status", _against("nginx"), 0.45),
@@ -75,6 +79,12 @@ TARGETS: Final = (
     Target("latency added by forwarding, of nginx's", "latency", _added, 1.5, at_most=True),
     Target("two workers on two cores, of one", "workers", _two_workers, 1.7),
     Target("a kept connection, bytes", "idle", _idle_bytes, 10_240, at_most=True, form=_COUNT),
+    Target("answered at twice the peak, of the peak", "overload", _figure("2x: answered, of the peak"), 0.8),
+    Target("answered at five times the peak, of the peak", "overload", _figure("5x: answered, of the peak"), 0.8),
+    Target(
+        "... worst p99 of those answered, ms", "overload", _figure("5x: worst p99"), 5_000, at_most=True, form=_COUNT
+    ),
+    Target("... of what people inside asked, answered", "overload", _figure("5x: answered of what"), 0.99),
     Target("poll in a line of 6,000,000: off by, in units of the noise", "line", _long_line, 1, at_most=True),
 )
 
