@@ -27,7 +27,7 @@ from gateway.edge.hot import Hot
 from gateway.edge.hot_forward import HotForward
 from gateway.edge.line import Line
 from gateway.edge.newcomers import Newcomers
-from gateway.edge.overload import Overload
+from gateway.edge.overload import BACKLOG, Overload
 from gateway.edge.proofs import Proofs
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.servers import Upstreams
@@ -214,12 +214,14 @@ async def serve(
             contexts = (certificate.context if certificate is not None else None, None)
             for runner, sock, context in zip(runners, (visitors_socket, operators_socket), contexts, strict=True):
                 await runner.setup()
-                await Site(runner, sock, backlog=4096, ssl_context=context).start()
+                await Site(runner, sock, backlog=BACKLOG, ssl_context=context).start()
+            worker.overload.door = visitors_socket
             ready()
             await stop.wait()
             worker.leave()
             await asyncio.sleep(settings.gateway.drain_delay_s)
         finally:
+            worker.overload.door = None
             worker.streams.stop()
             for runner in runners:
                 await runner.cleanup()

@@ -1,26 +1,29 @@
 """When more is asked than this worker can answer: people inside first, then who is in line, then newcomers.
 
-Whether it is so is seen from the event loop itself: how much later than asked it comes round to a timer is how long
-everything waits that was read meanwhile. As far as that is our own work (other programs on the machine may keep us
-waiting too), and `HIGH_S` several times in a row, three things change:
+Two things are bounded in every turn of the event loop, whatever there is to do: how many new connections are taken
+(`certificate.Site`), and how many of the gateway's own answers are given to kept ones. Who has had one when there have
+been `PER_TURN` in a turn is not read again until it is their turn, so many of them in each turn of the loop, and who
+waited longest first. What they send meanwhile stays in the kernel, one request of each, and costs nothing until it is
+answered in full. So turns are short, and people inside, whose connections are always read, wait for a few short turns
+and not for everybody; so do the store's answers and the backend's. Who heeds `poll_after_ms` notices nothing: it is
+longer than the wait for a turn.
 
-- Who has just been given an answer of the gateway's own is not read again until it is their turn: `PER_TURN` of them in
-  each turn of the loop, the one who waited longest first (`hold`). What they send meanwhile stays in the kernel, one
-  request of each, and costs nothing until it is answered in full. So a turn is short, and people inside, who are not
-  held, wait for a few short turns rather than for everybody; the store's answers and the backend's come round as soon.
-  Nobody who heeds `poll_after_ms` notices anything, as it is longer than the wait for a turn.
-- Newcomers are told to come back in a moment, in a few words: their page is costly, not urgent and nobody's yet, as
-  they hold no place that could be lost.
-- A new connection is answered so before anything else is made for it (`doorstep`).
+When that wait is longer than `BEHIND_S`, or many new connections wait to be taken, or the loop comes round late by its
+own work, and it stays so (`IN_A_ROW` looks), this is `on`: the worker cannot keep up. Then newcomers are told to come
+back in a moment, in a few words, most of them before anything else is made for their connection (`doorstep`): their
+page is costly, not urgent and nobody's yet, as they hold no place that could be lost. And fewer connections wait in the
+kernel, as those who wait there for longer get nothing better for it. Once it has caught up, more and more of the
+newcomers are served, and when all are, it is over.
 
 To answer each request with a refusal would not do: reading and refusing costs a third of answering, so that at five
 times of what can be done nothing would be left to answer with.
 
-As long as those in line wait for their turn no longer than `BEHIND_S`, more and more of the newcomers are served, and
-when all are for a while, it is over. Pure but for `watch` and for `soon`, the loop's `call_soon`.
+Pure but for `watch`; `soon` is the loop's `call_soon`.
 """
 
 import asyncio
+import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
@@ -32,15 +35,22 @@ from gateway.edge.chance import CHANCE
 from shared.wire import GATE_HEADER
 
 LOOK_S: Final = 0.05
-# Some hundred answers in one turn: more than come in while a worker keeps up.
-HIGH_S: Final = 0.03
-LOW_S: Final = 0.02
-# So many late rounds: one can have a reason that is gone with it.
-IN_A_ROW: Final = 4
 PER_TURN: Final = 64
+MARKED: Final = 16
 BEHIND_S: Final = 0.1
+# Connections that wait to be taken: a worker that keeps up never has so many.
+WAITING: Final = 128
+# By which the loop is late, of its own work: some hundred answers.
+LATE_S: Final = 0.03
+# Looks: one can have a reason that is gone with it.
+IN_A_ROW: Final = 4
 # Of newcomers, by how many per look more are served: from none to all in two seconds and a half.
 MORE: Final = 0.02
+# How many connections may wait to be taken, at most: usually, and while there is too much to do.
+BACKLOG: Final = 4_096
+SHORT_BACKLOG: Final = 512
+# In `struct tcp_info`, of a socket that listens: how many wait.
+_WAITING_AT: Final = struct.Struct("=24xI")
 # Least and most seconds until a page comes back: spread, so that they do not all come in the same one.
 RETRY_S: Final = (5, 15)
 
@@ -80,7 +90,10 @@ class Held(Protocol):
 
 
 class Overload:
-    """Of one worker. on: there is too much to do. share: of newcomers who are served then. shed: how many were not."""
+    """Of one worker. on: it cannot keep up. share: of newcomers who are served then. shed: how many were not.
+
+    door: where new connections wait; None where nobody looks.
+    """
 
     def __init__(
         self,
@@ -91,18 +104,29 @@ class Overload:
         self.on = False
         self.share = 1.0
         self.shed = 0
-        self._late = 0
+        self.door: socket.socket | None = None
+        self._behind = 0
         self._monotonic = monotonic
         self._soon = soon
+        self._in_turn = 0
         self._held: deque[tuple[float, Held]] = deque()
-        # How long who went on last had to wait.
+        # How long who went on had to wait, at most, since the last look.
         self._waited_s = 0.0
 
+    def answered(self, connection: Held) -> None:
+        """A kept connection has been given an answer of our own."""
+        self._in_turn += 1
+        if self._held or self._in_turn > PER_TURN:
+            self.hold(connection)
+        elif self._in_turn == MARKED:
+            # To see where a turn ends is not for nothing: only so often.
+            self._call_soon(self._turn_is_over)
+
     def hold(self, connection: Held) -> None:
-        """Its request was answered: read the next one when it is its turn. Only while `on`."""
+        """Read its next request when it is its turn."""
         connection.rest()
         if not self._held:
-            self._next_turn()
+            self._call_soon(self._turn)
         self._held.append((self._monotonic(), connection))
 
     def sheds(self) -> bool:
@@ -115,19 +139,22 @@ class Overload:
         head, body = _lots.choice(_ANSWERS)
         return head + rfc822_formatted_time().encode() + body
 
-    def look(self, lag_s: float) -> None:
-        """The event loop came round so much later than asked."""
-        self._late = self._late + 1 if lag_s >= HIGH_S else 0
+    def look(self, late_s: float, waiting: int = 0) -> None:
+        """How late the event loop came round, and how many connections wait to be taken."""
+        behind = late_s >= LATE_S or self._waited_s > BEHIND_S or waiting > WAITING
+        self._waited_s = 0.0
+        self._behind = self._behind + 1 if behind else 0
         if not self.on:
-            if self._late >= IN_A_ROW:
+            if self._behind >= IN_A_ROW:
                 self.on, self.share = True, 0.0
-            return
-        if lag_s > LOW_S or self._waited_s > BEHIND_S:
+                self._let_wait(SHORT_BACKLOG)
+        elif behind:
             self.share /= 2
         else:
             self.share += MORE
-            self.on = self.share < 1
-        self._waited_s = 0.0
+            if self.share >= 1:
+                self.on = False
+                self._let_wait(BACKLOG)
 
     async def watch(
         self,
@@ -138,17 +165,35 @@ class Overload:
         while True:
             due_s, before_s = self._monotonic() + LOOK_S, worked()
             await sleep(LOOK_S)
-            self.look(min(self._monotonic() - due_s, worked() - before_s))
+            late_s = min(self._monotonic() - due_s, worked() - before_s)
+            self.look(late_s, 0 if self.door is None else waiting_at(self.door))
 
-    def _next_turn(self) -> None:
-        (self._soon or asyncio.get_running_loop().call_soon)(self._turn)
+    def _let_wait(self, most: int) -> None:
+        if self.door is not None:
+            # Of a socket that listens already, this changes how many may wait.
+            self.door.listen(most)
+
+    def _call_soon(self, do: Callable[[], None]) -> None:
+        """At the beginning of the loop's next turn."""
+        (self._soon or asyncio.get_running_loop().call_soon)(do)
+
+    def _turn_is_over(self) -> None:
+        self._in_turn = 0
 
     def _turn(self) -> None:
         """The next ones go on."""
         held = self._held
+        longest_s, _ = held[0]
         for _ in range(min(PER_TURN, len(held))):
-            since_s, connection = held.popleft()
+            _, connection = held.popleft()
             connection.go_on()
-        self._waited_s = max(self._waited_s, self._monotonic() - since_s)
+        self._waited_s = max(self._waited_s, self._monotonic() - longest_s)
+        self._in_turn = 0
         if held:
-            self._next_turn()
+            self._call_soon(self._turn)
+
+
+def waiting_at(door: socket.socket) -> int:
+    """Connections that wait there to be taken."""
+    found: tuple[int] = _WAITING_AT.unpack(door.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _WAITING_AT.size))
+    return found[0]

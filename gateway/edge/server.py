@@ -363,8 +363,8 @@ class _Connection(web.RequestHandler):
             self.give(answer)
             if answer.startswith(BUSY):
                 self.force_close()
-            elif server.overload.on:
-                server.overload.hold(self)
+            else:
+                server.overload.answered(self)
         return True
 
     def _answer_came(self, answer: bytes | None) -> None:
@@ -602,8 +602,8 @@ class _Connection(web.RequestHandler):
             await self._linger()
         elif declined and not last:
             self._resume_reading_if_drained() if self._buffer_paused else self.data_received(b"")
-        elif self._server.overload.on and GATE_HEADER in resp.headers and not self._upgraded:
-            self._server.overload.hold(self)
+        elif GATE_HEADER in resp.headers and not self._upgraded:
+            self._server.overload.answered(self)
         return resp, False
 
     async def _linger(self) -> None:

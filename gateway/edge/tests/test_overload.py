@@ -14,7 +14,19 @@ from aiohttp import web
 from gateway.edge import overload
 from gateway.edge.certificate import ACCEPTED_IN_A_TURN, Site
 from gateway.edge.descriptors import RESERVED, most_connections
-from gateway.edge.overload import BEHIND_S, HIGH_S, IN_A_ROW, LOW_S, MORE, PER_TURN, RETRY_S, Overload
+from gateway.edge.overload import (
+    BACKLOG,
+    BEHIND_S,
+    IN_A_ROW,
+    LATE_S,
+    MORE,
+    PER_TURN,
+    RETRY_S,
+    SHORT_BACKLOG,
+    WAITING,
+    Overload,
+    waiting_at,
+)
 from gateway.edge.tests.backend import until
 from gateway.edge.tests.front import BROWSER, Connection, Front, Visitor
 from gateway.edge.tests.test_hot import asked
@@ -39,76 +51,116 @@ class Quiet:
 def begun() -> Overload:
     it = Overload()
     for _ in range(IN_A_ROW):
-        it.look(HIGH_S)
+        it.look(LATE_S)
     assert it.on
     return it
 
 
-def test_it_begins_with_a_loop_that_stays_late():
+@pytest.mark.parametrize(("late_s", "waiting"), [(LATE_S, 0), (0.0, WAITING + 1)])
+def test_it_begins_with_a_loop_that_stays_late_or_connections_that_wait(late_s, waiting):
     it = Overload()
     for _ in range(IN_A_ROW):
-        it.look(HIGH_S * 0.9)
+        it.look(LATE_S * 0.9, WAITING)
     for _ in range(IN_A_ROW - 1):
-        it.look(HIGH_S)
+        it.look(late_s, waiting)
     it.look(0.0)
     for _ in range(IN_A_ROW - 1):
-        it.look(HIGH_S)
+        it.look(late_s, waiting)
     assert not it.on
-    it.look(HIGH_S)
+    it.look(late_s, waiting)
     assert it.on
     assert it.share == 0
 
 
-def test_it_ends_when_all_newcomers_are_served_again_and_fewer_are_as_soon_as_it_is_late():
+def test_it_ends_when_all_newcomers_are_served_again_and_fewer_are_as_soon_as_it_is_behind():
     it = begun()
     for _ in range(20):
         it.look(0.0)
     served = it.share
     assert served == pytest.approx(20 * MORE)
-    it.look(LOW_S * 1.1)
+    it.look(LATE_S)
     assert it.share == served / 2
     looks = 0
     while it.on:
-        it.look(LOW_S)
+        it.look(LATE_S * 0.9, WAITING)
         looks += 1
     assert looks == pytest.approx((1 - served / 2) / MORE, abs=1)
     assert not it.sheds()
 
 
-def test_it_goes_on_while_those_in_line_wait_long_for_their_turn():
+def test_it_begins_and_goes_on_while_those_in_line_wait_long_for_their_turn():
     now, turns = 100.0, deque[Callable[[], None]]()
     it = Overload(monotonic=lambda: now, soon=turns.append)
-    it.on, it.share = True, 0.5
-    it.hold(Quiet([], "one"))
-    now += BEHIND_S * 1.1
-    turns.popleft()()
-    it.look(0.0)
-    assert it.share == 0.25
+    for each in range(IN_A_ROW + 1):
+        assert it.on is (each == IN_A_ROW)
+        it.hold(Quiet([], "one"))
+        now += BEHIND_S * 1.1
+        turns.popleft()()
+        it.look(0.0)
+    assert it.on
+    it.share = 0.5
     it.hold(Quiet([], "one"))
     now += BEHIND_S * 0.9
     turns.popleft()()
     it.look(0.0)
-    assert it.share == pytest.approx(0.25 + MORE)
+    assert it.share == pytest.approx(0.5 + MORE)
 
 
-def test_who_was_answered_rests_until_all_before_them_have_gone_on_so_many_in_a_turn():
+def test_nobody_rests_as_long_as_a_turn_has_no_more_answers_than_it_may():
     turns = deque[Callable[[], None]]()
     it = Overload(soon=turns.append)
     told: list[str] = []
+    for _ in range(5):
+        for _ in range(PER_TURN):
+            it.answered(Quiet(told, "one"))
+        turns.popleft()()
+    assert not turns
+    assert not told
+
+
+def test_who_is_answered_beyond_that_rests_until_all_before_them_have_gone_on_so_many_in_a_turn():
+    turns = deque[Callable[[], None]]()
+    it = Overload(soon=turns.append)
+    told: list[str] = []
+    for _ in range(PER_TURN):
+        it.answered(Quiet(told, "one of the first"))
     people = [Quiet(told, str(number)) for number in range(PER_TURN + 2)]
     for each in people:
-        it.hold(each)
+        it.answered(each)
     assert told == [f"{each.name} rests" for each in people]
     told.clear()
-    assert len(turns) == 1
+    turns.popleft()()  # the end of the turn was to be noticed
     turns.popleft()()
     assert told == [f"{each.name} goes on" for each in people[:PER_TURN]]
-    it.hold(people[0])
+    # While anybody waits for a turn, everybody takes turns.
+    it.answered(people[0])
     assert len(turns) == 1
     told.clear()
     turns.popleft()()
     assert told == [f"{name} goes on" for name in (PER_TURN, PER_TURN + 1, 0)]
     assert not turns
+    it.answered(people[0])
+    assert not turns
+
+
+def test_fewer_connections_may_wait_while_there_is_too_much_to_do():
+    with socket.create_server(("127.0.0.1", 0)) as door:
+        address = door.getsockname()
+        clients = [socket.create_connection(address) for _ in range(3)]
+        assert waiting_at(door) == 3
+        door.accept()[0].close()
+        assert waiting_at(door) == 2
+        for each in clients:
+            each.close()
+    listens = MagicMock()
+    it = begun()
+    it.door = listens
+    it.on = False
+    it.look(LATE_S)
+    listens.listen.assert_called_once_with(SHORT_BACKLOG)
+    while it.on:
+        it.look(0.0)
+    listens.listen.assert_called_with(BACKLOG)
 
 
 async def test_the_loop_is_late_by_as_much_as_is_our_own_work(monkeypatch):
@@ -126,7 +178,7 @@ async def test_the_loop_is_late_by_as_much_as_is_our_own_work(monkeypatch):
         used += worked_s
 
     it = Overload(monotonic=lambda: now)
-    monkeypatch.setattr(it, "look", seen.append)
+    monkeypatch.setattr(it, "look", lambda late_s, _: seen.append(late_s))
     with pytest.raises(KeyboardInterrupt):
         await it.watch(sleep, lambda: used)
     assert seen == pytest.approx([0.0, 0.4, 0.02, 0.01])
@@ -136,7 +188,8 @@ def busy(site: Front) -> deque[Callable[[], None]]:
     """There is too much to do from now on, and nobody's turn comes but by calling what is in here."""
     turns = deque[Callable[[], None]]()
     site.overload.on, site.overload.share, site.overload._soon = True, 0.0, turns.append
-    site.overload.look = lambda _: None  # type: ignore[assignment, method-assign]  # for as long as the test takes
+    site.overload.answered = site.overload.hold  # type: ignore[method-assign]
+    site.overload.look = lambda *_: None  # type: ignore[method-assign]  # for as long as the test takes
     return turns
 
 
@@ -170,11 +223,9 @@ async def test_who_is_in_line_is_answered_in_full_in_their_turn_and_who_is_insid
     await by_line.send(written(waiting, "/"))
     assert (await by_line.answer()).gate == "waiting"
     assert len(turns) == 1
-    site.overload.on = False
     turns.popleft()()
     await by_line.send(poll)
     assert (await by_line.answer()).json()["number"] == 2
-    assert not turns
     await by_line.close()
     await by_pass.close()
 
