@@ -32,7 +32,14 @@ def from_json(data: Mapping[str, Any]) -> Found:
     """What `as_json` made."""
     series = {name: [Round(**each) for each in rounds] for name, rounds in data["series"].items()}
     figures = [Figure(**each) for each in data["figures"]]
-    return Found(Kind(data["kind"]), series, data["reference"], figures, data["notes"], data.get("table", []))
+    return Found(
+        Kind(data["kind"]),
+        series,
+        data["reference"],
+        figures,
+        data["notes"],
+        tuple(tuple(line) for line in data.get("table", ())),
+    )
 
 
 def table(found: Found) -> str:
