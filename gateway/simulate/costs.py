@@ -41,11 +41,11 @@ class Costs:
 
 
 USUAL: Final = Costs(
-    us={"poll": 84, "board": 22, "page": 153, "join": 145, "claim": 145, "forward": 438},
-    store_us={"join": 17, "claim": 18, "renew": 5},
+    us={"poll": 55, "board": 14, "page": 71, "join": 69, "claim": 69, "forward": 255},
+    store_us={"join": 12, "claim": 18, "renew": 5},
     source=(
-        "not measured here: defaults, by `make bench` of 23 November 2026 (versions 9eb3e92 and 9076915, while the hot"
-        " path was being built), one worker on an Intel Xeon with two shared cores; a claim counts as a join"
+        "not measured here: defaults, by `make bench` of 24 November 2026, one worker on an Intel Xeon with two shared"
+        " cores; a claim counts as a join, a forward as one that comes too seldom for the hot path"
     ),
 )
 
