@@ -191,6 +191,7 @@ class _Connection(web.RequestHandler):
         self._payload_parser = None
         self._current_request = None
         self._waiter = None
+        self._keepalive_handle = None
         self._close = self._force_close = self._request_in_progress = False
         self._wire: asyncio.Transport | None = None  # unlike aiohttp's, known until the connection is lost
         self._network: bytes | None = None
@@ -278,8 +279,6 @@ class _Connection(web.RequestHandler):
         self._stop_lingering()
         if self._timer is not None:
             self._timer.cancel()
-        if not self._awake:
-            self._wake_up()  # aiohttp's end of a connection is one
         super().connection_lost(exc)
 
     def close(self) -> None:
