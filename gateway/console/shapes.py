@@ -57,6 +57,7 @@ class RoomShown(_Answer):
     lane_waiting: int
     lane_granted: int
     credit: int
+    entry_credit: int
     server_time_ms: int
     wait_ms: tuple[int, int] | None
     estimates_within: float | None

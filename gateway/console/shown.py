@@ -51,6 +51,7 @@ def describe(
         "lane_waiting": room.lane_waiting,
         "lane_granted": room.lane_granted,
         "credit": room.credit,
+        "entry_credit": room.entry_credit,
         "server_time_ms": room.now_ms,
         "wait_ms": wait_of_last(room) if fresh else None,
         "estimates_within": share_within(room),

@@ -165,7 +165,7 @@ def has_room(room: Snapshot, joined_ahead: int = 0) -> bool:
         and room.waiting == 0
         and room.lane_waiting == 0
         and room.live + room.lane_granted + joined_ahead < room.in_force.total_active_users
-        and room.credit >= USER_CREDIT * (joined_ahead + 1)
+        and min(room.credit, room.entry_credit) >= USER_CREDIT * (joined_ahead + 1)
     )
 
 

@@ -56,11 +56,13 @@ def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: in
 def poll_at_door(snapshot: Snapshot, *, jitter: int) -> int:
     """When to ask again for a seat, once called and come.
 
-    In a short lane at once. In a long one, as after a pause of a whole group's, only a few find a seat this moment, and
-    nobody there is told which: the outflow says how long the lane lasts at least.
+    In a short lane at once. In a long one, as after a pause of a whole group's, only a few find a seat this moment, or
+    may come in on the one that is kept for them, and nobody there is told which: the outflow says how long the lane
+    lasts at least.
     """
     outflow = max(1, snapshot.in_force.new_users_per_minute)
-    wanted = snapshot.lane_waiting * 60_000 // outflow // POLL_SHARE
+    people = snapshot.lane_waiting + snapshot.lane_granted
+    wanted = people * 60_000 // outflow // POLL_SHARE
     wanted = min(max(wanted, SHORTEST_POLL_MS), LONGEST_DOOR_POLL_MS, _longest_poll(snapshot))
     return _spread(wanted, jitter)
 

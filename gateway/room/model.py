@@ -209,7 +209,8 @@ class Snapshot:
     left_ahead: places above `serving` whose holders have left.
     absent: bitmap of places serving+1 .. serving+LOOKAHEAD_PLACES (bit i of byte j, least significant first, is place
         serving+1+8j+i) whose holders have left; may be shorter: what is missing is zeros.
-    credit: for admissions, spent by `claim`. call_credit: for calls, spent by plans. Both in users x ms per minute.
+    credit: for seats, spent by `claim`, and as one is kept in the lane. entry_credit: for coming in, spent by `claim`
+        alone. call_credit: for calls, spent by plans. All in users x ms per minute.
     admitting: whether `claim` may admit; set by plans, cleared by any change of settings until the next plan.
     live: passes alive. lane_waiting / lane_granted: people in the lane without and with a seat kept for them.
     pace_milli: people called per minute, times 1000, averaged over about a minute while there is a line and the room
@@ -235,6 +236,7 @@ class Snapshot:
     absent: bytes
     credit: int
     call_credit: int
+    entry_credit: int
     admitting: bool
     live: int
     lane_waiting: int
@@ -302,7 +304,8 @@ class TickPlan:
 
     The store applies it to the room as it then is, in this order:
     append the wave: its base is `tail`, which grows by its size; draw the lots;
-    set the clocks, `admitting`, `call_credit`, `pace_milli`; `credit = min(credit + credit_add, credit_cap)`;
+    set the clocks, `admitting`, `call_credit`, `pace_milli`; `credit = min(credit + credit_add, credit_cap)`, and
+    `entry_credit` likewise;
     delete the passes whose expiry is <= pass_clock_ms, counting them as `expired`;
     drop the calls whose last place is <= watermark, counting what remains of them as `no_shows`;
     drop lane grants older than `grant_expiry_ms` on the call clock: a holder above `watermark` is awaited by the call

@@ -3,12 +3,14 @@
 Every gateway may plan several times a second; the store carries out one plan per state (compare-and-set), and a plan
 counts the time since the last one. So a hundred gateways call and admit no more people than one.
 
-Two budgets, because calling is a forecast and admitting is a fact:
+Three budgets, each earned at the outflow, because calling is a forecast, a seat is a promise and coming in a fact:
 
-* `credit` pays for admissions, exactly one user each, taken by `QueueStore.claim`, or by `commit` as it keeps a seat in
-  the lane, for which its holder then comes within `LONGEST_GRANT_MS`. The W ms after any tick see at most
-  outflow x W + `burst` users paid for. (A span that begins between two ticks also sees what its first tick earned for
-  the time before it: a fifth of a second's outflow, at the usual pace of ticks.)
+* `entry_credit` pays for coming in, exactly one user each, taken by `QueueStore.claim`. The W ms after any tick see at
+  most outflow x W + `burst` users let in. (A span that begins between two ticks also sees what its first tick earned
+  for the time before it: a fifth of a second's outflow, at the usual pace of ticks.)
+* `credit` pays for seats: taken by `claim` for who is let in at once, by `commit` for whom one is kept in the lane, for
+  `LONGEST_GRANT_MS` at most. Were it the only one, all those for whom seats were kept while nobody could ask (a network
+  that stood still) would come in in the moment in which they can.
 * `call_credit` pays for calls, each at the measured chance that a called person comes. With half the people gone home,
   two places are called for every seat, and the outflow still reaches what the operator asked for.
 

@@ -52,7 +52,7 @@ def line_of(waiting: int, outflow: int, *, claim_window_ms: int = Limits().claim
     learned = Curve((4_000,) * 12, (4_000,) + (0,) * 11)
     nothing = (0,) * 5
     return Snapshot(
-        "r", 1, limits, 1, _NOW_MS + 1, _NOW_MS, 0, 0, waiting, *nothing[:3], b"", 0, 0, True, *nothing[:4], learned,
+        "r", 1, limits, 1, _NOW_MS + 1, _NOW_MS, 0, 0, waiting, *nothing[:3], b"", 0, 0, 0, True, *nothing[:4], learned,
         (), {}, "", None,
     )  # fmt: skip
 

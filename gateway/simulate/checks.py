@@ -20,7 +20,7 @@ CHECKS: Final[dict[str, str]] = {
     "numbers": "every number is given out once, in order; a knock brought back gets its own again",
     "serving": "the call never goes back, nor beyond the numbers given out",
     "ceiling": "live passes and kept seats never exceed the ceiling",
-    "outflow": "no time sees more admissions than the outflow, the burst and the seats kept before it",
+    "outflow": "no time sees more admissions than the outflow and the burst",
     "opening": "nobody is admitted before the opening, nor while it is moved",
     "called": "nobody is admitted who is not called",
     "order": "nobody is passed over: calls come in the order of the places, and whoever is called may come in",
@@ -74,8 +74,8 @@ class Checks:
         self._tail = 0
         self._used = bytearray(arrivals + 1)
         self._admitted = 0
-        # Of the last steps: the moment, admissions so far, and seats kept.
-        self._paid: deque[tuple[int, int, int]] = deque(maxlen=max(WINDOWS) + 1)
+        # Of the last steps: the moment, and admissions so far.
+        self._let_in: deque[tuple[int, int]] = deque(maxlen=max(WINDOWS) + 1)
         self._kept: Kept | None = None
 
     def hold(self, check: str, told: str, *, holds: bool) -> None:
@@ -163,13 +163,14 @@ class Checks:
     def _outflow(self, room: Snapshot, limits: Limits) -> None:
         outflow = limits.new_users_per_minute
         cap = credit_cap(outflow)
-        self.hold("outflow", f"credit {room.credit} of {cap}", holds=0 <= room.credit <= cap)
-        self._paid.append((room.last_tick_ms, self._admitted, room.lane_granted))
+        for credit in (room.credit, room.entry_credit):
+            self.hold("outflow", f"credit {credit} of {cap}", holds=0 <= credit <= cap)
+        self._let_in.append((room.last_tick_ms, self._admitted))
         for steps in WINDOWS:
-            if len(self._paid) <= steps:
+            if len(self._let_in) <= steps:
                 continue
-            since_ms, admitted, kept = self._paid[-1 - steps]
-            most = outflow * (room.last_tick_ms - since_ms) // USER_CREDIT + burst(outflow) + kept
+            since_ms, admitted = self._let_in[-1 - steps]
+            most = outflow * (room.last_tick_ms - since_ms) // USER_CREDIT + burst(outflow)
             told = f"{self._admitted - admitted} in {steps} steps, at most {most}"
             self.hold("outflow", told, holds=self._admitted - admitted <= most)
 

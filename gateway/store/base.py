@@ -164,10 +164,11 @@ class QueueStore(Protocol):
 
         For each in turn: a live pass of the place is returned again. A place already used is `Spent`, one not called
         `NotCalled` (so is one of another epoch). `Held` unless `admitting`. Else the holder has come: with a seat kept
-        in the lane, admitted, or `AtDoor` while `live` is at the ceiling or past it (it was lowered; the seat stays
-        kept); waiting in the lane, `AtDoor`; else admitted if nobody waits in the lane and there is credit and a seat,
-        or put into the lane. Who comes into the lane or in within the claim window is marked on the curve and taken
-        off the call's `remaining`. Who comes with a place <= `watermark` is `late`.
+        in the lane, admitted for USER_CREDIT of `entry_credit`, or `AtDoor` while there is none, or `live` is at the
+        ceiling or past it (it was lowered); the seat stays kept. Waiting in the lane, `AtDoor`. Else admitted if nobody
+        waits in the lane and there is a seat, for as much of `credit` and of `entry_credit`, or put into the lane. Who
+        comes into the lane or in within the claim window is marked on the curve and taken off the call's `remaining`.
+        Who comes with a place <= `watermark` is `late`.
         A seat is free while live + lane_granted < total_active_users. Counts `admitted`, and `admitted_late` of these;
         `peak_live` is the highest `live` there ever was. A pass granted now is on trial for `unserved_limit_ms`.
         Durable against power loss when it returns.

@@ -49,6 +49,8 @@ def read_snapshot(room: str, reply: Sequence[Any], now_ms: int) -> Snapshot:
         absent=_absent(absent, serving + 1),
         credit=credit,
         call_credit=call_credit,
+        # A line of an older program's has none; the next tick gives it some.
+        entry_credit=int(line[22] or 0),
         admitting=bool(admitting),
         live=live,
         lane_waiting=waiting,

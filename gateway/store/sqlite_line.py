@@ -31,6 +31,7 @@ class Line:
     left_ahead: int
     credit: int
     call_credit: int
+    entry_credit: int
     admitting: bool
     live: int
     lane_waiting: int
@@ -110,6 +111,7 @@ def snapshot(connection: sqlite3.Connection, line: Line, now_ms: int) -> Snapsho
         absent=Marks(connection, line.id).bitmap(line.serving + 1, LOOKAHEAD_PLACES) if line.left_ahead else b"",
         credit=line.credit,
         call_credit=line.call_credit,
+        entry_credit=line.entry_credit,
         admitting=line.admitting,
         live=line.live,
         lane_waiting=line.lane_waiting,

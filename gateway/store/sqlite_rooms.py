@@ -58,6 +58,7 @@ def commit(
     if plan.draw and line.draw_size is None:
         line.draw_size = line.tail
     line.credit = min(line.credit + plan.credit_add, plan.credit_cap)
+    line.entry_credit = min(line.entry_credit + plan.credit_add, plan.credit_cap)
     _expire_passes(connection, line)
     _close_calls(connection, line, plan.watermark)
     _drop_grants(connection, line, plan.call_clock_ms - plan.grant_expiry_ms)
@@ -97,7 +98,7 @@ def reset(
     line.admitting = False
     line.tail = line.reserved = line.serving = line.watermark = line.left_ahead = 0
     line.live = line.lane_waiting = line.lane_granted = 0
-    line.credit = line.call_credit = line.pace_milli = 0
+    line.credit = line.call_credit = line.entry_credit = line.pace_milli = 0
     line.at_risk = line.came = (0,) * AGE_BINS
     line.draw_secret, line.draw_size, line.blocks = draw_secret, None, {}
     line.counters = after_reset(line.counters)

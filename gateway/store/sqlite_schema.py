@@ -3,7 +3,7 @@
 from typing import Final
 
 # Grows with every change that older programs would misread.
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 
 # Places per blob of `marks`: 4 KiB, so that one turn rewrites about one page.
 CHUNK_BYTES: Final = 4096
@@ -41,6 +41,7 @@ CREATE TABLE rooms (
   left_ahead INTEGER NOT NULL,
   credit INTEGER NOT NULL,
   call_credit INTEGER NOT NULL,
+  entry_credit INTEGER NOT NULL DEFAULT 0,
   admitting INTEGER NOT NULL,
   live INTEGER NOT NULL,
   lane_waiting INTEGER NOT NULL,
@@ -127,5 +128,9 @@ UPDATE meta SET schema_version = 3;
 ALTER TABLE passes ADD COLUMN trial_ms INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE passes ADD COLUMN failed INTEGER NOT NULL DEFAULT 0;
 UPDATE meta SET schema_version = 4;
+""",
+    5: """
+ALTER TABLE rooms ADD COLUMN entry_credit INTEGER NOT NULL DEFAULT 0;
+UPDATE meta SET schema_version = 5;
 """,
 }

@@ -269,7 +269,7 @@ def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, awaited
         called_at_ms = None if late else awaited.less(place)
         if called_at_ms is not None:
             line.has_come(called_at_ms)
-        if line.lane_waiting or line.credit < USER_CREDIT or line.seats == 0:
+        if line.lane_waiting or min(line.credit, line.entry_credit) < USER_CREDIT or line.seats == 0:
             connection.execute("INSERT INTO lane VALUES (?, ?, ?, NULL)", (line.id, place, late))
             line.lane_waiting += 1
             return AtDoor()
@@ -277,12 +277,13 @@ def _claim_one(connection: sqlite3.Connection, line: Line, marks: Marks, awaited
         how = How.LATE_LANE if late else How.DIRECT if one.direct else How.LINE
     else:
         how = How.LATE_LANE if in_lane[0] else How.LINE
-        # A seat was kept under the ceiling of that time; the ceiling may have been lowered since.
-        if in_lane[1] is None or line.live >= line.ceiling:
+        # A seat was kept under the ceiling of that time; the ceiling may have been lowered since. And many with one may
+        # come together: the credit taken then does not say that they come in no faster than the outflow.
+        if in_lane[1] is None or line.live >= line.ceiling or line.entry_credit < USER_CREDIT:
             return AtDoor()
-        # Its credit was taken when the seat was kept.
         connection.execute("DELETE FROM lane WHERE room = ? AND place = ?", (line.id, place))
         line.lane_granted -= 1
+    line.entry_credit -= USER_CREDIT
     return Admitted(_admit(connection, line, marks, one, how), fresh=True)
 
 

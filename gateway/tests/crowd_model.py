@@ -59,7 +59,7 @@ class Night:
         self._inside_ms = 0
         nothing = (0,) * 6
         self.room = Snapshot(
-            "r", 1, limits, 0, START_MS, START_MS, *nothing, b"", 0, 0, True, *nothing[:4], Curve(), (), {}, "", None
+            "r", 1, limits, 0, START_MS, START_MS, *nothing, b"", 0, 0, 0, True, *nothing[:4], Curve(), (), {}, "", None
         )  # fmt: skip
         self._join(crowd.waiting)
 
@@ -96,6 +96,7 @@ class Night:
             watermark=plan.watermark,
             credit=min(before.credit + plan.credit_add, plan.credit_cap),
             call_credit=plan.call_credit,
+            entry_credit=min(before.entry_credit + plan.credit_add, plan.credit_cap),
             admitting=plan.admitting,
             pace_milli=plan.pace_milli,
             calls=tuple(call for call in before.calls if call.last > plan.watermark),

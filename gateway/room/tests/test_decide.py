@@ -19,7 +19,7 @@ from gateway.room.model import USER_CREDIT, Limits, Mode, QueueingMethod
 from gateway.room.tests.test_policy import NOW, room
 from gateway.room.ticket import Knock, Pass, Ticket
 
-IDLE = room(credit=10 * USER_CREDIT)
+IDLE = room(credit=10 * USER_CREDIT, entry_credit=10 * USER_CREDIT)
 BUSY = replace(IDLE, tail=100, serving=50, live=300)
 TICKET = Ticket(1, 60, NOW)
 CALLED = Ticket(1, 50, NOW)
@@ -95,6 +95,7 @@ def test_a_newcomer_joins_at_once_where_there_is_room():
         {"live": 300},
         {"live": 299, "lane_granted": 1},
         {"credit": USER_CREDIT - 1},
+        {"entry_credit": USER_CREDIT - 1},
         {"admitting": False},
     ],
 )

@@ -41,6 +41,7 @@ def room(**changes):
         absent=b"",
         credit=0,
         call_credit=0,
+        entry_credit=0,
         admitting=True,
         live=0,
         lane_waiting=0,

@@ -8,6 +8,7 @@ local epoch, tick = unpack(redis.call('HMGET', LINE, 'epoch', 'tick'))
 local tail, serving, watermark, credit, admitting, ceiling, pass_clock, call_clock, session, idle = unpack(numbers(
   'tail', 'serving', 'watermark', 'credit', 'admitting', 'ceiling', 'pass_clock_ms', 'call_clock_ms',
   'session_length_ms', 'idle_limit_ms'))
+local entry_credit = tonumber(redis.call('HGET', LINE, 'entry_credit') or 0)
 local user_credit, trial = tonumber(ARGV[2]), tonumber(ARGV[3])
 local live, kept, waiting = redis.call('ZCARD', PASSES), redis.call('ZCARD', KEPT), redis.call('ZCARD', WAITING)
 local admitted, admitted_late, came, told_again = 0, 0, nil, false
@@ -45,7 +46,7 @@ local function admit(place, id, how)
   local until_ms = trial > 0 and pass_clock + trial or 0
   set_pass(place, id, how, expires, ends, until_ms, 0)
   redis.call('SETBIT', MARKS, place, 1)
-  live, admitted = live + 1, admitted + 1
+  live, admitted, entry_credit = live + 1, admitted + 1, entry_credit - user_credit
   if how == 't' then admitted_late = admitted_late + 1 end
   return 'A' .. told(how, expires, ends, until_ms, 0)
 end
@@ -63,16 +64,16 @@ local function answer(of, place, id, direct)
   if admitting == 0 then return 'H' end
   local has_seat = kept > 0 and redis.call('ZSCORE', KEPT, place)
   if has_seat or (waiting > 0 and redis.call('ZSCORE', WAITING, place)) then
-    -- A seat was kept under the ceiling of that time; the ceiling may have been lowered since.
-    if not has_seat or live >= ceiling then return 'D' end
-    -- Its credit was taken when the seat was kept.
+    -- A seat was kept under the ceiling of that time; the ceiling may have been lowered since. And many with one may
+    -- come together: the credit taken then does not say that they come in no faster than the outflow.
+    if not has_seat or live >= ceiling or entry_credit < user_credit then return 'D' end
     redis.call('ZREM', KEPT, place)
     kept = kept - 1
     return admit(place, id, redis.call('SREM', LATE, place) == 1 and 't' or 'l')
   end
   local late = place <= watermark
   if not late then comes(place) end
-  if waiting > 0 or credit < user_credit or live + kept >= ceiling then
+  if waiting > 0 or math.min(credit, entry_credit) < user_credit or live + kept >= ceiling then
     redis.call('ZADD', WAITING, place, place)
     if late then redis.call('SADD', LATE, place) end
     waiting = waiting + 1
@@ -89,7 +90,9 @@ end
 write_awaited()
 if came then redis.call('HSET', LINE, 'came', cjson.encode(came)) end
 -- Also for a pass that is told again: WAIT (min_replicas) is for what its own connection wrote, and what came before.
-if admitted > 0 or told_again then redis.call('HSET', LINE, 'credit', text(credit)) end
+if admitted > 0 or told_again then
+  redis.call('HSET', LINE, 'credit', text(credit), 'entry_credit', text(entry_credit))
+end
 if admitted > 0 then
   count('admitted', admitted)
   count('admitted_late', admitted_late)

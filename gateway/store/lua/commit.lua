@@ -10,7 +10,9 @@ if redis.call('HGET', LINE, 'tick') ~= ARGV[2] then return snapshot('late') end
 local tail, serving, left_ahead, credit = unpack(numbers('tail', 'serving', 'left_ahead', 'credit'))
 local pass_clock, call_clock, watermark = ARGV[4], tonumber(ARGV[5]), tonumber(ARGV[10])
 local user_credit, no_shows = tonumber(ARGV[20]), 0
+local entry_credit = redis.call('HGET', LINE, 'entry_credit') or 0
 credit = math.min(credit + ARGV[7], tonumber(ARGV[8]))
+entry_credit = math.min(entry_credit + ARGV[7], tonumber(ARGV[8]))
 if ARGV[23] ~= '' then
   local joined = blocks()
   if not joined[ARGV[23]] then
@@ -88,6 +90,7 @@ end
 
 redis.call('HSET', LINE, 'tick', ARGV[2] + 1, 'last_tick_ms', ARGV[3], 'pass_clock_ms', pass_clock,
   'call_clock_ms', ARGV[5], 'admitting', ARGV[6], 'credit', text(credit), 'call_credit', ARGV[9],
+  'entry_credit', text(entry_credit),
   'watermark', ARGV[10], 'serving', serving, 'left_ahead', left_ahead, 'pace_milli', ARGV[16],
   'shift_ms', ARGV[19], 'ceiling', ARGV[17], 'at_risk', cjson.encode(at_risk), 'came', cjson.encode(came))
 return snapshot('ok')

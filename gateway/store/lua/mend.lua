@@ -35,8 +35,8 @@ local function begin()
   if redis.call('EXISTS', LINE) == 0 then
     if testimony.epoch == 0 then return {'unknown'} end
     redis.call('HSET', LINE, 'schema', testimony.schema, 'tick', -1, 'last_tick_ms', 0, 'pass_clock_ms', 0,
-      'call_clock_ms', 0, 'shift_ms', testimony.shift_ms, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'home', '',
-      'homes', 0, 'mend_margin', 0, 'ceiling', 0)
+      'call_clock_ms', 0, 'shift_ms', testimony.shift_ms, 'credit', 0, 'call_credit', 0, 'entry_credit', 0, 'admitting', 0,
+      'home', '', 'homes', 0, 'mend_margin', 0, 'ceiling', 0)
     set_settings()
     start_line()
     redis.call('HSET', LINE, 'rebuilt', 1)
@@ -162,7 +162,7 @@ end
 
 -- From now on the line is worked on here. What was spent and forgotten cannot be spent again.
 local function come_home(counter)
-  redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'admitting', 0)
+  redis.call('HSET', LINE, 'home', me, 'credit', 0, 'call_credit', 0, 'entry_credit', 0, 'admitting', 0)
   redis.call('HINCRBY', LINE, 'tick', 1)
   redis.call('HINCRBY', LINE, 'homes', 1)
   redis.call('HDEL', LINE, 'mending', 'newborn', 'rebuilt', 'told_whole')

@@ -16,7 +16,7 @@ if not line[1] then
   redis.call('HSET', LINE, 'schema', ARGV[6], 'limits', ARGV[2], 'file_limits', ARGV[2], 'version', 1,
     'session_length_ms', ARGV[3], 'idle_limit_ms', ARGV[4],
     'epoch', epoch, 'tick', 0, 'last_tick_ms', now, 'pass_clock_ms', 0, 'call_clock_ms', 0, 'tail', 0, 'serving', 0,
-    'watermark', 0, 'left_ahead', 0, 'credit', 0, 'call_credit', 0, 'admitting', 0, 'pace_milli', 0,
+    'watermark', 0, 'left_ahead', 0, 'credit', 0, 'call_credit', 0, 'entry_credit', 0, 'admitting', 0, 'pace_milli', 0,
     'at_risk', ARGV[5], 'came', ARGV[5], 'shift_ms', 0, 'home', server(), 'homes', 0, 'mend_margin', 0,
     'ceiling', 0, 'draw_secret', ARGV[9], 'draw_size', '', 'blocks', '')
   -- An empty server that has just started may have lost everything: let those who remember speak first.

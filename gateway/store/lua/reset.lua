@@ -9,7 +9,7 @@ redis.call('UNLINK', MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE)
 redis.call('HINCRBY', LINE, 'epoch', 1)
 redis.call('HINCRBY', LINE, 'tick', 1)
 redis.call('HSET', LINE, 'admitting', 0, 'tail', 0, 'serving', 0, 'watermark', 0, 'left_ahead', 0, 'credit', 0,
-  'call_credit', 0, 'pace_milli', 0, 'at_risk', ARGV[3], 'came', ARGV[3],
+  'call_credit', 0, 'entry_credit', 0, 'pace_milli', 0, 'at_risk', ARGV[3], 'came', ARGV[3],
   'draw_secret', ARGV[4], 'draw_size', '', 'blocks', '')
 -- As stay.after_reset.
 for _, name in ipairs(redis.call('HKEYS', COUNTERS)) do

@@ -14,7 +14,7 @@ local LINE, COUNTERS, MARKS, PASSES, GRANTS, CALLS, AWAITED, WAITING, KEPT, LATE
 local FIELDS = {
   'limits', 'epoch', 'tick', 'last_tick_ms', 'pass_clock_ms', 'call_clock_ms', 'tail', 'serving', 'watermark',
   'left_ahead', 'credit', 'call_credit', 'admitting', 'pace_milli', 'at_risk', 'came', 'shift_ms', 'home', 'homes',
-  'draw_secret', 'draw_size', 'blocks',
+  'draw_secret', 'draw_size', 'blocks', 'entry_credit',
 }
 
 -- A promoted replica and a restarted server have another run id than the one that acknowledged the last writes.

@@ -321,7 +321,8 @@ class LineMachine(AllAlike):
         # A server that is killed takes a tenth of a second.
         if dice <= 1:
             self.everywhere("change_server")
-            self.model.credit, self.model.admitting = 0, False
+            self.model.credit = self.model.entry_credit = 0
+            self.model.admitting = False
             self.model.add("store_repairs")
         elif dice == 2:
             self.everywhere("cut")

@@ -42,6 +42,7 @@ class LineModel:
     serving: int = 0
     watermark: int = 0
     credit: int = 0
+    entry_credit: int = 0
     admitting: bool = False
     pass_clock_ms: int = 0
     call_clock_ms: int = 0
@@ -97,13 +98,15 @@ class LineModel:
         if person.at_door:
             how = How.LATE_LANE if person.came_late else How.LINE
             may = person.seat_kept_at_ms is not None and len(self.inside()) < self.limits.total_active_users
+            may = may and self.entry_credit >= USER_CREDIT
             return self._admit(person, claim.pass_id, how) if may else AtDoor
         person.came_late = person.place <= self.watermark
         if person.awaited:
             person.awaited = False
             assert person.called_at_ms is not None
             self.came[age_bin(self.call_clock_ms - person.called_at_ms)] += 1
-        if self.at_door() or self.credit < USER_CREDIT or self.seats() == 0:
+        poor = self.credit < USER_CREDIT or self.entry_credit < USER_CREDIT
+        if self.at_door() or poor or self.seats() == 0:
             person.at_door = True
             return AtDoor
         self.credit -= USER_CREDIT
@@ -112,6 +115,7 @@ class LineModel:
 
     def _admit(self, person: Person, pass_id: str, how: How) -> object:
         person.how = how
+        self.entry_credit -= USER_CREDIT
         person.at_door, person.seat_kept_at_ms, person.done, person.pass_id = False, None, True, pass_id
         person.ends_ms = self.pass_clock_ms + self.limits.session_length_ms
         person.expires_ms = min(person.ends_ms, self.pass_clock_ms + self.limits.idle_limit_ms)
@@ -181,6 +185,7 @@ class LineModel:
                 self.join(None)
         self.pass_clock_ms, self.call_clock_ms, self.admitting = plan.pass_clock_ms, plan.call_clock_ms, plan.admitting
         self.credit = min(self.credit + plan.credit_add, plan.credit_cap)
+        self.entry_credit = min(self.entry_credit + plan.credit_add, plan.credit_cap)
         for person in self.inside():
             if person.expires_ms <= self.pass_clock_ms:
                 person.pass_id = None
@@ -211,7 +216,7 @@ class LineModel:
     def reset(self) -> None:
         self.epoch += 1
         self.people, self.knocks, self.blocks = {}, {}, {}
-        self.serving = self.watermark = self.credit = 0
+        self.serving = self.watermark = self.credit = self.entry_credit = 0
         self.admitting = False
         self.came, self.at_risk = [0] * 12, [0] * 12
         if "admitted" in self.counters:
@@ -225,7 +230,7 @@ class LineModel:
         assert seen.tail == len(self.people)
         assert dict(seen.blocks) == self.blocks
         assert (seen.serving, seen.watermark) == (self.serving, self.watermark)
-        assert (seen.credit, seen.admitting) == (self.credit, self.admitting)
+        assert (seen.credit, seen.entry_credit, seen.admitting) == (self.credit, self.entry_credit, self.admitting)
         assert (seen.pass_clock_ms, seen.call_clock_ms) == (self.pass_clock_ms, self.call_clock_ms)
         assert seen.live == len(self.inside())
         assert (seen.lane_waiting, seen.lane_granted) == (len(self.at_door()), len(self.kept()))

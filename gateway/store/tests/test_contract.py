@@ -22,6 +22,7 @@ from gateway.room.model import (
     Snapshot,
     Trial,
 )
+from gateway.room.policy import burst, plan_tick
 from gateway.room.presence import GAP_MS, INTERVAL_MS, MOST_SAMPLED, Cell, Sightings, merged
 from gateway.room.schedule import Change, Window
 from gateway.room.stay import GUESS_PART, stay_ms
@@ -375,6 +376,49 @@ async def test_kept_seats_need_credit(store):
     await claim(store, 1, 2, 3)
     after = await tick(store, grants=3, credit_add=2 * USER_CREDIT + 5)
     assert (after.lane_granted, after.lane_waiting, after.credit) == (2, 1, 5)
+
+
+async def test_many_with_seats_kept_who_come_together_come_in_no_faster_than_others(store):
+    await opened(store, 6)
+    await tick(store, serve_to=6, admitting=True)
+    assert await claim(store, 1, 2, 3, 4, 5) == [AtDoor()] * 5
+    # Nobody asks for a while: seats are kept for one after another; how many may come in at once has a limit.
+    for _ in range(2):
+        await tick(store, grants=2, credit_add=2 * USER_CREDIT, credit_cap=2 * USER_CREDIT)
+    after = await tick(store, grants=1, credit_add=USER_CREDIT, credit_cap=2 * USER_CREDIT)
+    assert (after.lane_granted, after.credit, after.entry_credit) == (5, 0, 2 * USER_CREDIT)
+    assert [type(answer) for answer in await claim(store, 4, 3, 2, 1)] == [Admitted, Admitted, AtDoor, AtDoor]
+    after = await tick(store, credit_add=USER_CREDIT, credit_cap=2 * USER_CREDIT)
+    # Nor does one who is called just now: there is a seat, and it is paid for, but there is no way in for both.
+    assert [type(answer) for answer in await claim(store, 2, 6, 1)] == [Admitted, AtDoor, AtDoor]
+    after = await store.load("hall")
+    assert (after.live, after.lane_granted, after.lane_waiting) == (3, 2, 1)
+    assert (after.credit, after.entry_credit) == (USER_CREDIT, 0)
+
+
+async def test_a_crowd_that_comes_back_together_after_silence_comes_in_no_faster_than_the_outflow(store):
+    limits = Limits(total_active_users=10**6, new_users_per_minute=6_000)
+    await store.open_room("hall", limits)
+    await store.join("hall", [None] * 3_000, expires_ms=FAR)
+    await tick(store, serve_to=3_000, admitting=True)
+    assert set(await claim(store, *range(1, 3_001))) == {AtDoor()}
+    now_ms, let_in, asking = (await store.load("hall")).now_ms, [], list(range(1, 3_001))
+    for step in range(80):
+        now_ms += 200
+        room = await store.load("hall")
+        assert (await store.commit("hall", plan_tick(room, now_ms), room.tick))[0]
+        # For ten seconds they are cut off, for the next six they ask whenever they can.
+        let_in.append(0)
+        if step >= 50:
+            answers = await claim(store, *asking)
+            asking = [place for place, answer in zip(asking, answers, strict=True) if answer == AtDoor()]
+            let_in[-1] = len(answers) - len(asking)
+    assert (await store.load("hall")).lane_granted > burst(6_000)
+    for first in range(80):
+        for last in range(first + 1, 80):
+            assert sum(let_in[first + 1 : last + 1]) <= 6_000 * 200 * (last - first) // USER_CREDIT + burst(6_000)
+    # Two seconds' worth at once, and then the outflow.
+    assert sum(let_in) == 200 + 29 * 20
 
 
 async def test_a_kept_seat_admits_nobody_past_a_ceiling_lowered_since(store):

@@ -293,7 +293,16 @@ async def test_a_line_lost_whole_is_rebuilt_by_those_who_remember(hall):
             await store.load("hall")
     hall.server.hset(hall.key("line"), "mend_until_ms", 0)
     (after, _) = await hall.settle()
-    same = {"tick": 0, "now_ms": 0, "tail": 0, "counters": {}, "credit": 0, "call_credit": 0, "admitting": False}
+    same = {
+        "tick": 0,
+        "now_ms": 0,
+        "tail": 0,
+        "counters": {},
+        "credit": 0,
+        "call_credit": 0,
+        "entry_credit": 0,
+        "admitting": False,
+    }
     assert replace(after, **same) == replace(before, **same, curve=after.curve)
     # What a gateway that is gone may have issued unseen is skipped: no more the next time than this time.
     assert after.tail == before.tail + max(store._line("hall").witness.margin for store in (one, other))

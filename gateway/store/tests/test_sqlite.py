@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.room.model import Append, Block, Limits
-from gateway.store.base import Admitted, Claim, PassRef, Served, StoreError, StoreUnavailable
+from gateway.room.model import USER_CREDIT, Append, Block, Limits
+from gateway.store.base import Admitted, AtDoor, Claim, PassRef, Served, StoreError, StoreUnavailable
 from gateway.store.handoff import PLACES, Turn
 from gateway.store.sqlite import SqliteStore
 from gateway.store.tests.plans import idle_plan, opening_plan
@@ -123,7 +123,12 @@ async def test_a_file_of_a_newer_version_is_refused(closing, machine, path):
     assert not isinstance(refusal.value, StoreUnavailable)
 
 
+def forget_entries(connection: sqlite3.Connection) -> None:
+    connection.execute("ALTER TABLE rooms DROP COLUMN entry_credit")
+
+
 def forget_trials(connection: sqlite3.Connection) -> None:
+    forget_entries(connection)
     for column in ("trial_ms", "failed"):
         connection.execute(f"ALTER TABLE passes DROP COLUMN {column}")
 
@@ -143,6 +148,25 @@ async def test_a_pass_of_a_file_from_before_there_were_trials_lives_on_and_is_on
     (grant,) = await store.serve("hall", [Served(PassRef(seen.epoch, 1, "p1"), works=False)])
     assert isinstance(answer, Admitted)
     assert grant == answer.grant._replace(trial=None)
+
+
+async def test_a_file_from_before_coming_in_was_paid_for_lets_in_as_the_outflow_earns_it(closing, machine, path):
+    first = machine.store(path)
+    await first.open_room("hall", Limits())
+    await first.join("hall", [None] * 2, expires_ms=FAR)
+    seen = await first.load("hall")
+    await first.commit("hall", opening_plan(seen), seen.tick)
+    await first.close()
+    with closing_now(sqlite3.connect(path)) as connection, connection:
+        forget_entries(connection)
+        connection.execute("UPDATE meta SET schema_version = 4")
+    store = closing(machine.store(path))
+    claims = [Claim(seen.epoch, 1, "p1")]
+    assert await store.claim("hall", claims) == [AtDoor()]
+    seen = await store.load("hall")
+    await store.commit("hall", idle_plan(seen, credit_add=USER_CREDIT, grants=1), seen.tick)
+    (answer,) = await store.claim("hall", claims)
+    assert isinstance(answer, Admitted)
 
 
 async def test_a_file_from_before_there_were_waves_is_upgraded_and_its_line_goes_on(closing, machine, path):

@@ -13,8 +13,8 @@ from shared.wire import How
 FAR = 10**15
 ROOM = Snapshot(
     room="hall", epoch=1, limits=Limits(), tick=0, now_ms=0, last_tick_ms=0, pass_clock_ms=0, call_clock_ms=0, tail=0,
-    serving=0, watermark=0, left_ahead=0, absent=b"", credit=0, call_credit=0, admitting=True, live=0, lane_waiting=0,
-    lane_granted=0, pace_milli=0, curve=Curve(), calls=(), counters={}, draw_secret="",
+    serving=0, watermark=0, left_ahead=0, absent=b"", credit=0, call_credit=0, entry_credit=0, admitting=True, live=0,
+    lane_waiting=0, lane_granted=0, pace_milli=0, curve=Curve(), calls=(), counters={}, draw_secret="",
     draw_size=None,
 )  # fmt: skip
 
