@@ -369,58 +369,74 @@ async def test_a_worker_that_stops_lets_what_is_under_way_come_to_its_end(site, 
 
 # What may stand in one connection, in any order: the method, lines beside the usual ones, a body.
 MIXED = [
-    *3 * [("GET", "", b"")],
+    *36 * [("GET", "", b"")],
     ("HEAD", "", b""),
     ("GET", "Connection: Upgrade\r\nUpgrade: h2c\r\n", b""),
     ("POST", "Content-Length: 30\r\n", b"GET /book/evil HTTP/1.1\r\n\r\n..."),
     ("POST", "Transfer-Encoding: chunked\r\n", b"1b\r\nGET /book/evil HTTP/1.1\r\n\r\n\r\n0\r\n\r\n"),
 ]
+# How one is sent: when the one before it has its answer, at once behind it, in two pieces, in a piece with the next.
+WAYS = [*27 * ["after"], "behind", "cut", "joined"]
 
 
 @pytest.mark.parametrize("seed", range(12))
 async def test_in_whatever_order_and_pieces_requests_come_each_has_its_own_answer(site, backend, watch, seed):
-    """Of two visitors, on connections of their own; every other time a piece is a whole request."""
-    lots = random.Random(seed)
+    """Of two visitors, on connections of their own; most go the quick way."""
     await site.change(total_active_users=2)
     visitors = [await inside(site) for _ in range(2)]
 
     async def act(seen, writer):
         assert "sunbeon_" not in (seen.one("Cookie") or "")
         body = b"" if seen.method == "HEAD" else f"{seen.one('X-Who')} {seen.line} {len(seen.body)}".encode()
-        if lots.random() < 0.3:
+        if seen.target.endswith("3"):
             await asyncio.sleep(0)
         writer.write(answer(body, f"X-Target: {seen.target}"))
 
     backend.act = act
 
     async def come(who, visitor):
+        lots = random.Random(2 * seed + who)
         cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
-        kinds = [lots.choice(MIXED) for _ in range(12)]
+        kinds, ways = ([lots.choice(some) for _ in range(60)] for some in (MIXED, WAYS))
         usual = f"Host: site.test\r\nCookie: {cookie}\r\nX-Who: {who}\r\n"
         asked = [
             f"{method} /book/{who}/{number} HTTP/1.1\r\n{usual}{more}\r\n".encode() + body
             for number, (method, more, body) in enumerate(kinds)
         ]
-        sent = b"".join(asked)
-        cuts = sorted(lots.sample(range(1, len(sent)), 12))
-        pieces = asked if seed % 2 else [sent[a:b] for a, b in zip([0, *cuts], [*cuts, len(sent)], strict=True)]
+        answered = [asyncio.Event() for _ in kinds]
         connection = await Connection.open(site.port)
-        sending = asyncio.create_task(send(connection, pieces))
+        sending = asyncio.create_task(send(connection, list(zip(ways, asked, answered, strict=True)), lots))
         for number, (method, _, body) in enumerate(kinds):
             got = await connection.answer(method)
             assert (got.status, got.one("X-Target")) == (200, f"/book/{who}/{number}")
             if method != "HEAD":
                 size = 0 if not body else 30 if body.startswith(b"GET") else 27
                 assert got.body == f"{who} {method} /book/{who}/{number} HTTP/1.1 {size}".encode()
+            answered[number].set()
         await sending
         await connection.close()
 
-    async def send(connection, pieces):
-        for piece in pieces:
-            await connection.send(piece)
-            await asyncio.sleep(lots.choice([0, 0.002]))
+    async def send(connection, asked, lots):
+        held, before = b"", None
+        for way, data, answered in asked:
+            if way == "after" and before is not None and not held:
+                await before.wait()
+            held += data
+            before = answered
+            if way == "cut":
+                at = lots.randrange(1, len(held))
+                await connection.send(held[:at])
+                await asyncio.sleep(lots.choice([0, 0.002]))
+                held = held[at:]
+            if way != "joined":
+                await connection.send(held)
+                held = b""
+        await connection.send(held)
 
+    taken, seen = watch.taken, len(backend.requests)
     await asyncio.gather(*(come(who, visitor) for who, visitor in enumerate(visitors)))
     assert "/book/evil" not in backend.targets
+    assert len(backend.requests) - seen == 120
+    assert watch.taken - taken > 60
     await until(lambda: not site.server.open_connections, "all have gone")
     assert (site.upstreams.state()[0].in_flight, len(site.streams._open), list(site.server.connections)) == (0, 0, [])
