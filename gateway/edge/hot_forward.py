@@ -17,8 +17,6 @@ import re
 import time
 from typing import Final
 
-from aiohttp.http_parser import RawResponseMessage
-
 from gateway.edge.client import fresh_id
 from gateway.edge.crowd import Crowd, Crowded
 from gateway.edge.later import LATER, Caller, Later, Send
@@ -29,7 +27,7 @@ from gateway.edge.proxy.errors import BackendError
 from gateway.edge.proxy.forward import Forwarder
 from gateway.edge.proxy.headers import answer_head, said_with
 from gateway.edge.proxy.relay import ended
-from gateway.edge.proxy.swift import Swift
+from gateway.edge.proxy.swift import Answer, Swift
 from gateway.edge.regulars import Regular, Regulars
 from gateway.edge.streams import Why
 from gateway.edge.watch import stock_of
@@ -121,12 +119,12 @@ class _Exchange:
         self._caller.gone = self._gone
         return True
 
-    def _answered(self, found: tuple[RawResponseMessage, bytes] | None) -> None:
+    def _answered(self, found: Answer | None) -> None:
         self._close()
         if found is None:
             self._leave()
             return
-        message, body = found
+        message, told, body = found
         sent = message.headers.get(STOCK_HEADER)
         left = None if sent is None else stock_of(sent)
         line, took_s = self._regular.line, time.monotonic() - self._began_s
@@ -138,14 +136,14 @@ class _Exchange:
                 line.watch.report(line.snapshot, left)
             elif sent is not None:
                 self._of.warn_of_stock(line)
-            data = answer_head(message.code, message.reason, message.raw_headers) + body
+            head = told.head or answer_head(message.code, message.reason, message.raw_headers)
         except BaseException:
             self._lease.connection.fail(BackendError("the gateway failed to pass the answer on"))
             self._leave()
             raise
         self._of.forwarder.upstreams.give_back(self._lease)
         self._of.meters.answered(FORWARDED, time.monotonic() - self._began_s)
-        self._send(data)
+        self._send(head + body)
 
     def _leave(self) -> None:
         """The ordinary path goes on from here."""

@@ -200,6 +200,11 @@ class Connection(BaseProtocol):
         if self.transport is not None:
             self.transport.abort()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's
+        """As aiohttp's, which for each piece of a body that is taken looks whether more was held back meanwhile."""
+        if self._reading_paused or self._buffer_paused:
+            super().resume_reading(resume_parser)
+
     # What the event loop calls.
 
     def data_received(self, data: bytes) -> None:

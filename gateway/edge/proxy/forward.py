@@ -16,14 +16,13 @@ from collections.abc import Awaitable
 from typing import Final
 
 from aiohttp import HttpVersion11, web
-from aiohttp.http_parser import RawResponseMessage
 
 from gateway.edge.proxy.connection import ConnectionEnded
 from gateway.edge.proxy.errors import BackendError
 from gateway.edge.proxy.headers import answer_head, request_head, tokens, values
 from gateway.edge.proxy.relay import Answered, Errand, Relay, ended, persistence
 from gateway.edge.proxy.servers import Lease, Upstreams
-from gateway.edge.proxy.swift import Swift
+from gateway.edge.proxy.swift import Answer, Swift
 from gateway.edge.proxy.visitor import Outlet, Upload
 from gateway.edge.streams import Streams
 from gateway.sampling import Sampling
@@ -143,7 +142,7 @@ class Forwarder:
     async def _swiftly(self, errand: Errand, lease: Lease) -> Answered | None:
         """Send the answer if it comes whole and small; None: it does not. Raises what the errand's `inspect` does."""
         request = errand.request
-        found: asyncio.Future[tuple[RawResponseMessage, bytes] | None] = asyncio.get_running_loop().create_future()
+        found: asyncio.Future[Answer | None] = asyncio.get_running_loop().create_future()
         swift = Swift(lease.connection, request.method, lambda told: None if found.done() else found.set_result(told))
         try:
             answer = await found
@@ -151,7 +150,7 @@ class Forwarder:
             swift.stop()
         if answer is None:
             return None
-        message, body = answer
+        message, _, body = answer
         lease.succeeded()
         cookies = errand.inspect(message.code, message.headers)
         assert not isinstance(cookies, Awaitable)  # noqa: S101 - it brings no command

@@ -123,12 +123,15 @@ class Server:
 
     def lease_kept(self, idle_s: float) -> "Lease | None":
         """A kept connection, idle for less than `idle_s`, if there is one; to be returned by `give_back`."""
-        kept = self._take(idle_s)
-        return None if kept is None else Lease(kept.connection, self, True, kept.address, self._begin())
+        if not self._kept:
+            return None
+        now_s = self._monotonic()
+        kept = self._take(idle_s, now_s)
+        return None if kept is None else Lease(kept.connection, self, True, kept.address, self._begin(now_s))
 
     async def lease_new(self) -> "Lease":
         """A new one, to be returned likewise. Raises OSError if the server cannot be reached."""
-        attempt = self._begin()
+        attempt = self._begin(self._monotonic())
         try:
             connection, address = await self.connect()
         except BaseException as error:
@@ -164,19 +167,16 @@ class Server:
         if self._addresses is not None:
             await self._addresses.close()
 
-    def _begin(self) -> Attempt:
+    def _begin(self, now_s: float) -> Attempt:
         self.in_flight += 1
-        return self.health.begin(self._monotonic())
+        return self.health.begin(now_s)
 
     def _end(self, attempt: Attempt) -> None:
         self.in_flight -= 1
         self.health.end(attempt)
 
-    def _take(self, idle_s: float) -> _Kept | None:
+    def _take(self, idle_s: float, now_s: float) -> _Kept | None:
         """The connection that was kept last, if it was idle for less than `idle_s` and is still fit for an exchange."""
-        if not self._kept:
-            return None
-        now_s = self._monotonic()
         while self._kept and now_s - self._kept[-1].since_s < idle_s:
             kept = self._kept.pop()
             if self._is_fit(kept, now_s):
@@ -191,8 +191,8 @@ class Server:
             return
         if len(self._kept) >= self._most_idle:
             self.tidy()
-        if len(self._kept) >= self._most_idle:
-            self._kept.pop(0).connection.abort()
+            if len(self._kept) >= self._most_idle:
+                self._kept.pop(0).connection.abort()
         self._kept.append(_Kept(connection, address, now_s))
 
     def _close_idle(self) -> None:
@@ -254,7 +254,7 @@ class _Free(asyncio.Semaphore):
 
     def take(self) -> bool:
         """Take one, if one is free and nobody waits for it: `acquire` without a wait."""
-        if self.locked():
+        if self._value == 0 or (self._waiters and self.locked()):
             return False
         self._value -= 1
         return True

@@ -15,9 +15,9 @@ from typing import Final
 
 from aiohttp.http_parser import RawResponseMessage
 
-from gateway.edge.proxy.answer import check, is_bodiless, is_event_stream
+from gateway.edge.proxy.answer import is_bodiless
 from gateway.edge.proxy.connection import Connection
-from gateway.edge.proxy.errors import BackendError
+from gateway.edge.proxy.known import Known, known
 from shared.wire import COMMAND_HEADER
 
 # Below this a body goes out in one piece: the transport takes it without asking us to wait.
@@ -25,8 +25,9 @@ MOST_BYTES: Final = 32 * 1024
 # A head waits for so long at most for the rest of its small body.
 WAIT_S: Final = 0.05
 
-# Told once: the answer, or None if it is `Relay`'s to carry.
-Done = Callable[[tuple[RawResponseMessage, bytes] | None], None]
+# Told once: the answer, what is thought of its head, its body; or None if it is `Relay`'s to carry.
+Answer = tuple[RawResponseMessage, Known, bytes]
+Done = Callable[[Answer | None], None]
 
 
 class Swift:
@@ -56,27 +57,26 @@ class Swift:
     def _look(self) -> None:
         """Something has come, or the connection has ended."""
         message = self._connection.begun
-        if message is None or not self._fits(message):
+        if message is None:
+            self._tell(None)
+            return
+        told = known(message)
+        if not self._fits(message, told):
             self._tell(None)
         elif (body := self._connection.whole()) is not None:
-            self._tell((message, body))
+            self._tell((message, told, body))
         elif self._patience is None:
             self._patience = asyncio.get_running_loop().call_later(WAIT_S, self._tell, None)
 
-    def _fits(self, message: RawResponseMessage) -> bool:
-        if message.code < 200 or is_event_stream(message.raw_headers):  # noqa: PLR2004
+    def _fits(self, message: RawResponseMessage, told: Known) -> bool:
+        if message.code < 200 or told.endless or not told.sound:  # noqa: PLR2004
             return False
         for name in self._leaves:
             if name in message.headers:
                 return False
-        try:
-            check(message)
-        except BackendError:
-            return False
-        length = message.headers.get("Content-Length")
-        return is_bodiless(self._method, message.code) or (length is not None and int(length) <= MOST_BYTES)
+        return is_bodiless(self._method, message.code) or (told.length is not None and told.length <= MOST_BYTES)
 
-    def _tell(self, found: tuple[RawResponseMessage, bytes] | None) -> None:
+    def _tell(self, found: Answer | None) -> None:
         done, self._done = self._done, None
         if done is not None:
             done(found)

@@ -1,11 +1,12 @@
 """Where a request comes from: whom to believe, and what the backend is told."""
 
+import os
 from ipaddress import ip_address
 
 import pytest
 from multidict import CIMultiDict
 
-from gateway.edge.client import NOWHERE, Client, identify, parse_address, parse_forwarded
+from gateway.edge.client import NOWHERE, Client, fresh_id, identify, parse_address, parse_forwarded
 from gateway.room.match import parse_networks
 
 TRUSTED = parse_networks(["10.0.0.0/8", "fd00::/8"])
@@ -124,3 +125,24 @@ def test_what_cannot_be_read_in_forwarded_ends_the_walk_at_our_peer():
 
 def test_an_address_of_version_6_is_added_as_its_rfc_has_it():
     assert find_forwarded("fd00::1", "for=203.0.113.9").forwarded == 'for=203.0.113.9, for="[fd00::1]"'
+
+
+def test_requests_are_told_apart_by_32_random_hex_digits_each():
+    found = [fresh_id() for _ in range(1_000)]
+    assert len(set(found)) == 1_000
+    assert all(len(each) == 32 and set(each) <= set("0123456789abcdef") for each in found)
+
+
+def test_a_worker_that_is_forked_does_not_go_on_with_its_parents_ids():
+    fresh_id()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.write(writing, " ".join(fresh_id() for _ in range(300)).encode())
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        theirs = set(pipe.read().split())
+    os.waitpid(child, 0)
+    assert len(theirs) == 300
+    assert theirs.isdisjoint(fresh_id() for _ in range(300))
