@@ -1,11 +1,13 @@
 """Requests of people inside, forwarded on the hot path: from the backend's connection to the visitor's without a task.
 
-For a `GET` with a plain head and a pass that is known to live (`living`): what is asked of it, and of whom, is what the
-ordinary path asks (`read_credentials`, `find_bypass`, `goes_by_pass`, `Crowd`, `Proofs`, `proxy.headers`), what of it
-comes again with each request is asked once (`regulars`), and what the backend answers goes on if it comes whole and
-small (`proxy.swift`). Everything else is left to the ordinary path:
+For a `GET` with a plain head and a pass that is known to live (`living`), or of which the store soon says so
+(`hot_pass`): what is asked of it, and of whom, is what the ordinary path asks (`read_credentials`, `find_bypass`,
+`goes_by_pass`, `Crowd`, `Proofs`, `proxy.headers`), what of it comes again with each request is asked once
+(`regulars`), and what the backend answers goes on if it comes whole and small (`proxy.swift`). Everything else is left
+to the ordinary path:
 
-    a pass that the store has to be asked for, or on trial; a forged token beside it; a rule that lets the request in
+    a pass that does not live, is near its end, on trial, or of which nothing is heard soon
+    a forged token beside it; a rule that lets the request in
     a header of ours, or one by which a backend may take another method
     no kept connection to the server that is next, or none free: before anything was sent
     an answer that `Swift` leaves: the ordinary path goes on with it, on the connection on which it comes
@@ -19,6 +21,7 @@ from typing import Final
 
 from gateway.edge.client import fresh_id
 from gateway.edge.crowd import Crowd, Crowded
+from gateway.edge.hot_pass import Confirming
 from gateway.edge.later import LATER, Caller, Later, Send
 from gateway.edge.line import Line
 from gateway.edge.outbox import Outbox
@@ -34,6 +37,7 @@ from gateway.edge.watch import stock_of
 from gateway.metrics import FORWARDED, Meters
 from gateway.room.decide import goes_by_pass
 from gateway.room.match import Target, find_bypass
+from gateway.room.model import PassGrant
 from gateway.sampling import Sampling
 from shared.wire import COMMAND_HEADER, STOCK_HEADER
 
@@ -56,25 +60,46 @@ class HotForward:
         self.regulars = regulars
         self.at_backend = at_backend
         self.outbox = Outbox(asyncio.get_running_loop())
+        self.confirming = Confirming()
         self.meters = meters
         self._proofs = proofs
         self._sampling = Sampling()
 
     def answer(self, regular: Regular, asked: bytes, target: Target, send: Send, caller: Caller) -> Later | None:
         """`LATER`, and the answer goes to `send`; None: not one for this path. asked: the request line."""
-        line, held = regular.line, regular.held
         found = _TARGET.fullmatch(asked)
-        room = line.snapshot
-        if found is None or regular.epoch != room.epoch or not goes_by_pass(room, held):
+        if found is None or not _goes_by_pass(regular, target):
             return None
-        rules = line.rules
-        if rules and find_bypass("GET", target, regular.client.address, regular.agent, rules) is not None:
-            return None
+        line, held, path = regular.line, regular.held, found[1]
         grant = line.lives(held)
-        if grant is None or line.is_on_trial(held, grant):
+        if grant is not None:
+            return LATER if self._send_on(regular, grant, path, send, caller) else None
+        confirmed = line.confirm(held)
+        if confirmed is None:
             return None
-        end = said_with(regular.request_id or fresh_id(), self._proofs.of_pass(line.name, room, held))
-        return LATER if _Exchange(self, regular, send, caller).begin(found[1], end) else None
+        came_s = time.monotonic()
+
+        def go_on() -> bool:
+            grant = line.lives(held) if _goes_by_pass(regular, target) else None
+            return grant is not None and self._send_on(regular, grant, path, send, caller, came_s)
+
+        return self.confirming.wait(confirmed, go_on, send, caller)
+
+    def _send_on(
+        self,
+        regular: Regular,
+        grant: PassGrant,
+        path: bytes,
+        send: Send,
+        caller: Caller,
+        came_s: float | None = None,
+    ) -> bool:
+        """Send it to the backend; False: nothing was sent. came_s: when it came, if that was not just now."""
+        line, held = regular.line, regular.held
+        if line.is_on_trial(held, grant):
+            return False
+        end = said_with(regular.request_id or fresh_id(), self._proofs.of_pass(line.name, line.snapshot, held))
+        return _Exchange(self, regular, send, caller, came_s).begin(path, end)
 
     def warn_of_stock(self, line: Line) -> None:
         beside = self._sampling.take("stock", time.monotonic())
@@ -83,17 +108,29 @@ class HotForward:
             _LOG.warning("the backend sent a Sunbeon-Stock that is no number", extra=told)
 
 
+def _goes_by_pass(regular: Regular, target: Target) -> bool:
+    """Whether nothing but the pass decides."""
+    line, room = regular.line, regular.line.snapshot
+    if regular.epoch != room.epoch or not goes_by_pass(room, regular.held):
+        return False
+    rules = line.rules
+    return not rules or find_bypass("GET", target, regular.client.address, regular.agent, rules) is None
+
+
 class _Exchange:
     """One request and its answer."""
 
-    __slots__ = ("_began_s", "_caller", "_lease", "_of", "_regular", "_send", "_stream", "_swift")
+    __slots__ = ("_began_s", "_caller", "_came_s", "_lease", "_of", "_regular", "_send", "_stream", "_swift")
 
-    def __init__(self, of: HotForward, regular: Regular, send: Send, caller: Caller) -> None:
+    def __init__(
+        self, of: HotForward, regular: Regular, send: Send, caller: Caller, came_s: float | None = None
+    ) -> None:
         self._of = of
         self._regular = regular
         self._send = send
         self._caller = caller
         self._began_s = time.monotonic()
+        self._came_s = self._began_s if came_s is None else came_s
 
     def begin(self, target: bytes, end: bytes) -> bool:
         """Send it, if there is a way to the backend at once; False: nothing was sent. end: of its head."""
@@ -142,7 +179,7 @@ class _Exchange:
             self._leave()
             raise
         self._of.forwarder.upstreams.give_back(self._lease)
-        self._of.meters.answered(FORWARDED, time.monotonic() - self._began_s)
+        self._of.meters.answered(FORWARDED, time.monotonic() - self._came_s)
         self._send(head + body)
 
     def _leave(self) -> None:

@@ -4,7 +4,6 @@ All that come in one turn of the event loop travel to the store in one call, and
 So what can be is done once for all of them: one look at the clock and at the room, one timer, no task and no future.
 """
 
-import asyncio
 import logging
 import time
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Final
 
 from gateway.edge.later import LATER, Later, Send
 from gateway.edge.line import Line
+from gateway.edge.patience import Patience
 from gateway.edge.plain import PlainHead
 from gateway.metrics import Meters
 from gateway.room.model import Snapshot
@@ -33,9 +33,8 @@ class Joins:
         self._line = line
         self._meters = meters
         self._sampling = Sampling()
-        # Under way, who has waited longest first.
-        self._open: dict[_Joining, None] = {}
-        self._timer: asyncio.TimerHandle | None = None
+        # Whom it takes longer, the ordinary path asks for once more, and says what to do.
+        self._under_way = Patience(lambda: line.patience_s)
 
     def ask(self, room: Snapshot, knock: Knock, head: PlainHead, send: Send) -> Later | None:
         """`LATER`, and the answer goes to `send`, once. None: it cannot be asked for."""
@@ -45,14 +44,12 @@ class Joins:
             line.ask_number(knock, line.knock_expires_ms(room), room.epoch, joining)
         except StoreError:
             return None
-        self._open[joining] = None
-        if self._timer is None:
-            self._timer = asyncio.get_running_loop().call_later(line.patience_s, self._look)
+        self._under_way.begin(joining)
         return LATER
 
     def ended(self, joining: "_Joining", answer: bytes | None) -> None:
         """One was told, or goes the ordinary way."""
-        del self._open[joining]
+        self._under_way.end(joining)
         if answer is not None:
             self._meters.answered("status", time.monotonic() - joining.began_s)
 
@@ -61,17 +58,6 @@ class Joins:
         beside = self._sampling.take(type(error).__name__, time.monotonic())
         if beside is not None:
             _LOG.error("a join could not be told through a fault of the gateway's", exc_info=error, extra=beside)
-
-    def _look(self) -> None:
-        """Give up those who have waited too long: the ordinary path asks for them once more, and says what to do."""
-        self._timer = None
-        now_s, patience_s = time.monotonic(), self._line.patience_s
-        for joining in list(self._open):
-            left_s = joining.began_s + patience_s - now_s
-            if left_s > 0:
-                self._timer = asyncio.get_running_loop().call_later(left_s, self._look)
-                return
-            joining.cancel()
 
 
 class _Joining:
@@ -105,6 +91,8 @@ class _Joining:
 
     def cancel(self) -> None:
         self._end(None)
+
+    give_up = cancel
 
     def _end(self, answer: bytes | None) -> None:
         send, self._send = self._send, None

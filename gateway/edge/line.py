@@ -185,6 +185,17 @@ class Line(Control):
         grant = self._living.use(visitor_pass, self.monotonic())
         return None if grant is None or self.has_ended(visitor_pass) else grant
 
+    def confirm(self, visitor_pass: Pass) -> asyncio.Future[PassGrant | None] | None:
+        """Have the store asked for a pass that `lives` does not know: as soon as it has answered, that does.
+
+        Not to be cancelled: others may wait for the same answer. None: it is no use asking now.
+        """
+        if self.out_of_reach or self.has_ended(visitor_pass):
+            return None
+        with suppress(StoreUnavailable):
+            return self._ask(ref_of(visitor_pass))
+        return None
+
     def is_on_trial(self, visitor_pass: Pass, grant: PassGrant) -> bool:
         """Whether the backend has yet to answer a request by this pass, as far as is known here."""
         return not self._trials.is_served(visitor_pass) and on_trial(grant, self.known.pass_clock_ms)

@@ -14,6 +14,9 @@ from loadtest.bench.wire import PAGE, SCRIPT, request
 
 # As many as connections; they come in turn.
 VISITORS: Final = 64
+# So many that each comes again after more than a second, when the store has to say that the pass still lives.
+SELDOM: Final = 8_192
+_QUICK_SELDOM: Final = 1_024
 
 
 def _proxies(
@@ -52,6 +55,19 @@ def long(plan: Plan, ground: Ground) -> list[Contestant]:
     return _proxies(plan, ground, lambda cookies: request("GET", "/1m", PAGE, cookies))
 
 
+def seldom(plan: Plan, ground: Ground) -> list[Contestant]:
+    behind = reference.backend(ground)
+    gateway = Gateway(ground, behind.address)
+    passes = gateway.passes(_QUICK_SELDOM if plan.quick else SELDOM)
+    requests = [request("GET", "/", PAGE, cookies) for cookies in passes]
+    load = wrk.Load(wrk.prepare(ground.folder / "requests", requests))
+    nginx = reference.nginx_proxy(ground, behind.address)
+    return [
+        Contestant("nginx", nginx, requests, load, Wanted(MARKER)),
+        Contestant(OURS, gateway.program, requests, load, Wanted(MARKER)),
+    ]
+
+
 def upload(plan: Plan, ground: Ground) -> list[Contestant]:
     body = b"x" * MIB
     return _proxies(plan, ground, lambda cookies: request("POST", "/upload", SCRIPT, cookies, body))
@@ -70,6 +86,13 @@ _WHO: Final = (
 _OTHERS: Final = tuple(word for _, word, _ in reference.PROXIES)
 ROWS: Final = (
     Row("forward-1k", "Forward 1 KiB, with a live pass", _WHO, short, wants=_OTHERS),
+    Row(
+        "forward-seldom",
+        "Forward 1 KiB, by many who come seldom",
+        "8,192 visitors in turn: none was there within the second before, so that the store is asked whether each pass"
+        " still lives; and of hardly any is remembered what it brings. nginx only forwards.",
+        seldom,
+    ),
     Row("forward-1m", "Forward 1 MiB", "A file, by the same ones.", long, wants=_OTHERS),
     Row(
         "upload",

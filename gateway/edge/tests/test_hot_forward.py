@@ -2,55 +2,16 @@
 
 import asyncio
 import random
-import re
 
 import pytest
 
-from gateway.edge.later import LATER
-from gateway.edge.proxy.relay import Relay
 from gateway.edge.proxy.swift import MOST_BYTES
 from gateway.edge.tests.backend import answer, until
-from gateway.edge.tests.front import Connection, Front, Visitor
+from gateway.edge.tests.forwarded import SMALL, Watch, inside, the_same
+from gateway.edge.tests.front import Connection
 from gateway.keys import KeyStore
 from gateway.room.ticket import Pass, sign
 from shared.wire import How
-
-ID = re.compile(rb"X-Request-ID: [0-9a-f]{32}\r\n")
-BROWSER = {
-    "Connection": "keep-alive",
-    "User-Agent": "Mozilla/5.0 (Linux; Android 13)",
-    "Accept": "text/html",
-    "Accept-Language": "ko-KR,ko;q=0.9",
-    "Sec-Fetch-Mode": "navigate",
-}
-SMALL = b"HTTP/1.1 200 OK\r\nDate: today\r\nX-A: 1\r\nContent-Length: 2\r\n\r\nok"
-
-
-class Watch:
-    """Which requests the hot path took, and which answers it left."""
-
-    def __init__(self, site: Front, monkeypatch) -> None:
-        self.site = site
-        self.taken = 0
-        self.left = 0
-        self._path = site.server.hot
-        site.server.hot = self._counting
-        run = Relay.run
-
-        async def counted(relay, **more):
-            self.left += 1
-            return await run(relay, **more)
-
-        monkeypatch.setattr(Relay, "run", counted)
-
-    def _counting(self, data, send, caller=None):
-        assert self._path is not None
-        told = self._path(data, send, caller)
-        self.taken += told is LATER
-        return told
-
-    def off(self) -> None:
-        self.site.server.hot = None
 
 
 @pytest.fixture
@@ -64,20 +25,6 @@ async def site(start):
 @pytest.fixture
 def watch(site, monkeypatch):
     return Watch(site, monkeypatch)
-
-
-async def inside(site: Front, **more) -> Visitor:
-    visitor = site.visitor(headers={**BROWSER, **more})
-    assert (await visitor.get("/book")).gate is None
-    # What the backend answers first takes the pass off trial.
-    await until(lambda: not site.line._trials._asked, "the store knows")
-    site.clock.now_ms += 1_000
-    assert (await visitor.get("/book")).gate is None
-    return visitor
-
-
-def the_same(head: bytes) -> bytes:
-    return ID.sub(b"", head)
 
 
 @pytest.mark.parametrize(
