@@ -129,7 +129,6 @@ def test_going_back_after_the_visit_finds_empty_forms(scene):
     seen = set()
     for _ in range(8):
         page.go_back()
-        page.wait_for_timeout(300)
         seen.add(page.url.split("/", 3)[-1].split("?")[0])
         typed = page.evaluate(
             "[...document.querySelectorAll('input')].filter(f => f.type === 'text').map(f => f.value)"

@@ -2,14 +2,13 @@
 
 import pytest
 
-from gateway.tests.browser.scene import NETWORK_NOISE
+from gateway.tests.browser.scene import NETWORK_NOISE, PATIENCE_MS
 
 # What the page's security policy and the browser say of what is tried.
 NOISE = (*NETWORK_NOISE, "Refused to", "violates the following", "Blocked", "WebSocket connection", "Uncaught")
-# What a page may do to itself in a moment; then the server is asked anew.
-SETTLE_MS = 150
 
-# In each of these texts a paragraph is one thing typed into the console.
+# In each of these texts a paragraph is one thing typed into the console, up to its end: `answered` waits for a socket, a
+# source of events or an element.
 CALLS = r"""
 Object.values(window).filter((f) => typeof f === 'function' && !/\[native/.test(f)).forEach((f) => f())
 
@@ -38,6 +37,8 @@ document.querySelectorAll('script').forEach((script) => {
 })
 
 document.body.innerHTML = '<a class=brand href=/booking>in</a>'
+
+document.open(); document.write('<a class=brand href=/booking>in</a>'); document.close()
 """
 
 STORED = """
@@ -86,15 +87,16 @@ await new Promise((done) => {
     const x = new XMLHttpRequest(); x.open('POST', '/booking/slots/1'); x.onloadend = done; x.send('name=Kim')
 })
 
-new WebSocket(location.origin.replace('http', 'ws') + '/booking')
+await answered(new WebSocket(location.origin.replace('http', 'ws') + '/booking'))
 
-new EventSource('/booking')
+await answered(new EventSource('/booking'))
 
-document.body.appendChild(document.createElement('iframe')).src = '/booking'
+const frame = document.body.appendChild(document.createElement('iframe')); frame.src = '/booking'; await answered(frame)
 
-new Image().src = '/booking'
+const image = new Image(); image.src = '/booking'; await answered(image)
 
 const link = document.head.appendChild(document.createElement('link')); link.rel = 'prefetch'; link.href = '/booking'
+await answered(link)
 """
 
 GOING = """
@@ -106,9 +108,15 @@ const form = document.body.appendChild(document.createElement('form'))
 form.method = 'post'; form.action = '/booking/slots/1'; form.submit()
 
 open('/booking', '_self')
-
-document.open(); document.write('<a class=brand href=/booking>in</a>'); document.close()
 """
+
+TYPED = """async (patienceMs) => {
+    const answered = (it) => new Promise((done) => {
+        for (const event of ['load', 'open', 'close', 'error']) it.addEventListener(event, done);
+    });
+    const late = new Promise((_, fail) => setTimeout(() => fail(new Error('no end to it')), patienceMs));
+    await Promise.race([(async () => { %s })().catch(() => {}), late]);
+}"""
 
 # A fetch that says whatever one would like to hear.
 FAKE_FETCH = """(state) => {
@@ -122,18 +130,26 @@ FAKE_FETCH = """(state) => {
 }"""
 
 
-@pytest.mark.parametrize("typed", [CALLS, STORED, REQUESTS, GOING], ids=["page", "stored", "requests", "addresses"])
+@pytest.mark.parametrize("typed", [CALLS, STORED, REQUESTS], ids=["page", "stored", "requests"])
 def test_nothing_typed_into_the_console_lets_anybody_in(scene, typed):
     person, number = scene.in_line(noise=NOISE)
     for snippet in typed.strip().split("\n\n"):
-        person.page.evaluate(f"() => {{ (async () => {{ {snippet} }})().catch(() => {{}}); }}")
-        person.page.wait_for_timeout(SETTLE_MS)
+        person.page.evaluate(TYPED % snippet, PATIENCE_MS)
         scene.check()
-        if typed is GOING:
-            person.go()
-        else:
-            # Where it stands: an address that was pushed is asked of the server, too.
-            person.page.reload()
+        # Where it stands: an address that was pushed is asked of the server, too.
+        person.page.reload()
+        assert person.number == number, snippet
+    scene.lets_in(person, number)
+
+
+def test_no_address_that_the_console_goes_to_lets_anybody_in(scene):
+    person, number = scene.in_line(noise=NOISE)
+    for snippet in GOING.strip().split("\n\n"):
+        with person.page.expect_navigation() as gone:
+            person.page.evaluate(f"() => {{ {snippet} }}")
+        assert gone.value.headers["sunbeon-gate"] == "waiting", snippet
+        scene.check()
+        person.go()
         assert person.number == number, snippet
     scene.lets_in(person, number)
 
@@ -141,10 +157,11 @@ def test_nothing_typed_into_the_console_lets_anybody_in(scene, typed):
 def test_a_patched_fetch_that_calls_the_turn_lets_nobody_in(scene):
     person, number = scene.in_line(noise=NOISE)
     for state in ("called", "inside", "outside"):
-        person.page.evaluate(FAKE_FETCH, state)
-        person.page.wait_for_timeout(1000)
+        # The page believes it, and asks the server for what is behind the door.
+        with person.page.expect_navigation() as gone:
+            person.page.evaluate(FAKE_FETCH, state)
+        assert gone.value.headers["sunbeon-gate"] == "waiting", state
         scene.check()
-        person.go()
         assert person.number == number, state
         person.page.evaluate("sessionStorage.clear()")
     scene.lets_in(person, number)
