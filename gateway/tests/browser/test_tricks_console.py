@@ -7,8 +7,8 @@ from gateway.tests.browser.scene import NETWORK_NOISE, PATIENCE_MS
 # What the page's security policy and the browser say of what is tried.
 NOISE = (*NETWORK_NOISE, "Refused to", "violates the following", "Blocked", "WebSocket connection", "Uncaught")
 
-# In each of these texts a paragraph is one thing typed into the console, up to its end: `answered` waits for a socket, a
-# source of events or an element.
+# In each of these texts a paragraph is one thing typed into the console, and comes to an end: `answered` waits for that
+# of a socket, a source of events or an element.
 CALLS = r"""
 Object.values(window).filter((f) => typeof f === 'function' && !/\[native/.test(f)).forEach((f) => f())
 

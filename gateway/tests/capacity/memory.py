@@ -15,10 +15,10 @@ _KEEPS_NO_DIARY: Final = {"slowlog-log-slower-than": -1, "latency-tracking": "no
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """Bytes more than the empty server's, one upon the other, the same whenever measured. scripts: of a room that is open, with nobody in it.
+    """Bytes more than the empty server's, one upon the other; the same whenever they are measured.
 
-    waiting: and all who wait, one place among the last of which was given up, so that the bitmap has its full length.
-    passes: and those inside. knocks: of these alone.
+    scripts: of a room that is open, with nobody in it. waiting: and all who wait, one place among the last of which was
+    given up, so that the bitmap has its full length. passes: and those inside. knocks: of these alone.
     """
 
     kind: Kind

@@ -61,7 +61,7 @@ async def test_downloads_under_way_when_the_gateway_stops_are_whole(tmp_path):
 
 
 async def test_uploads_under_way_when_the_gateway_stops_are_whole(tmp_path):
-    figures = await stopping.uploads_under_way(tmp_path, bodies=4, takes_s=0.6, drain_s=1.5)
+    figures = await stopping.uploads_under_way(tmp_path, bodies=4, takes_s=0.6, drain_s=10)
     assert broken(figures) == []
 
 
