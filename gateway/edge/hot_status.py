@@ -32,6 +32,8 @@ from shared.wire import HEADER_PREFIX, TICKET_HEADER, RoomState
 _COOKIE: Final = b"cookie: "
 _PREFIX: Final = HEADER_PREFIX.lower().encode()
 _COPY: Final = f"{TICKET_HEADER}: ".lower().encode()
+# See `gateway.room.decide`.
+_OPEN: Final = RoomState.OPEN
 
 
 class StatusAnswers:
@@ -88,7 +90,7 @@ class StatusAnswers:
             return self._told_off(retry_s)
         line.watch.mark(room, ticket)
         own = own_facts(room, place, line.watch)
-        if own.eta_ms is not None and place is not None and room.state is RoomState.OPEN:
+        if own.eta_ms is not None and place is not None and room.state is _OPEN:
             line.shown(place, own.eta_ms, room)
         return form.filled(ticket.number, own, room.now_ms, text)
 

@@ -8,13 +8,17 @@ with `QueueStore.claim`, which may still say no; `Forward` of a pass holds only 
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
-from typing import assert_never
+from typing import Final, assert_never
 
 from gateway.room.draw import Draw
 from gateway.room.entitle import Entitled, Way
 from gateway.room.model import USER_CREDIT, WAVE_MARK, Block, QueueingMethod, Snapshot
 from gateway.room.ticket import Knock, Pass, Ticket
 from shared.wire import RoomState
+
+# Of an enumeration's members Python 3.11 is asked by a function call, each time: what is asked often is kept.
+_OPEN: Final = RoomState.OPEN
+_PASSTHROUGH: Final = RoomState.PASSTHROUGH
 
 
 class Refusal(StrEnum):
@@ -174,9 +178,10 @@ def only_waits(room: Snapshot, place: int | None) -> bool:
 
     For rooms without a calendar. A shortcut for those who ask most often; where it says no, ask `decide`.
     """
-    if room.state is RoomState.OPEN:
+    state = room.state
+    if state is _OPEN:
         return place is None or place > room.serving
-    return room.state is not RoomState.PASSTHROUGH
+    return state is not _PASSTHROUGH
 
 
 def goes_by_pass(room: Snapshot, held: Pass) -> bool:
@@ -184,7 +189,7 @@ def goes_by_pass(room: Snapshot, held: Pass) -> bool:
 
     A shortcut as `only_waits` is.
     """
-    return held.epoch == room.epoch and room.state is not RoomState.PASSTHROUGH
+    return held.epoch == room.epoch and room.state is not _PASSTHROUGH
 
 
 def decide(facts: Facts) -> Decision:

@@ -21,6 +21,7 @@ OPENING_MOMENT_MS: Final = 1_000
 OPENING_SPREAD_MS: Final = 25_000
 OPENING_PART: Final = 4
 
+_BEFORE_OPENING: Final = {RoomState.EARLY, RoomState.PREQUEUE}
 _NOBODY_ENTERS: Final = {RoomState.EARLY, RoomState.PREQUEUE, RoomState.CLOSED, RoomState.SOLD_OUT}
 
 
@@ -79,7 +80,7 @@ def poll_at_opening(
     opens_ms = snapshot.moment.opens_at_ms
     if window_ms is not None:
         left = max(0, window_ms - snapshot.now_ms)
-    elif snapshot.state in {RoomState.EARLY, RoomState.PREQUEUE} and opens_ms is not None:
+    elif opens_ms is not None and snapshot.state in _BEFORE_OPENING:
         left = max(0, opens_ms - snapshot.now_ms)
     elif snapshot.awaits_draw and snapshot.state is RoomState.OPEN:
         left = 0

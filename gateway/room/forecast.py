@@ -116,7 +116,7 @@ class _End:
     __slots__ = ("_chance", "_free", "_outflow", "_owed", "_seats", "_straight", "_swing", "_unit")
 
     def __init__(self, pace: _Pace, *, free: int, percent: int, swing: int) -> None:
-        self._unit = _PERSON * percent
+        self._unit = _PERSON * percent // 100  # which leaves no rest
         self._swing = swing
         self._chance = pace.chance
         self._free, self._owed = max(free, 0) * CERTAIN // pace.chance, max(-free, 0)
@@ -127,9 +127,9 @@ class _End:
 
     def until(self, now_ms: int, people: int) -> tuple[int | None, int | None]:
         """From now until so many have been called, by outflow and by seats; None if not by this schedule."""
-        by_outflow = people * self._unit // 100
+        by_outflow = people * self._unit
         waited_for = (people - self._free if people > self._free else 0) + self._owed
-        by_seats = waited_for * self._unit // 100
+        by_seats = waited_for * self._unit
         if self._swing:
             come = waited_for * self._chance // CERTAIN or 1
             by_seats = max(by_seats + by_seats * self._swing // isqrt(10_000 * come), 0)

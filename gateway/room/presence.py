@@ -90,6 +90,8 @@ class Presence:
         self._early = early
         self._since_ms = self._touched_ms = room.now_ms
         self._interval = self._step = 0
+        # To which moment it has come: hundreds ask in each.
+        self._at: Snapshot | None = None
         self._bits: dict[Cell, bytearray] = {}
         self._tails: dict[int, int] = {}
         # Of each bitmap as it was last read, the places marked.
@@ -196,6 +198,9 @@ class Presence:
 
     def _come_to(self, room: Snapshot) -> None:
         """Be at the moment of `room`: in its interval, with the step it needs."""
+        if room is self._at:
+            return
+        self._at = room
         now = room.now_ms
         if now - self._touched_ms > GAP_MS:
             self._since_ms, self._early = now, None

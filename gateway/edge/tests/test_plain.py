@@ -99,14 +99,40 @@ def test_most_of_what_browsers_send_is_plain():
     assert found.own == [b"Cookie: a=1"]
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"Cookie", b"Cookie:", b"Cookie: ", b"Cookie:  a", b"Cookie: a ", b"Cookie : a", b"Cookie:a", b" Cookie: a",
+        b"Cookie: a\x00", b"Cookie: \ta", b"Cookie: a\nb", b"Cookie: a\rb", b"Cookie: \x7f", b"Cookie: \xed\x95\x9c",
+    ],
+)  # fmt: skip
+def test_a_header_that_is_known_by_name_is_judged_as_one_that_is_not(monkeypatch, line):
+    monkeypatch.setattr(plain, "_names", set())
+    good, bad = (b"GET / HTTP/1.1\r\nHost: a\r\n%b\r\n\r\n" % each for each in (b"Cookie: a", line))
+    assert read_plain(bad, LIMITS) is None
+    assert read_plain(good, LIMITS) is not None
+    assert plain._names == {b"Cookie: "}
+    assert read_plain(bad, LIMITS) is None
+    assert read_plain(good, LIMITS) is not None
+
+
+def test_a_head_that_begins_with_a_known_header_is_not_read_here():
+    accept = b"Accept: */*\r\n"
+    for head in (b"GET / HTTP/1.1\r\nHost: a\r\n" + accept, accept + b"X A: 1\r\nHost: a\r\n", 3 * accept):
+        found = read_plain(head + b"\r\n", LIMITS)
+        assert (found is not None) is head.startswith(b"GET")
+
+
 def test_what_is_remembered_of_lines_is_bounded_and_says_nothing_of_a_person(monkeypatch):
     monkeypatch.setattr(plain, "_known", set())
     monkeypatch.setattr(plain, "_hosts", set())
+    monkeypatch.setattr(plain, "_names", set())
     for each in range(10_000):
-        head = b"GET / HTTP/1.1\r\nHost: h%d\r\nAccept: %d\r\nCookie: s=%d\r\nReferer: /%d\r\n\r\n" % ((each,) * 4)
+        head = b"GET / HTTP/1.1\r\nHost: h%d\r\nAccept: %d\r\nCookie: s=%d\r\nX-%d: 1\r\n\r\n" % ((each,) * 4)
         assert read_plain(head, LIMITS) is not None
     assert len(plain._known) <= 4_096
     assert len(plain._hosts) <= 4_096
+    assert len(plain._names) <= 4_096
     assert all(line.startswith(b"Accept: ") for line in plain._known)
 
 
