@@ -9,8 +9,9 @@ from typing import Final
 
 from yarl import URL
 
-from loadtest.client import HTML, JSON, Answer, Jar
+from loadtest.client import HTML, JSON, Answer
 from loadtest.evidence import Trick, Turn
+from loadtest.jar import Jar
 from loadtest.site import Status
 from loadtest.visitor import AGAIN_MS, IN_LINE, Visitor
 from shared.wire import VisitorState

@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from loadtest.client import JSON, Client
+from loadtest.connection import NoAnswer
 from loadtest.operator_api import OperatorApi
 from loadtest.options import Options, UsageError
 from loadtest.scenario import Scenario
@@ -56,7 +57,7 @@ async def find_room(options: Options, client: Client, operator: OperatorApi | No
         site = await _first_that_answers([Site(URL(url), room) for url in options.urls], client)
         if options.backend_url is not None:
             await client.once("GET", URL(options.backend_url), {"Accept": JSON})
-    except (aiohttp.ClientError, TimeoutError) as error:
+    except (aiohttp.ClientError, NoAnswer, TimeoutError) as error:
         raise UsageError(f"cannot begin: {str(error) or type(error).__name__}") from None
     return Site(URL(options.urls[0]), site.room)
 
@@ -67,7 +68,7 @@ async def _first_that_answers(sites: Sequence[Site], client: Client) -> Site:
         url = site.own("board")
         try:
             answer = await client.once("GET", url, {"Accept": JSON})
-        except (aiohttp.ClientError, TimeoutError):
+        except (NoAnswer, TimeoutError):
             if site is sites[-1]:
                 raise
             continue

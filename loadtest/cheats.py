@@ -8,8 +8,9 @@ from typing import Final, TypeVar
 from yarl import URL
 
 from loadtest.attempt import attempt, not_known
-from loadtest.client import JSON, Answer, Jar
+from loadtest.client import JSON, Answer
 from loadtest.evidence import Trick, Turn
+from loadtest.jar import Jar
 from loadtest.scenario import Cheat
 from loadtest.site import Status
 from loadtest.visitor import Visitor

@@ -1,25 +1,25 @@
 """HTTP for thousands of visitors over one pool of connections, each with cookies of its own.
 
-Cookies are kept by hand: `http.cookiejar` and its kin cost more than the request. A connection that fails is made
-again, at another gateway if there is one, with growing pauses, for as long as the run lasts, and counted as a
-reconnect, not as an error: workers may be killed on purpose, and a visitor's browser would try again too.
+A connection that fails is made again, at another gateway if there is one, with growing pauses, for as long as the run
+lasts, and counted as a reconnect, not as an error: workers may be killed on purpose, and a visitor's browser would try
+again too.
 """
 
 import asyncio
 import random
 import re
-import time
-from array import array
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
 
-import aiohttp
 import orjson
 from yarl import URL
 
+from loadtest.connection import BadAnswer, Cut, Refused, decoded
 from loadtest.gates import Gates
+from loadtest.jar import Jar
+from loadtest.pool import Door, Pool
+from loadtest.tally import Tally, Watch
 from shared.wire import GATE_HEADER, SECURE_PREFIX, TICKET_HEADER
 
 HTML: Final = "text/html,application/xhtml+xml;q=0.9"
@@ -33,97 +33,22 @@ ERROR: Final = 500
 AWAY: Final = frozenset({"turn_kept", "unavailable"})
 # Its word on the waiting page, and what is in it while the line cannot be asked.
 WAITING: Final = "waiting"
-_CATCHING_UP: Final = re.compile(rb'"catching_up": ?true')
+_CATCHING_UP: Final = re.compile(rb'"catching_up": ?(true|false)')
 # Answers of the gate that are 503 because the operator wants it so.
 MEANT: Final = frozenset({"closed", "full"})
 
+# Addresses that are remembered taken apart; each booking has some of its own.
+MOST_KNOWN: Final = 10_000
 
-class Watch:
-    """Milliseconds since it was made, by the monotonic clock."""
-
-    def __init__(self) -> None:
-        self._start_ns = time.monotonic_ns()
-
-    def floor_ms(self) -> int:
-        return (time.monotonic_ns() - self._start_ns) // 1_000_000
-
-    def ceil_ms(self) -> int:
-        return -((self._start_ns - time.monotonic_ns()) // 1_000_000)
-
-
-class Jar:
-    """One visitor's cookies. Names are given bare; the prefix that TLS brings is added and removed here."""
-
-    __slots__ = ("_cookies",)
-
-    def __init__(self, cookies: Mapping[str, str] | None = None) -> None:
-        self._cookies = dict(cookies or {})
-
-    def take(self, lines: Iterable[str]) -> set[str]:
-        """Obey `Set-Cookie` lines; the bare names of those set (not of those deleted)."""
-        taken = set()
-        for line in lines:
-            pair, _, attributes = line.partition(";")
-            name, _, value = pair.strip().partition("=")
-            if not value or "max-age=0" in attributes.lower().replace(" ", "").split(";"):
-                self._cookies.pop(name, None)
-            else:
-                self._cookies[name] = value
-                taken.add(name.removeprefix(SECURE_PREFIX))
-        return taken
-
-    def get(self, name: str) -> str | None:
-        return self._cookies.get(name) or self._cookies.get(SECURE_PREFIX + name)
-
-    def with_cookie(self, name: str, value: str | None) -> "Jar":
-        """A copy with one cookie more, or other, or (None) less."""
-        copy = Jar(self._cookies)
-        full = SECURE_PREFIX + name if SECURE_PREFIX + name in copy._cookies else name
-        copy._cookies.pop(full, None)
-        if value is not None:
-            copy._cookies[full] = value
-        return copy
-
-    def copy(self) -> "Jar":
-        return Jar(self._cookies)
-
-    def header(self) -> str:
-        return "; ".join(f"{name}={value}" for name, value in self._cookies.items())
+_BODILESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+_WHAT_WE_ARE: Final = "User-Agent: sunbeon-loadtest\r\nAccept-Encoding: gzip, deflate\r\n"
 
 
 @dataclass(slots=True)
-class Tally:
-    """Counts over all visitors. `lags_ms`: how late the generator itself was, once per arrival, poll and request.
-
-    requests: tries. asked: what visitors wanted, each of one try or more; hit: of these, how many saw an error.
-    troubles: the errors they saw, by gateway and kind: `refused` (no connection), `cut` (it was lost with the answer),
-        `timeout`, or the status with the gate's word.
-    asked_ms: when each request was wanted, whether or not there was a socket for it.
-    catching_up: status answers that said that the line could not be asked. away_ms: when these, or errors for the same
-        reason, were seen.
-    false_answered, false_lost: requests that brought a token known to be false, and were answered, or may have been
-        read without that an answer came.
-    """
-
-    asked: int = 0
-    hit: int = 0
-    catching_up: int = 0
-    away_ms: "array[int]" = field(default_factory=lambda: array("L"))
-    troubles: Counter[tuple[str, str]] = field(default_factory=Counter)
-    requests: int = 0
-    reconnects: int = 0
-    orphans: int = 0
-    false_answered: int = 0
-    false_lost: int = 0
-    errors: Counter[str] = field(default_factory=Counter)
-    lags_ms: "array[int]" = field(default_factory=lambda: array("L"))
-    asked_ms: "array[int]" = field(default_factory=lambda: array("L"))
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """One answer. `gate` is the gate's word, None on an answer of the backend; `lost` how many were lost before it.
 
+    raw: the body, as it was sent, in `coding`.
     sent_ms: of the first try, whose answer may have been lost, and which may have done what this one tells.
     """
 
@@ -131,31 +56,49 @@ class Answer:
     gate: str | None
     set_cookies: tuple[str, ...]
     retry_after_s: float
-    body: bytes
+    raw: bytes
     sent_ms: int
     got_ms: int
     lost: int = 0
+    coding: str = ""
 
     def json(self) -> Any:
         """The body, or None where it is no JSON."""
         try:
-            return orjson.loads(self.body)
-        except orjson.JSONDecodeError:
+            return orjson.loads(decoded(self.raw, self.coding))
+        except (BadAnswer, orjson.JSONDecodeError):
             return None
+
+    def catching_up(self) -> bool:
+        """Whether a page says that the line cannot be asked. To read it to its end costs more than to ask for it."""
+        try:
+            said = _CATCHING_UP.search(decoded(self.raw, self.coding, _CATCHING_UP))
+        except BadAnswer:
+            return False
+        return said is not None and said[1] == b"true"
 
 
 class Client:
-    """Asks, measures, counts. At most `sockets` requests are under way at once; who must wait for one is a lag."""
+    """Asks, measures, counts. At most `sockets` requests are under way at once; who must wait for one is a lag.
 
-    def __init__(self, session: aiohttp.ClientSession, gates: Gates, *, sockets: int) -> None:
-        self._session = session
-        # aiohttp would send a request again by itself, unseen: the checks must know which answers were lost.
-        session._retry_connection = False  # noqa: SLF001
+    limit_s: for one answer. Closed by `async with`.
+    """
+
+    def __init__(self, gates: Gates, *, sockets: int, limit_s: float = 30.0) -> None:
         self._gates = gates
         self._slots = asyncio.Semaphore(sockets)
+        self._pool = Pool(limit_s)
         self.watch = Watch()
         self.tally = Tally()
         self._false: set[str] = set()
+        # To take an address apart costs as much as sending a request to it.
+        self._where: dict[URL, tuple[Door, str, str]] = {}
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.close()
 
     def forge(self, name: str, value: str) -> str:
         """A cookie or header that is none of the gate's: it is counted whenever it is sent. Returns the value."""
@@ -198,17 +141,17 @@ class Client:
                 answer = await self.once(method, target.url, hosted, data)
                 self._note_trouble_told(target.name, answer, first=first_ms is None, orphans=orphans)
                 return answer if first_ms is None else replace(answer, sent_ms=first_ms, lost=lost)
-            except aiohttp.ClientConnectorError:
+            except Refused:
                 tally.reconnects += 1
                 kind = "refused"
             except TimeoutError:
                 tally.errors["timeout"] += 1
                 kind = "timeout"
-            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+            except Cut:
                 tally.reconnects += 1
                 kind = "cut"
-            except aiohttp.ClientError as error:
-                kind = type(error).__name__
+            except BadAnswer:
+                kind = "bad answer"
                 tally.errors[kind] += 1
             except asyncio.CancelledError:
                 tally.orphans += orphans
@@ -236,7 +179,7 @@ class Client:
             self._note_error(gateway, answer, first=first)
             # It may have been given a number before it failed.
             self.tally.orphans += orphans
-        elif orphans and answer.gate == WAITING and _CATCHING_UP.search(answer.body):
+        elif orphans and answer.gate == WAITING and answer.catching_up():
             # The line did not answer in time: what it gives this newcomer later, the gate gives back.
             self.tally.orphans += 1
             self.tally.away_ms.append(answer.sent_ms)
@@ -256,33 +199,56 @@ class Client:
         self.tally.lags_ms.append(max(0, int(lag_ms)))
 
     async def once(self, method: str, url: URL, headers: Mapping[str, str], data: bytes | None = None) -> Answer:
-        """One try. Raises what aiohttp raises, and `TimeoutError`."""
-        asked_ms = self.watch.floor_ms()
+        """One try. Raises `NoAnswer` and `TimeoutError`."""
+        watch, tally = self.watch, self.tally
+        asked_ms = watch.floor_ms()
+        door, path, host = self._where.get(url) or self._look_up(url)
+        request = _written(method, path, host, headers, data)
         false = bool(self._false) and self._is_false(headers)
-        self.tally.false_lost += false
-        async with self._slots:
-            sent_ms = self.watch.floor_ms()
+        tally.false_lost += false
+        await self._slots.acquire()
+        try:
+            sent_ms = watch.floor_ms()
             self.note_lag(sent_ms - asked_ms)
-            self.tally.requests += 1
-            self.tally.asked_ms.append(asked_ms)
-            async with self._session.request(method, url, headers=headers, data=data, allow_redirects=False) as reply:
-                body = await reply.read()
-                self.tally.false_lost -= false
-                self.tally.false_answered += false
-                return Answer(
-                    status=reply.status,
-                    gate=reply.headers.get(GATE_HEADER),
-                    set_cookies=tuple(reply.headers.getall("Set-Cookie", ())),
-                    retry_after_s=_seconds(reply.headers.get("Retry-After")),
-                    body=body,
-                    sent_ms=sent_ms,
-                    got_ms=self.watch.ceil_ms(),
-                )
+            tally.requests += 1
+            tally.asked_ms.append(asked_ms)
+            head, raw = await self._pool.exchange(door, request, bodiless=method == "HEAD")
+        finally:
+            self._slots.release()
+        tally.false_lost -= false
+        tally.false_answered += false
+        fields = head.headers
+        return Answer(
+            status=head.code,
+            gate=fields.get(GATE_HEADER),
+            set_cookies=tuple(fields.getall("Set-Cookie", ())),
+            retry_after_s=_seconds(fields.get("Retry-After")),
+            raw=raw,
+            sent_ms=sent_ms,
+            got_ms=watch.ceil_ms(),
+            coding=fields.get("Content-Encoding", ""),
+        )
+
+    def _look_up(self, url: URL) -> tuple[Door, str, str]:
+        """What to connect to, what to ask there, and under which name."""
+        door = self._pool.door(url.host or "", url.port or 80, tls=url.scheme == "https")
+        found = (door, url.raw_path_qs, url.host_port_subcomponent or "")
+        if len(self._where) < MOST_KNOWN:
+            self._where[url] = found
+        return found
 
     def _is_false(self, headers: Mapping[str, str]) -> bool:
         brought = headers.get("Cookie", "").split("; ")
         ticket = headers.get(TICKET_HEADER)
         return not self._false.isdisjoint((*brought, f"{TICKET_HEADER}={ticket}"))
+
+
+def _written(method: str, path: str, host: str, headers: Mapping[str, str], data: bytes | None) -> bytes:
+    """A whole request. Paths and fields go out as they are spelled."""
+    named = "" if "Host" in headers else f"Host: {host}\r\n"
+    fields = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    length = "" if data is None and method in _BODILESS else f"Content-Length: {len(data or b'')}\r\n"
+    return f"{method} {path} HTTP/1.1\r\n{named}{_WHAT_WE_ARE}{fields}{length}\r\n".encode() + (data or b"")
 
 
 def _seconds(text: str | None) -> float:

@@ -9,9 +9,10 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from loadtest.client import ERROR, Watch
+from loadtest.client import ERROR
 from loadtest.evidence import Sample
 from loadtest.options import UsageError
+from loadtest.tally import Watch
 
 OK: Final = 200
 

@@ -14,10 +14,11 @@ from typing import Any, Final
 import aiohttp
 from yarl import URL
 
-from loadtest import cheats
+from loadtest import cheats, garbage
 from loadtest.begin import Due, find_room, open_session, patiently, settings_of_run
 from loadtest.checks import check_all
-from loadtest.client import JSON, Client, Tally
+from loadtest.client import JSON, Client
+from loadtest.connection import NoAnswer
 from loadtest.evidence import Ending, Evidence, Finding, Journey, Opening, Sample, Trick, Verdict
 from loadtest.gates import Gates
 from loadtest.inside import be_inside
@@ -27,6 +28,7 @@ from loadtest.operator_api import OperatorApi
 from loadtest.options import Options, check, tricks_of
 from loadtest.scenario import Scenario, VisitorPlan, plan_opening, plan_visitors
 from loadtest.site import Site
+from loadtest.tally import Tally
 from loadtest.visitor import Gauge, Stay, Visitor
 
 SAMPLE_EVERY_S: Final = 0.2
@@ -90,8 +92,7 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
     check(options)
     async with AsyncExitStack() as stack:
         gates = Gates(options.urls, options.seed)
-        visiting = await stack.enter_async_context(open_session(options.request_s))
-        client = Client(visiting, gates, sockets=options.sockets)
+        client = await stack.enter_async_context(Client(gates, sockets=options.sockets, limit_s=options.request_s))
         # A session of its own: samples must not wait behind the visitors' connections.
         operator = due = None
         if options.operator_token is not None:
@@ -104,7 +105,8 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
             due = await stack.enter_async_context(settings_of_run(operator, site.room, options, client))
         the_run = _Run(options, site, client, operator, due)
         files = LogFiles(options.audit_logs, options.backend_logs)
-        stopped = await the_run.go(watch, stop or asyncio.Event())
+        with garbage.kept():
+            stopped = await the_run.go(watch, stop or asyncio.Event())
         tally = client.tally
         evidence = Evidence(
             the_run.journeys,
@@ -276,7 +278,7 @@ class _Run:
 
     async def _look_at_draw(self) -> None:
         """What is published of the draw, if the gate says so just now."""
-        with suppress(aiohttp.ClientError, TimeoutError):
+        with suppress(NoAnswer, TimeoutError):
             page = (await self._client.once("GET", self._site.own("draw"), {"Accept": JSON})).json()
             if isinstance(page, Mapping) and "commitment" in page:
                 self._pages.append(page)

@@ -1,6 +1,7 @@
 """The addresses and cookie names of one room behind one gate."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 from yarl import URL
@@ -29,11 +30,17 @@ class Site:
 
     def at(self, path: str) -> URL:
         """An address of this site, sent exactly as it is spelled."""
-        return URL(self.origin + path, encoded=True)
+        return _at(self.page, path)
 
     def own(self, name: str) -> URL:
         """The gate's own `status`, `board`, `draw` or `leave`."""
         return self.at(f"{OWN_PATH}{self.room}/{name}")
+
+
+# To take an address apart costs as much as sending a request to it.
+@lru_cache(maxsize=4096)
+def _at(page: URL, path: str) -> URL:
+    return URL(f"{page.origin()}{path}", encoded=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from typing import Final
 
 from yarl import URL
 
-from loadtest.client import ERROR, HTML, JSON, WAITING, Answer, Client, Jar
+from loadtest.client import ERROR, HTML, JSON, WAITING, Answer, Client
 from loadtest.evidence import Ending, Estimate, Journey, Turn
+from loadtest.jar import Jar
 from loadtest.scenario import Kind
 from loadtest.site import Site, Status
 from shared.wire import RoomState, VisitorState

@@ -7,10 +7,12 @@ import orjson
 from yarl import URL
 
 from loadtest.attempt import attempt
-from loadtest.client import Answer, Jar, Watch
+from loadtest.client import Answer
 from loadtest.evidence import Journey, Trick
+from loadtest.jar import Jar
 from loadtest.scenario import Cheat, Kind, VisitorPlan
 from loadtest.site import Site
+from loadtest.tally import Watch
 from loadtest.visitor import Gauge, Stay, Visitor
 
 SITE = Site(URL("http://127.0.0.1:8080/booking"), "main")

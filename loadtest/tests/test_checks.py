@@ -239,7 +239,7 @@ def test_a_gate_that_does_not_count_each_false_token_is_found() -> None:
 
 
 async def test_a_false_cookie_or_header_is_known_whenever_it_is_sent() -> None:
-    client = Client(Mock(), Mock(), sockets=1)
+    client = Client(Mock(), sockets=1)
     client.forge("sunbeon_ticket_a", "x")
     client.forge(TICKET_HEADER, "y")
     for headers in (

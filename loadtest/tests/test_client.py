@@ -1,14 +1,19 @@
 """Cookies kept by hand, time that brackets, spellings of an address."""
 
+import gzip
+from dataclasses import replace
+
+import orjson
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from yarl import URL
 
-from loadtest.begin import open_session
 from loadtest.cheats import deep_links
-from loadtest.client import Client, Jar, Watch
+from loadtest.client import Answer, Client
 from loadtest.gates import Gates
+from loadtest.jar import Jar
 from loadtest.site import Site, Status
+from loadtest.tally import Watch
 from shared.wire import GATE_HEADER, SECURE_PREFIX
 
 
@@ -61,10 +66,30 @@ async def test_a_newcomer_told_that_the_line_cannot_be_asked_may_have_been_given
 
     app = web.Application()
     app.router.add_get("/", wait)
-    async with TestServer(app, host="127.0.0.1") as server, open_session(5.0) as session:
+    async with TestServer(app, host="127.0.0.1") as server:
         url = server.make_url("/")
-        client = Client(session, Gates((str(url),)), sockets=1)
-        for orphans in (0, 1, 2):
-            await client.ask("GET", url, jar=Jar(), orphans=True)
-            assert client.tally.orphans == orphans
+        async with Client(Gates((str(url),)), sockets=1) as client:
+            for orphans in (0, 1, 2):
+                await client.ask("GET", url, jar=Jar(), orphans=True)
+                assert client.tally.orphans == orphans
     assert len(client.tally.away_ms) == 2
+
+
+def test_an_answer_is_read_as_it_was_before_it_was_coded_and_a_damaged_one_as_none() -> None:
+    facts = b'{"a": "' + b"x" * 50_000 + b'"}'
+
+    def told(raw: bytes, coding: str) -> Answer:
+        return Answer(200, "status", (), 1.0, raw, 0, 0, coding=coding)
+
+    assert told(facts, "").json() == told(gzip.compress(facts), "gzip").json() == orjson.loads(facts)
+    assert told(gzip.compress(facts)[:-60], "gzip").json() is None
+    assert told(facts, "gzip").json() is told(facts, "br").json() is None
+
+
+def test_a_page_is_read_as_far_as_to_what_it_says_about_the_line() -> None:
+    for said in (True, False):
+        page = b"<style>" + b"x" * 20_000 + b'"catching_up": ' + (b"true" if said else b"false") + b"y" * 20_000
+        plain = Answer(200, "waiting", (), 1.0, page, 0, 0)
+        coded = replace(plain, raw=gzip.compress(page), coding="gzip")
+        assert plain.catching_up() is coded.catching_up() is said
+        assert not replace(coded, raw=b"damaged").catching_up()

@@ -1,0 +1,168 @@
+"""Connections that visitors share: every way in which an answer comes, or does not."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from loadtest import pool as pools
+from loadtest.connection import BadAnswer, Cut, Refused
+from loadtest.pool import Door, Pool
+
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@asynccontextmanager
+async def serving(*answers: bytes, limit_s: float = 10.0, end: bool = False) -> AsyncIterator[tuple[Pool, Door]]:
+    """A server that gives these answers in turn, on whichever connection; `|` parts what is sent a turn later."""
+    left = list(answers)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while left and await reader.readuntil(b"\r\n\r\n"):
+            for piece in left.pop(0).split(b"|"):
+                writer.write(piece)
+                await writer.drain()
+                await asyncio.sleep(0.001)
+            if end:
+                break
+        if end:
+            writer.close()
+        else:
+            await reader.read()
+
+    async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await serve(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(quietly, "127.0.0.1", 0)
+    pool = Pool(limit_s)
+    try:
+        yield pool, pool.door("127.0.0.1", server.sockets[0].getsockname()[1])
+    finally:
+        await pool.close()
+        server.close()
+        await server.wait_closed()
+
+
+@pytest.mark.parametrize(
+    ("answer", "body"),
+    [
+        (LENGTH, b"ok"),
+        (b"HTTP/1.1 200 OK\r\nContent-Le|ngth: 2\r\n\r\no|k", b"ok"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\no|\r\n1\r\nk\r\n0\r\n\r\n", b"ok"),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", b""),
+        (b"HTTP/1.1 100 Continue\r\n\r\n|HTTP/1.1 103 Early Hints\r\nLink: a\r\n\r\n" + LENGTH, b"ok"),
+    ],
+)
+async def test_however_an_answer_is_framed_it_is_whole_and_its_connection_is_used_again(answer, body) -> None:
+    async with serving(answer, LENGTH) as (pool, door):
+        assert (await pool.exchange(door, ASK))[1] == body
+        assert (await pool.exchange(door, ASK))[1] == b"ok"
+        assert pool.opened == 1
+
+
+async def test_an_answer_to_head_has_no_body() -> None:
+    async with serving(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", LENGTH) as (pool, door):
+        assert (await pool.exchange(door, ASK, bodiless=True))[1] == b""
+        assert (await pool.exchange(door, ASK))[1] == b"ok"
+        assert pool.opened == 1
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.0 200 OK\r\nContent-Length: 2\r\n\r\nok",
+        b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+    ],
+)
+async def test_a_connection_that_is_to_end_is_not_used_again(answer) -> None:
+    async with serving(answer, LENGTH) as (pool, door):
+        await pool.exchange(door, ASK)
+        assert (await pool.exchange(door, ASK))[1] == b"ok"
+        assert pool.opened == 2
+
+
+async def test_an_answer_may_end_with_its_connection() -> None:
+    async with serving(b"HTTP/1.1 200 OK\r\n\r\nall| of it", end=True) as (pool, door):
+        assert (await pool.exchange(door, ASK))[1] == b"all of it"
+
+
+@pytest.mark.parametrize(
+    "half",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n",
+    ],
+)
+async def test_half_an_answer_is_none(half) -> None:
+    async with serving(half, end=True) as (pool, door):
+        with pytest.raises(Cut):
+            await pool.exchange(door, ASK)
+
+
+@pytest.mark.parametrize("answer", [b"what?\r\n\r\n", LENGTH + LENGTH, b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n"])
+async def test_what_is_no_answer_or_more_than_one_is_said_to_be(answer) -> None:
+    async with serving(answer, LENGTH) as (pool, door):
+        with pytest.raises(BadAnswer):
+            await pool.exchange(door, ASK)
+        assert (await pool.exchange(door, ASK))[1] == b"ok"
+        assert pool.opened == 2
+
+
+async def test_what_comes_unasked_reaches_nobody() -> None:
+    async with serving(LENGTH + b"|" + LENGTH, LENGTH) as (pool, door):
+        await pool.exchange(door, ASK)
+        async with asyncio.timeout(10):
+            while door.idle[0].fit:  # noqa: ASYNC110
+                await asyncio.sleep(0.001)
+        assert (await pool.exchange(door, ASK))[1] == b"ok"
+        assert pool.opened == 2
+
+
+async def test_who_does_not_answer_is_left_after_the_limit_and_others_are_not(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pools, "LOOK_EVERY_S", 0.005)
+    async with serving(b"HTTP/1.1 200 OK\r\n", LENGTH, limit_s=0.05) as (pool, door):
+        with pytest.raises(TimeoutError):
+            await pool.exchange(door, ASK)
+        assert (await pool.exchange(door, ASK))[1] == b"ok"
+        assert pool.opened == 2
+
+
+async def test_nobody_there_is_told_apart_from_an_answer_that_was_lost() -> None:
+    async with serving() as (pool, door):
+        pass
+    with pytest.raises(Refused):
+        await pool.exchange(door, ASK)
+
+
+async def test_who_goes_away_takes_the_connection_along() -> None:
+    async with serving(b"", LENGTH) as (pool, door):
+        asking = asyncio.create_task(pool.exchange(door, ASK))
+        while not pool.opened:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+        assert (await pool.exchange(door, ASK))[1] == b"ok"
+        assert pool.opened == 2
+
+
+async def test_a_connection_that_was_not_used_for_long_is_not_used_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The other side may be closing it in this moment: that would look like a lost answer."""
+    async with serving(LENGTH, LENGTH) as (pool, door):
+        await pool.exchange(door, ASK)
+        monkeypatch.setattr(pools, "KEPT_S", 0.0)
+        await pool.exchange(door, ASK)
+        assert pool.opened == 2
