@@ -197,6 +197,8 @@ class Gate:
                 number = line.join()
             if line.has(Fault.FAST_POLL) and line.asked[number] == 10:
                 number = line.join()
+                # Each is sent to the end once: sent there again and again, they would make more numbers than are called.
+                line.asked[number] = 10
             answer.set_cookie(TICKET, line.seal("t", str(number)))
             state = line.state(number)
             if state == "called" and line.status_claims and (pass_id := line.claim(number)) is not None:
