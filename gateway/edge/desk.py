@@ -7,7 +7,6 @@ the cohorts go into the visitor's ticket or knock. `GET` shows the question, wit
 import asyncio
 import re
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -159,7 +158,7 @@ def _token(line: Line, eligibility: Eligibility, answer: Answer, brought: Creden
     held = counted(brought.ticket, room)
     waits_elsewhere = held.wave and held.wave != answer.entitled.wave and not missed_wave(held, room)
     if not waits_elsewhere and eligibility.could_hold(answer.cohorts, held, wave_of(held, room), room):
-        return replace(held, cohorts=answer.cohorts)
+        return held._replace(cohorts=answer.cohorts)
     # Where they cannot line up yet there is nothing to give them for it.
     return None if answer.entitled.way is Way.LATER else line.new_knock(answer.cohorts)
 

@@ -186,7 +186,7 @@ def one_cookie(head: PlainHead, wanted: str, unwanted: str) -> str | None:
     if at and found[at - 2 : at] != "; ":
         return None
     value = found[at + len(wanted) :].partition(";")[0]
-    if '"' in value or " " in value or not value or copy not in {None, value}:
+    if '"' in value or " " in value or not value or (copy is not None and copy != value):
         return None
     return value
 

@@ -5,7 +5,6 @@ import logging
 import secrets
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from hashlib import sha256
 from itertools import count
 from typing import Any, Final, TypeVar
@@ -126,7 +125,7 @@ class Line(Control):
             )
         except StaleEpoch:
             return ticket
-        return replace(ticket, number=number, wave="")
+        return ticket._replace(number=number, wave="")
 
     async def _let_waves_in(self) -> None:
         """Nobody joins before a wave whose window has opened: it has lined up for longer."""
@@ -258,7 +257,7 @@ class Line(Control):
         """An accepted knock for as long as a new one. It stays the same: what it was given unheard comes with it."""
         now_ms = self.snapshot.now_ms
         lasts = now_ms - knock.issued_ms + STALE_S * 1000 <= KNOCK_LIFETIME_MS - KNOCK_MARGIN_MS
-        return knock if lasts else replace(knock, issued_ms=now_ms)
+        return knock if lasts else knock._replace(issued_ms=now_ms)
 
     def accepts(self, knock: Knock, room: Snapshot | None = None) -> bool:
         """Whether a knock may still be brought back. room: as seen a moment ago, where it was looked at."""

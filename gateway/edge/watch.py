@@ -28,6 +28,7 @@ class Watch:
     def __init__(self) -> None:
         self.stock: Stock | None = None
         self._presence: Presence | None = None
+        self._present: Snapshot | None = None
         self._forecast: Forecast | None = None
         self._foreseen: Snapshot | None = None
 
@@ -73,5 +74,8 @@ class Watch:
         return None if self.stock is None or there is None else chance_sold_out(self.stock, there, room.live)
 
     def _of(self, room: Snapshot) -> Presence:
-        self._presence = Presence(room) if self._presence is None else self._presence.of(room)
-        return self._presence
+        presence = self._presence
+        if presence is None or room is not self._present:
+            presence = self._presence = Presence(room) if presence is None else presence.of(room)
+            self._present = room
+        return presence

@@ -5,7 +5,7 @@ optimistic where being wrong is harmless, because the store checks again, exactl
 with `QueueStore.claim`, which may still say no; `Forward` of a pass holds only if the store says that it lives.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from typing import Final, assert_never
@@ -115,7 +115,7 @@ def counted(ticket: Ticket, room: Snapshot) -> Ticket:
     block = _block_of(ticket, room)
     if block is None or ticket.number > block.size:
         return ticket
-    return replace(ticket, number=block.base + ticket.number, wave="")
+    return ticket._replace(number=block.base + ticket.number, wave="")
 
 
 def missed_wave(ticket: Ticket, room: Snapshot) -> bool:

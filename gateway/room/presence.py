@@ -182,7 +182,7 @@ class Presence:
         """issued: the last number of those that can be missing; who got a later one is there."""
         first = room.serving
         settled = max(first, min(last, issued))
-        newer = people_ahead(room, last + 1) - people_ahead(room, settled + 1)
+        newer = people_ahead(room, last + 1) - people_ahead(room, settled + 1) if settled != last else 0
         if self._view_step == 1 or settled == first:
             return self._seen(first, settled) + newer
         # Of those just ahead too few are sampled: as many of them are there as of the nearest sampled ones.

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import blake2b
 from hmac import compare_digest
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -49,8 +49,8 @@ class UnknownKey(BadToken):
     kind = "unknown_key"
 
 
-@dataclass(frozen=True, slots=True)
-class Knock:
+# Of these three one is made for each request: a named tuple is made in a third of the time of a frozen dataclass.
+class Knock(NamedTuple):
     """The right to be given a number, once. id: 63 bits, no two alike. issued_ms: the gate's clock.
 
     cohorts: which of the room's calendar its holder is in, by id, sorted and joined by "+"; "" where nobody was asked.
@@ -61,8 +61,7 @@ class Knock:
     cohorts: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Ticket:
+class Ticket(NamedTuple):
     """The right to a place in line. number: from 1, in order of joining, within the room's epoch.
 
     issued_ms: the gate's clock; when the knock was given, if there was one. It stays the same however often the ticket
@@ -77,8 +76,7 @@ class Ticket:
     wave: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Pass(NamedTuple):
     """The right to be inside. Whether it still lives is the store's to say.
 
     number and place are equal unless the room drew lots.
@@ -136,8 +134,8 @@ _KINDS: Final[Mapping[type, Kind]] = {Knock: "knock", Ticket: "ticket", Pass: "p
 _TYPES: Final[Mapping[str, type[Any]]] = {kind: token for token, kind in _KINDS.items()}
 
 
-def _fields(token: Token) -> list[int | str]:
-    fields = [getattr(token, name) for name in type(token).__slots__]
+def _fields(token: tuple[int | str, ...]) -> list[int | str]:
+    fields = list(token)
     # What is empty at the end is what it is by itself: most tickets are short.
     while fields[-1] == "":
         fields.pop()

@@ -72,7 +72,7 @@ def test_a_proof_is_made_anew_whenever_anything_it_says_differs(folder, snapshot
     known = read_keys(folder / keys.BACKEND_FILE)
 
     def told(room=snapshot, name="vaccine", **differs):
-        return verify(made.make(name, room, inside(replace(HELD, **differs))), known, now_s=now[0] / 1000)
+        return verify(made.make(name, room, inside(HELD._replace(**differs))), known, now_s=now[0] / 1000)
 
     first = told()
     assert made.make("vaccine", snapshot, inside(HELD)) is made.make("vaccine", snapshot, inside(HELD))
@@ -94,7 +94,7 @@ def test_a_proof_is_made_anew_whenever_anything_it_says_differs(folder, snapshot
 def test_proofs_are_remembered_within_bounds(folder, snapshot):
     made = proofs(folder)
     for number in range(1, MOST + 10):
-        made.make("vaccine", snapshot, inside(replace(HELD, number=number)))
+        made.make("vaccine", snapshot, inside(HELD._replace(number=number)))
         assert len(made._made) <= MOST
 
 

@@ -37,7 +37,7 @@ def test_a_pass_goes_through_whatever_the_room_is_doing():
 
 
 def test_a_pass_of_an_earlier_epoch_is_none():
-    assert decide(Facts(BUSY, visitor_pass=replace(PASS, epoch=0))) == Wait(None)
+    assert decide(Facts(BUSY, visitor_pass=PASS._replace(epoch=0))) == Wait(None)
 
 
 def test_a_rule_goes_before_everything_and_is_named():
