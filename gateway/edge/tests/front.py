@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -368,8 +368,12 @@ def faulty_store(site: Front) -> Faulty:
 
 async def lose(site: Front, *, for_ms: int = 0) -> None:
     """The store fails from now on, and has for so long."""
-    faulty_store(site).failure = StoreUnavailable("s3cret of the store's")
-    site.clock.now_ms += for_ms
+    async with AsyncExitStack() as ticks:
+        # One under way would have seen the room as it was long ago, and take it for news.
+        for line in site.lines.values():
+            await ticks.enter_async_context(line._tick_lock)
+        faulty_store(site).failure = StoreUnavailable("s3cret of the store's")
+        site.clock.now_ms += for_ms
     if for_ms >= 3_000:
         await until(lambda: all(line.out_of_reach for line in site.lines.values()), "the ticks fail")
 
