@@ -12,7 +12,7 @@ from gateway.edge.proxy.errors import BackendError, BodyTimeout
 from gateway.edge.proxy.relay import Relay
 from gateway.edge.proxy.swift import Swift
 from gateway.edge.tests.backend import answer
-from gateway.edge.tests.front import Connection, Faulty, Visitor, exchange
+from gateway.edge.tests.front import Connection, Visitor, exchange, find, lose
 from gateway.room.model import Mode, QueueingMethod
 from gateway.store.base import StoreError, StoreUnavailable
 from shared.passes import PassForged, read_keys, verify
@@ -643,17 +643,15 @@ async def test_a_room_that_keeps_no_line_turns_newcomers_away(site, backend):
 async def test_while_the_store_is_out_of_reach_nobody_gets_through_and_nothing_is_lost(start, backend):
     site = await start(faulty=True)
     holder = await enter(site)
-    assert isinstance(site.store, Faulty)
-    site.store.failure = StoreUnavailable("no disk")
-    site.clock.now_ms += 61_000
+    await lose(site, for_ms=61_000)
     got = await holder.get()
     assert (got.status, got.gate, got.one("Retry-After")) == (503, "turn_kept", "5")
     assert got.all("Set-Cookie") == []
     problem = await holder.ask("GET", "/", headers={"Accept": "application/json", "Sec-Fetch-Mode": "cors"})
     assert problem.json()["code"] == "turn_kept"
-    assert b"no disk" not in got.body + problem.body
+    assert b"s3cret" not in got.body + problem.body
     assert len(backend.requests) == 1
-    site.store.failure = None
+    await find(site)
     assert (await holder.get()).gate is None
 
 

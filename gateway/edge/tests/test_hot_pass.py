@@ -18,7 +18,7 @@ from gateway.edge.living import HOLDS_S, NEAR_END_MS
 from gateway.edge.patience import Patience
 from gateway.edge.tests.backend import answer, until
 from gateway.edge.tests.forwarded import SMALL, Watch, inside, the_same
-from gateway.edge.tests.front import Connection, Front, Visitor, faulty_store
+from gateway.edge.tests.front import Connection, Front, Visitor, faulty_store, lose
 from gateway.edge.untold import ref_of
 from gateway.keys import KeyStore
 from gateway.room.match import BypassRule
@@ -115,6 +115,7 @@ async def test_who_comes_seldom_is_forwarded_on_the_hot_path_and_the_store_asked
         renewed.clear()
         assert [(await visitor.get("/book")).status for _ in range(3)] == [200] * 3
         assert (watch.taken, [len(call) for call in renewed]) == (taken + 3, [1])
+        await site.line.tick_now()
         site.clock.now_ms += HOLDS_MS
     assert watch.left == 0
 
@@ -228,7 +229,7 @@ async def test_while_the_store_fails_it_is_the_ordinary_path_that_says_what_beco
     site, backend, watch, for_ms
 ):
     visitor = await seldom(site)
-    faulty_store(site).failure = StoreUnavailable("away")
+    await lose(site)
     site.clock.now_ms += for_ms - HOLDS_MS
     if for_ms > 3_000:
         await until(lambda: site.line.out_of_reach, "the ticks fail")
