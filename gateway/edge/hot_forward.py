@@ -37,7 +37,7 @@ from gateway.edge.watch import stock_of
 from gateway.metrics import FORWARDED, Meters
 from gateway.room.decide import goes_by_pass
 from gateway.room.match import Target, find_bypass
-from gateway.room.model import PassGrant
+from gateway.room.model import PassGrant, Snapshot
 from gateway.sampling import Sampling
 from shared.wire import COMMAND_HEADER, STOCK_HEADER
 
@@ -68,26 +68,30 @@ class HotForward:
     def answer(self, regular: Regular, asked: bytes, target: Target, send: Send, caller: Caller) -> Later | None:
         """`LATER`, and the answer goes to `send`; None: not one for this path. asked: the request line."""
         found = _TARGET.fullmatch(asked)
-        if found is None or not _goes_by_pass(regular, target):
+        line, held = regular.line, regular.held
+        room = line.snapshot
+        if found is None or not _goes_by_pass(regular, room, target):
             return None
-        line, held, path = regular.line, regular.held, found[1]
+        path = found[1]
         grant = line.lives(held)
         if grant is not None:
-            return LATER if self._send_on(regular, grant, path, send, caller) else None
+            return LATER if self._send_on(regular, room, grant, path, send, caller) else None
         confirmed = line.confirm(held)
         if confirmed is None:
             return None
         came_s = time.monotonic()
 
         def go_on() -> bool:
-            grant = line.lives(held) if _goes_by_pass(regular, target) else None
-            return grant is not None and self._send_on(regular, grant, path, send, caller, came_s)
+            room = line.snapshot
+            grant = line.lives(held) if _goes_by_pass(regular, room, target) else None
+            return grant is not None and self._send_on(regular, room, grant, path, send, caller, came_s)
 
         return self.confirming.wait(confirmed, go_on, send, caller)
 
     def _send_on(
         self,
         regular: Regular,
+        room: Snapshot,
         grant: PassGrant,
         path: bytes,
         send: Send,
@@ -98,7 +102,7 @@ class HotForward:
         line, held = regular.line, regular.held
         if line.is_on_trial(held, grant):
             return False
-        end = said_with(regular.request_id or fresh_id(), self._proofs.of_pass(line.name, line.snapshot, held))
+        end = said_with(regular.request_id or fresh_id(), self._proofs.of_pass(line.name, room, held))
         return _Exchange(self, regular, send, caller, came_s).begin(path, end)
 
     def warn_of_stock(self, line: Line) -> None:
@@ -108,12 +112,11 @@ class HotForward:
             _LOG.warning("the backend sent a Sunbeon-Stock that is no number", extra=told)
 
 
-def _goes_by_pass(regular: Regular, target: Target) -> bool:
+def _goes_by_pass(regular: Regular, room: Snapshot, target: Target) -> bool:
     """Whether nothing but the pass decides."""
-    line, room = regular.line, regular.line.snapshot
     if regular.epoch != room.epoch or not goes_by_pass(room, regular.held):
         return False
-    rules = line.rules
+    rules = regular.line.rules
     return not rules or find_bypass("GET", target, regular.client.address, regular.agent, rules) is None
 
 
