@@ -16,7 +16,13 @@ USAGE: Final = 2
 INTERRUPTED: Final = 130
 
 # What `--scenario opening` is without a word more: 20,000 who come before it, and 20,000 after.
-OPENING_DAY: Final[Mapping[str, object]] = {"visitors": 40_000, "arrive_s": 120.0, "max_s": 900.0, "book": False}
+OPENING_DAY: Final[Mapping[str, object]] = {
+    "visitors": 40_000,
+    "arrive_s": 120.0,
+    "max_s": 900.0,
+    "book": False,
+    "sockets": 4096,
+}
 
 PLAIN_WIDTH: Final = 150
 

@@ -79,7 +79,7 @@ class Answer:
 
 
 class Client:
-    """Asks, measures, counts. At most `sockets` requests are under way at once; who must wait for one is a lag.
+    """Asks, measures, counts. At most `sockets` requests are under way at once; who must wait for one is late.
 
     limit_s: for one answer. Closed by `async with`.
     """
@@ -99,6 +99,11 @@ class Client:
 
     async def __aexit__(self, *_: object) -> None:
         await self._pool.close()
+
+    @property
+    def opened(self) -> int:
+        """Connections made so far."""
+        return self._pool.opened
 
     def forge(self, name: str, value: str) -> str:
         """A cookie or header that is none of the gate's: it is counted whenever it is sent. Returns the value."""
@@ -206,10 +211,13 @@ class Client:
         request = _written(method, path, host, headers, data)
         false = bool(self._false) and self._is_false(headers)
         tally.false_lost += false
+        queued = self._slots.locked()
         await self._slots.acquire()
         try:
             sent_ms = watch.floor_ms()
             self.note_lag(sent_ms - asked_ms)
+            if queued:
+                tally.queued_ms.append(sent_ms - asked_ms)
             tally.requests += 1
             tally.asked_ms.append(asked_ms)
             head, raw = await self._pool.exchange(door, request, bodiless=method == "HEAD")

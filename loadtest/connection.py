@@ -66,6 +66,7 @@ class Connection(BaseProtocol):
         super().__init__(loop)
         self.used_s = 0.0
         self._kept = True
+        self._early = b""
         self._waiting: asyncio.Future[Reply] | None = None
         self._head: RawResponseMessage | None = None
         self._body: StreamReader = EMPTY_PAYLOAD
@@ -89,10 +90,13 @@ class Connection(BaseProtocol):
             read_until_eof=True,
             auto_decompress=False,
         )
-        if self.transport is None:
-            self._fail(Cut())
-        else:
+        if self.transport is not None:
             self.transport.write(request)
+        if self._early:
+            early, self._early = self._early, b""
+            self.data_received(early)
+        if self.transport is None and self._waiting is waiting:
+            self._fail(Cut())
         return waiting
 
     def hang_up(self) -> None:
@@ -114,7 +118,10 @@ class Connection(BaseProtocol):
 
     def data_received(self, data: bytes) -> None:
         if self._waiting is None or self._parser is None:
-            self.hang_up()  # nobody asked: taken for the next answer, it would reach another visitor
+            if self.used_s:
+                self.hang_up()  # nobody asked: taken for the next answer, it would reach another visitor
+            else:
+                self._early += data  # who is turned away at the door is told so before saying a word
             return
         try:
             messages, switched, _ = self._parser.feed_data(data)

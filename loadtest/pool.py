@@ -5,7 +5,9 @@ redirected, or kept of cookies: that is the visitors' business, who must know of
 """
 
 import asyncio
+import itertools
 import ssl
+import sys
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,6 +16,9 @@ from loadtest.connection import Connection, Refused, Reply
 
 # A server may close what was not used for long, just as it is used again; after so long it is not.
 KEPT_S: Final = 15.0
+# Visitors come from many places, and a gateway bears only so much of one. Other systems know one loopback address only.
+SOURCES: Final = tuple(f"127.0.8.{number}" for number in range(1, 251))
+_SPREAD: Final = sys.platform == "linux"
 # How often it is looked whose answer takes too long.
 LOOK_EVERY_S: Final = 0.1
 
@@ -40,6 +45,7 @@ class Pool:
         self._due: deque[tuple[float, asyncio.Future[Reply]]] = deque()
         self._looking: asyncio.TimerHandle | None = None
         self._tls: ssl.SSLContext | None = None
+        self._sources = itertools.cycle(SOURCES)
 
     async def close(self) -> None:
         if self._looking is not None:
@@ -83,10 +89,12 @@ class Pool:
         loop = self._loop
         if door.tls and self._tls is None:
             self._tls = ssl.create_default_context()
+        source = (next(self._sources), 0) if _SPREAD and door.host.startswith("127.") else None
+        tls = self._tls if door.tls else None
         try:
             async with asyncio.timeout(self._limit_s):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(loop), door.host, door.port, ssl=self._tls if door.tls else None
+                    lambda: Connection(loop), door.host, door.port, ssl=tls, local_addr=source
                 )
         except TimeoutError:
             raise

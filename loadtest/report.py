@@ -1,20 +1,23 @@
 """The figures of a run, as a table for people and as JSON for programs."""
 
-import resource
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from math import ceil
-from typing import Any
+from typing import Any, Final
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from loadtest.effort import Effort
 from loadtest.estimates import grade
 from loadtest.evidence import Ending, Evidence, Verdict
 from loadtest.flow import turns_inside
 from loadtest.runner import Outcome
+
+# From here on a lag is no longer small beside what is measured.
+LATE_MS: Final = 1_000
 
 COLOURS = {Verdict.OK: "green", Verdict.BROKEN: "bold red", Verdict.UNCHECKED: "yellow"}
 
@@ -58,7 +61,9 @@ def summary(outcome: Outcome) -> dict[str, Any]:
         "errors": dict(sorted(outcome.tally.errors.items())),
         "generator_lag_ms": _percentiles(lags_ms),
         "opening": outcome.rates,
-        "generator": _effort(),
+        "generator": outcome.effort.told(),
+        "generator_queued": len(outcome.tally.queued_ms),
+        "generator_queued_ms": _percentiles(sorted(outcome.tally.queued_ms)),
         "store_counters_grown": {name: grown for name, grown in sorted(counters.items()) if grown},
     }
 
@@ -129,8 +134,9 @@ def _figures(outcome: Outcome) -> Table:
         *((f"  at {gateway}", _words(kinds)) for gateway, kinds in data["errors_seen"].items()),
         ('answers "catching up"', str(data["told_to_be_patient"])),
         ("other errors", _words(data["errors"]) or "none"),
-        ("the generator's own lag", _ranks(data["generator_lag_ms"], "ms")),
-        ("the generator itself", f"{data['generator']['cpu_s']} s of processor, {data['generator']['most_mib']} MiB"),
+        ("the generator's own lag", _lag(data["generator_lag_ms"])),
+        *((("  of it, for a connection", _queued(data)),) if data["generator_queued"] else ()),
+        ("the generator itself", _effort(outcome.effort)),
         *((("requests per second", _rates(outcome.rates)),) if outcome.rates else ()),
         ("the store counted", _words(data["store_counters_grown"]) or "not asked"),
     )
@@ -139,10 +145,24 @@ def _figures(outcome: Outcome) -> Table:
     return table
 
 
-def _effort() -> dict[str, float]:
-    """What the generator took of this machine: processor seconds, and its most memory."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return {"cpu_s": round(used.ru_utime + used.ru_stime, 1), "most_mib": round(used.ru_maxrss / 1024, 1)}
+def _effort(effort: Effort) -> str:
+    waited = "" if effort.waited_s is None else f", waited {effort.waited_s:.1f} s for one"
+    return (
+        f"{effort.cpu_s:.1f} s of processor{waited}, {effort.most_mib:.0f} MiB, {effort.opened} connections; "
+        f"{effort.us_per_request} us a request, so {effort.ceiling_per_s}/s at most; in the fullest second "
+        f"{effort.fullest_per_s} with {effort.fullest_cpu:.0%} of a processor, in the busiest {effort.busiest_cpu:.0%}"
+    )
+
+
+def _lag(ranks: dict[str, Any]) -> str:
+    late = ": TOO LATE, it was the generator that was measured" if (ranks["p99"] or 0) > LATE_MS else ""
+    return f"{_ranks(ranks, 'ms')}{late}"
+
+
+def _queued(data: dict[str, Any]) -> str:
+    """More wanted one at once than there are: the gate kept them, or `--sockets` is too low for it."""
+    ranks = _ranks(data["generator_queued_ms"], "ms")
+    return f"{data['generator_queued']} requests waited for one of {data['generator']['sockets']}: {ranks}"
 
 
 def _rates(rates: dict[str, Any]) -> str:

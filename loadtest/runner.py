@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import aiohttp
@@ -19,6 +19,7 @@ from loadtest.begin import Due, find_room, open_session, patiently, settings_of_
 from loadtest.checks import check_all
 from loadtest.client import JSON, Client
 from loadtest.connection import NoAnswer
+from loadtest.effort import Effort, Meter, sockets_allowed
 from loadtest.evidence import Ending, Evidence, Finding, Journey, Opening, Sample, Trick, Verdict
 from loadtest.gates import Gates
 from loadtest.inside import be_inside
@@ -68,6 +69,7 @@ class Outcome:
     findings: tuple[Finding, ...]
     elapsed_ms: int
     stopped: str | None
+    effort: Effort
     rates: dict[str, Any] | None = None
 
     @property
@@ -92,7 +94,8 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
     check(options)
     async with AsyncExitStack() as stack:
         gates = Gates(options.urls, options.seed)
-        client = await stack.enter_async_context(Client(gates, sockets=options.sockets, limit_s=options.request_s))
+        sockets = sockets_allowed(options.sockets)
+        client = await stack.enter_async_context(Client(gates, sockets=sockets, limit_s=options.request_s))
         # A session of its own: samples must not wait behind the visitors' connections.
         operator = due = None
         if options.operator_token is not None:
@@ -130,6 +133,7 @@ async def run(options: Options, *, watch: Watcher | None = None, stop: asyncio.E
             (*check_all(evidence, logs), *check_opening_day(evidence)),
             client.watch.ceil_ms(),
             stopped,
+            replace(the_run.effort, sockets=sockets, opened=client.opened),
             rates(evidence, evidence.opening) if evidence.opening else None,
         )
 
@@ -149,6 +153,7 @@ class _Run:
         self._visitors: list[Visitor] = []
         self.samples: list[Sample] = []
         self._pages: list[Mapping[str, Any]] = []
+        self.effort = Effort()
         self.journeys = [_journey(plan) for plan in _plans(options)]
 
     def opening(self) -> Opening | None:
@@ -161,7 +166,8 @@ class _Run:
     async def go(self, watch: Watcher | None, stop: asyncio.Event) -> str | None:
         """The run itself; what cut it short, if anything did."""
         await self._sample_once()
-        side = [asyncio.create_task(self._sample())]
+        meter = Meter(self._client.tally)
+        side = [asyncio.create_task(self._sample()), asyncio.create_task(meter.watch())]
         if self._due is not None:
             await self._look_at_draw()
             side.append(asyncio.create_task(self._watch_draw()))
@@ -183,6 +189,7 @@ class _Run:
             for task in (visitors, stopping, *side):
                 task.cancel()
             results = await asyncio.gather(visitors, stopping, *side, return_exceptions=True)
+            self.effort = meter.read()
         for result in results:
             if isinstance(result, Exception):
                 raise result

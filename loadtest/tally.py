@@ -21,8 +21,10 @@ class Watch:
 
 @dataclass(slots=True)
 class Tally:
-    """Counts over all visitors. `lags_ms`: how late the generator itself was, once per arrival, poll and request.
+    """Counts over all visitors.
 
+    lags_ms: how late the generator itself was, once per arrival, poll and request: by when it was due, not by when the
+        answer before it came. queued_ms: of these, waits for a connection while all were in use.
     requests: tries. asked: what visitors wanted, each of one try or more; hit: of these, how many saw an error.
     troubles: the errors they saw, by gateway and kind: `refused` (no connection), `cut` (it was lost with the answer),
         `timeout`, or the status with the gate's word.
@@ -45,4 +47,5 @@ class Tally:
     false_lost: int = 0
     errors: Counter[str] = field(default_factory=Counter)
     lags_ms: "array[int]" = field(default_factory=lambda: array("L"))
+    queued_ms: "array[int]" = field(default_factory=lambda: array("L"))
     asked_ms: "array[int]" = field(default_factory=lambda: array("L"))

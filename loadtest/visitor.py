@@ -253,8 +253,10 @@ class Visitor:
             self.jar.take(answer.set_cookies)
             if answer.gate is None:
                 return
-            # Another worker may learn of the call a moment later than the one that let this visitor in.
-            if pause_ms is None or answer.gate != WAITING:
+            # Another worker may learn of the call a moment later than the one that let this visitor in. Who is told to
+            # come back later is not told that the turn is lost.
+            later = answer.gate in {WAITING, TOO_MANY} or answer.status >= ERROR
+            if pause_ms is None or not later:
                 self.journey.repeats_refused.append(f"{answer.status} {answer.gate}")
                 return
             await self.client.sleep_ms(pause_ms)

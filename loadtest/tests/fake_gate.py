@@ -197,7 +197,7 @@ class Gate:
                 number = line.join()
             if line.has(Fault.FAST_POLL) and line.asked[number] == 10:
                 number = line.join()
-                # Each is sent to the end once: sent there again and again, they would make more numbers than are called.
+                # Once each: sent to the end again and again, they would make more numbers than are called.
                 line.asked[number] = 10
             answer.set_cookie(TICKET, line.seal("t", str(number)))
             state = line.state(number)

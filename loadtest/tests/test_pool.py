@@ -1,19 +1,38 @@
 """Connections that visitors share: every way in which an answer comes, or does not."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
 import pytest
 
 from loadtest import pool as pools
-from loadtest.connection import BadAnswer, Cut, Refused
+from loadtest.connection import BadAnswer, Connection, Cut, Refused
 from loadtest.pool import Door, Pool
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 ASK = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 LENGTH = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+
+
+@asynccontextmanager
+async def listening(handler: Handler) -> AsyncIterator[tuple[str, int]]:
+    async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await handler(reader, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(quietly, "127.0.0.1", 0)
+    try:
+        yield "127.0.0.1", server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await server.wait_closed()
 
 
 @asynccontextmanager
@@ -34,22 +53,12 @@ async def serving(*answers: bytes, limit_s: float = 10.0, end: bool = False) -> 
         else:
             await reader.read()
 
-    async def quietly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async with listening(serve) as address:
+        pool = Pool(limit_s)
         try:
-            await serve(reader, writer)
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
+            yield pool, pool.door(*address)
         finally:
-            writer.close()
-
-    server = await asyncio.start_server(quietly, "127.0.0.1", 0)
-    pool = Pool(limit_s)
-    try:
-        yield pool, pool.door("127.0.0.1", server.sockets[0].getsockname()[1])
-    finally:
-        await pool.close()
-        server.close()
-        await server.wait_closed()
+            await pool.close()
 
 
 @pytest.mark.parametrize(
@@ -166,3 +175,29 @@ async def test_a_connection_that_was_not_used_for_long_is_not_used_again(monkeyp
         monkeypatch.setattr(pools, "KEPT_S", 0.0)
         await pool.exchange(door, ASK)
         assert pool.opened == 2
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="one loopback address only")
+async def test_visitors_come_from_many_addresses() -> None:
+    seen = set()
+
+    async def note(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.add(writer.get_extra_info("peername")[0])
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(LENGTH)
+        await reader.read()
+
+    async with listening(note) as address:
+        pool = Pool(10.0)
+        await asyncio.gather(*(pool.exchange(pool.door(*address), ASK) for _ in range(20)))
+        await pool.close()
+    assert len(seen) == 20
+
+
+def test_what_is_said_before_a_request_is_its_answer() -> None:
+    loop = asyncio.new_event_loop()
+    connection = Connection(loop)
+    connection.data_received(LENGTH)
+    connection.connection_lost(None)
+    assert connection.send(ASK).result()[1] == b"ok"
+    loop.close()
