@@ -43,8 +43,8 @@ class Effort:
 
     @property
     def ceiling_per_s(self) -> int | None:
-        """What one processor can send, at this price; in a full second, when much is done at once, rather more."""
-        return round(self.requests / self.cpu_s) if self.cpu_s else None
+        """What one processor can send, by the fullest second: who does much at once pays less for each."""
+        return round(self.fullest_per_s / self.fullest_cpu) if self.fullest_cpu else None
 
     def told(self) -> dict[str, Any]:
         """All of it, ready for JSON."""

@@ -12,9 +12,9 @@ from loadtest.tally import Tally
 
 
 def test_the_ceiling_is_what_one_processor_can_send_at_the_price_of_this_run() -> None:
-    effort = Effort(requests=20_000, cpu_s=2.0)
-    assert (effort.us_per_request, effort.ceiling_per_s) == (100, 10_000)
-    assert effort.told()["ceiling_per_s"] == 10_000
+    effort = Effort(requests=20_000, cpu_s=2.0, fullest_per_s=4_000, fullest_cpu=0.25)
+    assert (effort.us_per_request, effort.ceiling_per_s) == (100, 16_000)
+    assert effort.told()["ceiling_per_s"] == 16_000
     assert Effort().told()["ceiling_per_s"] is Effort().told()["us_per_request"] is None
 
 
