@@ -149,8 +149,9 @@ def _effort(effort: Effort) -> str:
     waited = "" if effort.waited_s is None else f", waited {effort.waited_s:.1f} s for one"
     return (
         f"{effort.cpu_s:.1f} s of processor{waited}, {effort.most_mib:.0f} MiB, {effort.opened} connections; "
-        f"{effort.us_per_request} us a request; {effort.fullest_per_s} in the fullest second by {effort.fullest_cpu:.0%} "
-        f"of a processor, so {effort.ceiling_per_s} by one; {effort.busiest_cpu:.0%} in the busiest second"
+        f"{effort.us_per_request} us a request; {effort.fullest_per_s} in the fullest second "
+        f"by {effort.fullest_cpu:.0%} of a processor, so {effort.ceiling_per_s} by one; "
+        f"{effort.busiest_cpu:.0%} in the busiest second"
     )
 
 
