@@ -50,8 +50,7 @@ def poll_after(snapshot: Snapshot, eta_ms: tuple[int, int] | None, *, jitter: in
     longest = _longest_poll(snapshot)
     # By the low end: whoever may be called soon has to be there.
     wanted = longest if eta_ms is None else eta_ms[0] // POLL_SHARE
-    wanted = min(max(wanted, SHORTEST_POLL_MS), longest)
-    return _spread(wanted, jitter)
+    return _spread(longest if wanted >= longest else max(wanted, SHORTEST_POLL_MS), jitter)
 
 
 def poll_at_door(snapshot: Snapshot, *, jitter: int) -> int:

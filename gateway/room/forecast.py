@@ -9,6 +9,7 @@ the chance of seats coming free, how many of those ahead give up meanwhile, and 
 out wrong (`Spread`).
 """
 
+# ruff: noqa: FURB136 - each poll asks for this, and `min` and `max` would take as long as all the rest of it
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isqrt
@@ -132,7 +133,8 @@ class _End:
         by_seats = waited_for * self._unit
         if self._swing:
             come = waited_for * self._chance // CERTAIN or 1
-            by_seats = max(by_seats + by_seats * self._swing // isqrt(10_000 * come), 0)
+            by_seats += by_seats * self._swing // isqrt(10_000 * come)
+            by_seats = by_seats if by_seats > 0 else 0
         if self._straight is not None:
             out, seats = self._straight
             return by_outflow // out, by_seats // seats
@@ -185,12 +187,16 @@ class Forecast:
             return None
         if last_out is None or last_seats is None:
             return None
-        high = min(max(high_out, high_seats), max(last_out, last_seats, high_out))
-        return min(self._low_of_fewer(now_ms, people, max(low_out, low_seats)), high), high
+        last = last_out if last_out > last_seats else last_seats
+        by_seats = high_seats if high_seats < last else last
+        high = high_out if high_out > by_seats else by_seats
+        low = self._low_of_fewer(now_ms, people, low_out if low_out > low_seats else low_seats)
+        return low if low < high else high, high
 
     def _low_of_fewer(self, now_ms: int, people: int, low_ms: int) -> int:
         """The low end, if as many give up in that time as may; the high end is as if nobody did."""
-        fewer = people - people * GIVE_UP_PERCENT * min(low_ms, GIVE_UP_MS) // (100 * 2 * 3_600_000)
+        within_ms = low_ms if low_ms < GIVE_UP_MS else GIVE_UP_MS
+        fewer = people - people * GIVE_UP_PERCENT * within_ms // (100 * 2 * 3_600_000)
         if fewer == people:
             return low_ms
         by_outflow, by_seats = self._low.until(now_ms, fewer)
