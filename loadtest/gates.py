@@ -9,6 +9,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from typing import Final
 
 import aiohttp
@@ -28,6 +29,10 @@ class Target:
     host: str | None = None
 
 
+def _told(gateway: URL, url: URL) -> Target:
+    return Target(str(gateway), url) if url.origin() == gateway else Target("-", url)
+
+
 class Gates:
     """pages: the protected page at each gateway; the first gives the site its name. seed: of the lots."""
 
@@ -35,14 +40,15 @@ class Gates:
         self._origins = [URL(page).origin() for page in pages]
         self._ready = [True] * len(pages)
         self._rng = random.Random(seed)  # noqa: S311 - lots, not secrets
+        self._alone = lru_cache(maxsize=4096)(partial(_told, self._origins[0]))
 
     def target(self, url: URL, *, failed: str | None = None) -> Target:
         """Where to send a request for `url`. failed: the gateway that was just tried in vain."""
+        if len(self._origins) == 1:
+            return self._alone(url)
         first = self._origins[0]
         if url.origin() != first:
             return Target("-", url)
-        if len(self._origins) == 1:
-            return Target(str(first), url)
         ready = [origin for origin, is_ready in zip(self._origins, self._ready, strict=True) if is_ready]
         found = ready or self._origins
         others = [origin for origin in found if str(origin) != failed]

@@ -150,7 +150,8 @@ class _Run:
         self._due = due
         self._stay = Stay(options.book, options.stay_s, f"{time.time_ns():x}", due.own_ms if due else 0)
         self._backend = URL(options.backend_url) if options.backend_url is not None else None
-        self._visitors: list[Visitor] = []
+        # Those whose journey is not over.
+        self._visitors: dict[int, Visitor] = {}
         self.samples: list[Sample] = []
         self._pages: list[Mapping[str, Any]] = []
         self.effort = Effort()
@@ -216,7 +217,7 @@ class _Run:
         gauge.arrived += 1
         gauge.waiting += 1
         visitor = Visitor(journey, self._site, self._client, gauge, self._stay, backend=self._backend)
-        self._visitors.append(visitor)
+        self._visitors[journey.plan.index] = visitor
         journey.due_ms = due_ms
         try:
             await cheats.before_joining(visitor)
@@ -234,10 +235,11 @@ class _Run:
                 gauge.booked += 1
                 await cheats.after_visit(visitor)
         gauge.done += 1
+        del self._visitors[journey.plan.index]
 
     async def _call_roll(self) -> None:
         """Ask everyone who still waits for their number, once more; who has no answer in time stays without."""
-        waiting = [visitor for visitor in self._visitors if _waits(visitor)]
+        waiting = [visitor for visitor in self._visitors.values() if _waits(visitor)]
         for visitor in waiting:
             visitor.journey.called_out = False
 
