@@ -133,6 +133,9 @@ class RedisServer(ServerProcess):
             "dir": str(self.folder),
             "save": '""',
             "appendonly": "yes" if self.aof else "no",
+            # Written before it is answered, which SIGKILL does not undo. By default, while a busy disk syncs, a server
+            # answers for up to 2 s before it writes.
+            "appendfsync": "no",
             # How long SIGTERM waits for replicas, and a new replica for others to come.
             "shutdown-timeout": 0,
             "repl-diskless-sync-delay": 0,
