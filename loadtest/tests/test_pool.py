@@ -177,6 +177,17 @@ async def test_a_connection_that_was_not_used_for_long_is_not_used_again(monkeyp
         assert pool.opened == 2
 
 
+async def test_connections_that_nobody_uses_any_more_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with serving(LENGTH, LENGTH) as (pool, door):
+        await asyncio.gather(pool.exchange(door, ASK), pool.exchange(door, ASK))
+        assert len(door.idle) == 2
+        pool._look()
+        assert len(door.idle) == 2
+        monkeypatch.setattr(pools, "KEPT_S", 0.0)
+        pool._look()
+        assert not door.idle
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="one loopback address only")
 async def test_visitors_come_from_many_addresses() -> None:
     seen = set()
