@@ -1,7 +1,7 @@
 """Connections for thousands of visitors: kept open, the one used last before the others, as many as are under way.
 
-A client for everybody takes several times the processor of this one. Nothing is sent again, redirected, or kept of cookies:
-that is the visitors' business, who must know of every answer that was lost.
+A client for everybody takes several times the processor of this one. Nothing is sent again, redirected, or kept of
+cookies: that is the visitors' business, who must know of every answer that was lost.
 """
 
 import asyncio
