@@ -23,6 +23,7 @@ STATUS: Final[Mapping[str, int]] = {
     "too_large": 413,
     "misdirected": 421,
     "too_many": 429,
+    "hasty": 429,
     "bad_gateway": 502,
     "early": 503,
     "closed": 503,

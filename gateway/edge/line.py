@@ -80,14 +80,16 @@ class Line(Control):
         """Have `asker` told the number of a knock, in the room's own line. Raises `StoreError`."""
         self._store.join_for(self.name, knock.id, expires_ms, epoch, asker)
 
-    def tells_off(self, ticket: Ticket, now_s: float | None = None) -> int | None:
+    def tells_off(self, ticket: Ticket, now_s: float | None = None, *, page: bool = False) -> int | None:
         """After how many seconds its holder, who waits, is to ask again, having asked far too often; else None.
 
-        now_s: by `monotonic`, where it was looked at.
+        now_s: by `monotonic`, where it was looked at. page: for the waiting page, and not where one stands; counted
+        apart, so that a page of many images that is opened once more keeps nobody from that.
         """
         if ticket.wave or ticket.epoch != self.known.epoch:
             return None
-        retry_s = self.hasty.takes(ticket.number, self.monotonic() if now_s is None else now_s)
+        of = self.reloads if page else self.hasty
+        retry_s = of.takes(ticket.number, self.monotonic() if now_s is None else now_s)
         if retry_s is not None:
             self.count("told_off")
         return retry_s

@@ -60,7 +60,7 @@ ROOM_STYLE: Final = "room.css"
 NOTICE_KINDS: Final = (
     "early", "closed", "sold_out", "full", "forged", "old_epoch", "left", "unavailable", "turn_kept", "bad_gateway",
     "gateway_timeout", "bad_request", "too_large", "too_slow", "not_found", "misdirected", "too_many", "completed",
-    "unserved",
+    "unserved", "hasty",
 )  # fmt: skip
 WAITING_NOTICES: Final = ("used", "ended", "unsent")
 
@@ -102,6 +102,7 @@ _ASKS_AGAIN: Final[Mapping[str, tuple[int, int]]] = {
     "bad_gateway": (10, 20),
     "gateway_timeout": (20, 40),
     "unserved": (10, 20),
+    "hasty": (10, 15),
 }
 
 

@@ -134,6 +134,7 @@ class Sight:
         self.joined_ahead = 0
         self.watch = Watch()
         self.hasty = Hasty()
+        self.reloads = Hasty()
         # Of the backend's answers in this room, through this worker.
         self.latency = Latency()
         self._exchange_s = 0.0

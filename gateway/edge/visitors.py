@@ -228,8 +228,16 @@ class Visitors:
     def wait(
         self, request: answers.Asked, line: Line, standing: InLine | Knocking, *, silent: bool = False
     ) -> web.Response:
-        """The waiting page, or its facts as a problem document. silent: sets no cookie."""
+        """The waiting page, or its facts as a problem document. silent: sets no cookie.
+
+        Making it costs ten times what a status does: who asks for it again and again is told off.
+        """
         language = pick_language(request.headers.get("Accept-Language"))
+        retry_s = line.tells_off(standing.ticket, page=True) if isinstance(standing, InLine) else None
+        if retry_s is not None:
+            return self.notice(
+                request, "hasty", "you ask far too often; your place is kept", line=line, retry_s=retry_s
+            )
         text = self._token(line, standing)
         status = _facts(line, standing, language, ticket=text)
         set_cookies = [] if silent else [self._token_cookie(line, standing, text)]
@@ -262,16 +270,21 @@ class Visitors:
 
     def notice(
         self,
-        request: web.BaseRequest,
+        request: answers.Asked,
         kind: str,
         detail: str,
         *,
         line: Line | None = None,
         cookies: Iterable[str] = (),
         reference: str | None = None,
+        retry_s: int | None = None,
     ) -> web.Response:
-        """Say one thing, as a page or as a problem document. reference: finds this request in the log."""
-        status, retry_s = answers.STATUS[kind], answers.RETRY_AFTER_S.get(kind, 0)
+        """Say one thing, as a page or as a problem document.
+
+        reference: finds this request in the log. retry_s: when to come back, where the kind alone does not say it.
+        """
+        status = answers.STATUS[kind]
+        retry_s = answers.RETRY_AFTER_S.get(kind, 0) if retry_s is None else retry_s
         if not answers.wants_page(request):
             return answers.problem(kind, detail, status=status, retry_s=retry_s, cookies=cookies)
         language = pick_language(request.headers.get("Accept-Language"))
