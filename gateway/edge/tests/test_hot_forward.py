@@ -315,7 +315,7 @@ async def test_a_worker_that_stops_lets_what_is_under_way_come_to_its_end(site, 
 
 
 # What may stand in one connection, in any order: the method, lines beside the usual ones, a body.
-MIXED = [
+MIXED: list[tuple[str, str, bytes]] = [
     *36 * [("GET", "", b"")],
     ("HEAD", "", b""),
     ("GET", "Connection: Upgrade\r\nUpgrade: h2c\r\n", b""),
@@ -344,7 +344,7 @@ async def test_in_whatever_order_and_pieces_requests_come_each_has_its_own_answe
     async def come(who, visitor):
         lots = random.Random(2 * seed + who)
         cookie = "; ".join(f"{name}={value}" for name, value in visitor.cookies.items())
-        kinds, ways = ([lots.choice(some) for _ in range(60)] for some in (MIXED, WAYS))
+        kinds, ways = lots.choices(MIXED, k=60), lots.choices(WAYS, k=60)
         usual = f"Host: site.test\r\nCookie: {cookie}\r\nX-Who: {who}\r\n"
         asked = [
             f"{method} /book/{who}/{number} HTTP/1.1\r\n{usual}{more}\r\n".encode() + body

@@ -1,5 +1,6 @@
 """Bytes of the server's memory: of people who wait, of live passes, of knocks lately answered."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -10,7 +11,7 @@ from gateway.tests.redis.servers import RedisServer
 MILLION: Final = 1_000_000
 # What the server writes down of its own work is none of ours: of scripts that were slow, which depends on the machine,
 # and how long each command took, with 24 KB for every one that was ever called.
-_KEEPS_NO_DIARY: Final = {"slowlog-log-slower-than": -1, "latency-tracking": "no"}
+_KEEPS_NO_DIARY: Final[Mapping[str, str | int]] = {"slowlog-log-slower-than": -1, "latency-tracking": "no"}
 
 
 @dataclass(frozen=True, slots=True)
