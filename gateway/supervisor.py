@@ -44,9 +44,9 @@ _LOG: Final = logging.getLogger(__name__)
 # A request makes a hundred objects and leaves no cycles: at Python's own thresholds a worker under load spends a tenth
 # of its time looking for some.
 GARBAGE: Final = (20_000, 20, 20)
-# How long a thread that wants Python may have to wait for it. The store's thread gives it up at every statement of SQLite,
-# and beside an event loop that has work without end waited Python's own 5 ms to have it back: 2,000 statements took
-# 0.74 s, and take 0.08.
+# How long a thread that wants Python may have to wait for it. The store's thread gives it up at every statement of
+# SQLite's, and beside an event loop that has work without end it waited Python's own 5 ms to have it back: 2,000
+# statements took 0.74 s, and take 0.08.
 SWITCH_S: Final = 0.0005
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)

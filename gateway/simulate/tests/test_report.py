@@ -103,7 +103,7 @@ def test_costs_of_make_bench_are_taken_by_their_medians_and_the_rest_is_told_as_
 
 
 def test_a_page_costs_what_a_newcomers_does_and_a_join_is_measured_with_its_store(tmp_path):
-    found = bench(**{"page": 1, "join-redis": 1, "board": 1, "forward-1k": 1})
+    found = bench(**{"page": 1, "join-redis": 1, "board": 1, "forward-seldom": 1})
     newcomer = [{"requests": 1_000, "cpu_s": 0.05, "helper_cpu_s": 0}]
     pages = {**found["rows"]["page"]["found"]["series"], "Sunbeon, to a newcomer": newcomer}
     found["rows"]["page"] = {"when": "2026-11-23, abc", "found": {"series": pages}}
