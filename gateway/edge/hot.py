@@ -112,23 +112,27 @@ class Hot:
         head = read_plain(data, self._limits)
         if head is None:
             return None
-        if answer is None and _OURS in data:
-            return None if caller is None else self._get_on(head, data[end:], send, caller)
         # A look at the clock costs as much as a signature: each of these takes about as long as the one before it.
         self._nth += 1
         began_s = 0.0 if self._nth % MEASURED else time.monotonic()
-        answered = self._page(head) if answer is None else answer(head, send)
+        ours = answer is None and _OURS in data
+        answered = self._page(head, ours=ours) if answer is None else answer(head, send)
         if isinstance(answered, bytes):
             if began_s:
                 self._took_s[kind] = time.monotonic() - began_s
             self._meters.answered(kind, self._took_s.get(kind, 0.0))
+        if answered is None and ours and caller is not None:
+            return self._get_on(head, data[end:], send, caller)
         return answered
 
-    def _page(self, head: PlainHead) -> bytes | None:
-        """The waiting page: nothing that is brought is ours, and who brings nothing is a newcomer."""
+    def _page(self, head: PlainHead, *, ours: bool) -> bytes | None:
+        """The waiting page. ours: whether something is brought that may be ours; who brings nothing is a newcomer."""
         host, target = head.get(b"host"), head.target
         place = None if host is None or target is None else self._place(host, target)
-        return None if place is None else self._pages[place[0].name].answer(head, place[1])
+        if place is None:
+            return None
+        pages = self._pages[place[0].name]
+        return pages.again(head, place[1]) if ours else pages.answer(head, place[1])
 
     def _get_on(self, head: PlainHead, headers: bytes, send: Send, caller: Caller) -> Later | None:
         """Who is inside has come for the first time with just these headers."""

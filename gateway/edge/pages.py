@@ -9,7 +9,7 @@ import json
 import logging
 import re
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta, timezone, tzinfo
 from functools import cached_property
@@ -29,21 +29,20 @@ from jinja2 import (
 )
 from markupsafe import Markup
 
+from gateway.edge import reader
+from gateway.edge.blanks import data_blank, word_blank
 from gateway.edge.opening import (
     BEFORE_OPENING,
     after_closing_words,
-    ahead_words,
     closes_soon_ms,
     draw_address,
-    draw_words,
-    duration,
     moment,
     own_opening_ms,
     own_words,
     postponed_words,
-    stock_words,
     time_words,
 )
+from gateway.edge.reader import is_hopeless, reader_words
 from gateway.edge.splice import Splicer
 from gateway.edge.strings import SCRIPT_WORDS, STRINGS
 
@@ -53,6 +52,9 @@ _LOG: Final = logging.getLogger(__name__)
 # Without a script a page cannot know the reader's zone, so it names one: the room's, or this. Korea has had no other
 # since 1988.
 KST: Final = timezone(timedelta(hours=9), "KST")
+
+# Of the waiting page's words, its reader's own.
+OWN_WORDS: Final = (*reader.WORDS, "refresh_s")
 
 # A room's own rules, put after our style sheet.
 ROOM_STYLE: Final = "room.css"
@@ -168,7 +170,7 @@ class Pages:
         self._waiting_csp = _policy(self.style, self.script)
         self._notice_csp = _policy(self.style, None)
         self._words = {
-            language: _json({key: words[key] for key in SCRIPT_WORDS}) for language, words in STRINGS.items()
+            language: json_of({key: words[key] for key in SCRIPT_WORDS}) for language, words in STRINGS.items()
         }
         self._splicers = {
             # Together where our own template has them, which takes less than apart, where a room's has its own way.
@@ -183,6 +185,23 @@ class Pages:
         """The waiting page, whole and true without a script. Raises KeyError for an unknown notice or language."""
         values = self._waiting_values(view, language)
         return Page(self._render("waiting.html", values), self._waiting_csp, language, self._splicers[language])
+
+    def waiting_form(self, view: WaitView, language: str, *, data: Iterable[str], words: Iterable[str] = ()) -> Page:
+        """The same with blanks (`blanks`). data: of the status. words: of `OWN_WORDS`; what is empty stays so.
+
+        A room's own template may look at its words, and then they cannot be left blank: see `has_own_waiting`.
+        """
+        values = self._waiting_values(view, language)
+        values |= {name: word_blank(name) for name in words if values[name]}
+        values["data"] = self._data(view, {**view.status, **{name: data_blank(name) for name in data}}, language)
+        return Page(self._render("waiting.html", values), self._waiting_csp, language, self._splicers[language])
+
+    @cached_property
+    def has_own_waiting(self) -> bool:
+        """Whether the room's templates have a say in the waiting page."""
+        return self.templates_dir is not None and any(
+            (self.templates_dir / name).exists() for name in ("waiting.html", "base.html")
+        )
 
     def notice(
         self,
@@ -288,40 +307,26 @@ class Pages:
         t = STRINGS[language]
         status = view.status
         phase = phase_of(status)
-        ahead = status["ahead"] if phase in {"waiting", "paused"} else None
-        before, count, after = _ahead_words(ahead, t)
         away = "" if not status["catching_up"] else phase if phase in {"number", "turn"} else "place"
         checked = moment(status["as_of_ms"], view.zone)
         opens_ms = opening_of(status, phase)
         opens = None if opens_ms is None else moment(opens_ms, view.zone)
         closes_ms = closes_soon_ms(status, phase)
-        data = {"status": {**status}, "status_url": view.status_url, "room": view.room}
-        own = own_words(status, t)
-        if own:
-            data["own"] = own
-        faces = {**t, **own}
+        faces = {**t, **own_words(status, t)}
         late = (status["eligibility"] or {}).get("late")
-        hopeless = late == "certain"
         values = {
             "room": view.room,
             "phase": phase,
             "heading": faces[f"head_{phase}"],
             # "This takes a moment" is not true then; nor is "people go in by turn" of whom no turn will come.
-            "lead": "" if away in {"number", "turn"} or hopeless else faces[f"lead_{phase}"],
+            "lead": "" if away in {"number", "turn"} or is_hopeless(status) else faces[f"lead_{phase}"],
             "late": late or "",
             "late_words": {each: t[f"late_{each}"].format(closes=view.window_closes) for each in ("certain", "maybe")},
-            "count_before": before,
-            "count": count,
-            "count_after": after,
-            "number": _grouped(status["number"]),
-            "eta": "" if hopeless else _eta_of(phase, status, t),
+            **reader_words(status, phase, view.zone, t),
             "opens": "" if opens is None else f"{opens:%Y-%m-%d %H:%M %Z}",
             "opens_iso": "" if opens is None else opens.isoformat(timespec="seconds"),
             "postponed": postponed_words(status, view.zone, t),
             "after_closing": after_closing_words(status, phase, t),
-            "ahead_row": ahead_words(status, phase, t),
-            "draw": draw_words(status, phase, view.zone, t),
-            "stock": stock_words(status, phase, t),
             "draw_url": draw_address(view.room, status),
             "closes": "" if closes_ms is None else time_words(closes_ms, status["server_time_ms"], view.zone),
             "window": view.window,
@@ -334,10 +339,18 @@ class Pages:
             "checked_iso": checked.isoformat(timespec="seconds"),
             "leave_url": view.leave_url,
             "refresh_s": view.refresh_s,
-            "data": Markup(f'{_json(data)[:-1]}, "words": {self._words[language]}}}'),  # noqa: S704 - `_json` escapes
+            "data": self._data(view, status, language),
             "script": Markup(self.script),  # noqa: S704 - our own file
         }
         return self.framed(values, view.title, language)
+
+    def _data(self, view: WaitView, status: Mapping[str, Any], language: str) -> Markup:
+        """What the script starts with."""
+        data = {"status": {**status}, "status_url": view.status_url, "room": view.room}
+        own = own_words(status, STRINGS[language])
+        if own:
+            data["own"] = own
+        return Markup(f'{json_of(data)[:-1]}, "words": {self._words[language]}}}')  # noqa: S704 - `json_of` escapes
 
     def framed(self, values: Mapping[str, Any], title: Mapping[str, str], language: str) -> dict[str, Any]:
         """Add what every page has."""
@@ -395,46 +408,9 @@ def early_words(joins_ms: int | None, opens_ms: int | None, zone: tzinfo = KST) 
     return {language: t["early_from"].format(**told) for language, t in STRINGS.items()}
 
 
-def eta_words(eta_ms: tuple[int, int] | list[int] | None, t: Mapping[str, str]) -> str:
-    """An expected wait as a range in words: the longer, the rounder. The script has the same rule (`etaWords`)."""
-    if eta_ms is None:
-        return t["eta_unknown"]
-    top = -(-eta_ms[1] // 60_000)
-    if top <= 1:
-        return t["eta_soon"]
-    step = next(step for limit, step in ((20, 1), (90, 5), (300, 10), (1_440, 30), (top, 60)) if top <= limit)
-    high = -(-top // step) * step
-    low = eta_ms[0] // 60_000 // step * step
-    if low <= 0:
-        return t["eta_upto"].format(high=duration(high, t))
-    if low >= high:
-        return t["eta_about"].format(high=duration(high, t))
-    if high > 90:  # noqa: PLR2004 - as in `duration`
-        return t["eta_between_long"].format(low=duration(low, t), high=duration(high, t))
-    return t["eta_between"].format(low=t["minutes_bare"].format(m=low), high=duration(high, t))
-
-
-def _eta_of(phase: str, status: Mapping[str, Any], t: Mapping[str, str]) -> str:
-    return eta_words(status["eta_ms"], t) if phase == "waiting" else t["eta_paused"] if phase == "paused" else ""
-
-
 def in_language(texts: Mapping[str, str], language: str) -> str:
     """The text in a language, else in whichever there is, else an empty one."""
     return texts.get(language) or next((text for text in texts.values() if text), "")
-
-
-def _ahead_words(ahead: int | None, t: Mapping[str, str]) -> tuple[str, str, str]:
-    """Words before the number of people ahead, the number, words after it."""
-    if ahead is None:
-        return "", "", ""
-    if ahead == 0:
-        return t["ahead_none"], "", ""
-    return t["ahead_before"], _grouped(ahead), t["ahead_one" if ahead == 1 else "ahead_many"]
-
-
-def _grouped(number: int | None) -> str:
-    """A number as both our languages group it; empty for none."""
-    return "" if number is None else f"{number:,}"
 
 
 def _local(url: str | None) -> str:
@@ -454,7 +430,7 @@ def _asks_again_s(kind: str, request_id: str) -> int:
 _UNSAFE_IN_SCRIPT: Final = {ord("<"): "\\u003c", ord(">"): "\\u003e", ord("&"): "\\u0026"}
 
 
-def _json(value: Any) -> str:
+def json_of(value: Any) -> str:
     """JSON that is safe inside <script>."""
     return json.dumps(value, ensure_ascii=False).translate(_UNSAFE_IN_SCRIPT)
 

@@ -8,7 +8,7 @@ leave (POST)    gives the place up.
 """
 
 import asyncio
-from collections.abc import Coroutine, Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, TypeVar, assert_never
 from urllib.parse import urlencode
@@ -18,6 +18,7 @@ from aiohttp import web
 from gateway.audit import Audit
 from gateway.edge import answers, cookies
 from gateway.edge.away import stand_without_store
+from gateway.edge.blanks import data_blank
 from gateway.edge.desk import Desk
 from gateway.edge.eligibility_page import closes_words, window_why, window_words
 from gateway.edge.facts import board_facts, draw_facts, status_facts, wave_draw_facts
@@ -25,7 +26,7 @@ from gateway.edge.language import pick_language
 from gateway.edge.line import KNOCK_LIFETIME_MS, Line
 from gateway.edge.manner import is_same_origin
 from gateway.edge.opening import finishing_words
-from gateway.edge.pages import Pages, WaitView, early_words
+from gateway.edge.pages import OWN_WORDS, Pages, WaitView, early_words
 from gateway.edge.settle import (
     Credentials,
     InLine,
@@ -57,6 +58,10 @@ LOOKING: Final = frozenset({"GET", "HEAD"})
 
 # The query of a leave form whose sender wants to join anew.
 JOIN_AGAIN: Final = "then=join"
+
+# What a status answer tells to one reader alone.
+NEWCOMERS_DATA: Final = ("poll_after_ms", "server_time_ms", "ticket")
+OWN_DATA: Final = ("number", "place", "ahead", "eta_ms", "stock", *NEWCOMERS_DATA)
 
 # A browser without scripts asks again at least this often and at most this seldom.
 REFRESH_S: Final = (5, 30)
@@ -232,12 +237,10 @@ class Visitors:
 
         Making it costs ten times what a status does: who asks for it again and again is told off.
         """
-        language = pick_language(request.headers.get("Accept-Language"))
         retry_s = line.tells_off(standing.ticket, page=True) if isinstance(standing, InLine) else None
         if retry_s is not None:
-            return self.notice(
-                request, "hasty", "you ask far too often; your place is kept", line=line, retry_s=retry_s
-            )
+            return self.told_off(request, line, retry_s)
+        language = pick_language(request.headers.get("Accept-Language"))
         text = self._token(line, standing)
         status = _facts(line, standing, language, ticket=text)
         set_cookies = [] if silent else [self._token_cookie(line, standing, text)]
@@ -247,26 +250,34 @@ class Visitors:
                 "waiting", "wait for your turn, then ask again with the cookie you were given", status=429,
                 retry_s=retry_s, cookies=set_cookies, **{key: status[key] for key in status if key != "status"},
             )  # fmt: skip
-        low, high = REFRESH_S
-        hurry = isinstance(standing, Knocking) and not status["catching_up"]
-        verdict = standing.entitled and standing.entitled.verdict
-        view = WaitView(
-            room=line.name,
-            title=line.config.title,
-            status=status,
-            status_url=f"{OWN_PATH}{line.name}/status",
-            leave_url=f"{OWN_PATH}{line.name}/leave",
-            refresh_s=low if hurry else min(max(low, status["poll_after_ms"] // 1000), high),
-            notice="unsent" if request.method not in LOOKING else standing.notice,
-            zone=line.zone,
-            window=window_words(verdict, language) if verdict else "",
-            window_why=window_why(verdict, language) if verdict else "",
-            window_closes=closes_words(verdict, language) if verdict else "",
-            window_url=f"{OWN_PATH}{line.name}/eligibility?{urlencode({'back': _own_address(request) or '/'})}",
-        )
+        page = line.pages.waiting(_view(request, line, standing, status, language), language)
         # Only a page that was asked for as a page may be taken for one.
         code = 200 if request.method in LOOKING else 429
-        return answers.page(request, line.pages.waiting(view, language), "waiting", status=code, cookies=set_cookies)
+        return answers.page(request, page, "waiting", status=code, cookies=set_cookies)
+
+    def waiting_form(
+        self,
+        request: answers.Asked,
+        line: Line,
+        standing: InLine | Knocking,
+        status: Mapping[str, Any],
+        language: str,
+    ) -> web.Response:
+        """As `wait` shows the page to who asks for it so and is told this, with blanks: see `Pages.waiting_form`.
+
+        All that a newcomer is told is told to all alike, but for `NEWCOMERS_DATA`.
+        """
+        view = _view(request, line, standing, status, language)
+        if isinstance(standing, InLine):
+            page = line.pages.waiting_form(view, language, data=OWN_DATA, words=OWN_WORDS)
+        else:
+            page = line.pages.waiting_form(view, language, data=NEWCOMERS_DATA)
+        cookie = self._token_cookie(line, standing, data_blank("ticket"))
+        return answers.page(request, page, "waiting", status=200, cookies=[cookie])
+
+    def told_off(self, request: answers.Asked, line: Line, retry_s: int) -> web.Response:
+        """To who asks for the page far more often than anybody reads it."""
+        return self.notice(request, "hasty", "you ask far too often; your place is kept", line=line, retry_s=retry_s)
 
     def notice(
         self,
@@ -430,6 +441,33 @@ def _watch(line: Line, standing: Standing) -> None:
     """Whoever waits and asks is still there."""
     if isinstance(standing, InLine):
         line.watch.mark(line.snapshot, standing.ticket)
+
+
+def _view(
+    request: answers.Asked, line: Line, standing: InLine | Knocking, status: Mapping[str, Any], language: str
+) -> WaitView:
+    verdict = standing.entitled and standing.entitled.verdict
+    return WaitView(
+        room=line.name,
+        title=line.config.title,
+        status=status,
+        status_url=f"{OWN_PATH}{line.name}/status",
+        leave_url=f"{OWN_PATH}{line.name}/leave",
+        refresh_s=refresh_s(status),
+        notice="unsent" if request.method not in LOOKING else standing.notice,
+        zone=line.zone,
+        window=window_words(verdict, language) if verdict else "",
+        window_why=window_why(verdict, language) if verdict else "",
+        window_closes=closes_words(verdict, language) if verdict else "",
+        window_url=f"{OWN_PATH}{line.name}/eligibility?{urlencode({'back': _own_address(request) or '/'})}",
+    )
+
+
+def refresh_s(status: Mapping[str, Any]) -> int:
+    """When a page asks again where no script runs. Who has no number yet gets it by that: they should hurry."""
+    low, high = REFRESH_S
+    hurry = status["number"] is None and not status["catching_up"]
+    return low if hurry else min(max(low, status["poll_after_ms"] // 1000), high)
 
 
 def _facts(line: Line, standing: Standing | None, language: str, *, ticket: str | None = None) -> dict[str, Any]:

@@ -241,6 +241,109 @@ async def test_newcomers_get_the_same_page_on_either_path(both, state, monkeypat
                 assert (both.hot > before) is (who in ON_THE_HOT_PATH), who
 
 
+def page(cookie, headers=NAVIGATES["a phone"], target=b"/"):
+    return b"GET %b HTTP/1.1\r\nHost: site.test\r\n%bCookie: %b\r\n\r\n" % (target, headers, cookie)
+
+
+RELOADED: dict[str, dict[str, Any]] = {
+    **STATES,
+    "with stock for all": {"stock": 1_000},
+    "with stock for few": {"stock": 1},
+    "with nothing left": {"stock": 0},
+    "moved": {"opens_in_ms": 600_000, "later_ms": 1_800_000},
+    "slow": {"new_users_per_minute": 1},
+}
+
+
+@pytest.mark.parametrize("state", RELOADED)
+async def test_who_reloads_the_page_gets_the_same_on_either_path(both, state, monkeypatch):
+    site = both.site
+    patch = dict(RELOADED[state])
+    for name in ("opens", "closes"):
+        if f"{name}_in_ms" in patch:
+            patch[f"{name}_at_ms"] = site.clock.now_ms + patch.pop(f"{name}_in_ms")
+    stock, later_ms = patch.pop("stock", None), patch.pop("later_ms", None)
+    if patch:
+        await site.change(**patch)
+    if later_ms is not None:
+        await site.change(opens_at_ms=patch["opens_at_ms"] + later_ms)
+    if stock is not None:
+        site.line.watch.report(site.line.snapshot, stock)
+        await site.line.tick_now()
+    await site.pass_time(200)
+    knock = Knock(4_711, site.line.snapshot.now_ms)
+    monkeypatch.setattr(site.line, "new_knock", lambda *_: knock)
+    alike = state not in {"closed", "sold out", "passthrough"}
+    cookies = {what: each for what, each in brought(site).items() if "knock" not in what and "copy" not in what}
+    for what, (cookie, hot) in cookies.items():
+        before = both.hot
+        answer = await both.ask(page(cookie))
+        if hot and alike:
+            assert b"\r\nSunbeon-Gate: waiting\r\n" in answer
+            assert both.hot == before + 1, what
+        elif site.line.snapshot.state == "open" and "ticket" in what and "pass" not in what:
+            assert both.hot == before, what
+    waiting, _ = cookies["a ticket among others' cookies"]
+    for who in sorted(NAVIGATES.keys() - {"with other cookies", "with an empty ticket"}):
+        before = both.hot
+        await both.ask(page(waiting, NAVIGATES[who]))
+        if alike:
+            assert (both.hot > before) is (who in ON_THE_HOT_PATH), who
+    for target in TARGETS:
+        await both.ask(page(waiting, target=target))
+
+
+async def test_every_reader_is_told_of_the_own_place_alone(both):
+    """What is made once for all keeps nothing of whom it was made for."""
+    site = both.site
+    epoch, now_ms = site.line.snapshot.epoch, site.line.snapshot.now_ms
+    cookies = [token(site, Ticket(epoch, number, now_ms)) for number in (5, 2, 7)]
+    pages = [opened(await both.ask(page(cookie))).decode() for cookie in cookies]
+    assert both.hot == len(cookies)
+    for number, cookie, text in zip((5, 2, 7), cookies, pages, strict=True):
+        value = cookie.partition(b"=")[2].decode()
+        assert re.findall(r'id="n-number">([^<]*)<', text) == [str(number)]
+        assert re.findall(r'id="n-count">([^<]*)<', text) == [str(number - 2) if number > 2 else ""]
+        assert text.count(value) == 2  # in the cookie and in the data
+        data = re.findall(r'id="n-data">(.*?)</script>', text)
+        status = json.loads(data[0])["status"]
+        assert (status["number"], status["place"], status["ticket"]) == (number, number, value)
+        assert not any(each.partition(b"=")[2].decode() in text for each in cookies if each != cookie)
+
+
+async def test_the_page_is_told_off_alike_on_either_path_and_costs_no_place(both):
+    site = both.site
+    epoch, now_ms = site.line.snapshot.epoch, site.line.snapshot.now_ms
+    hasty, other = (page(token(site, Ticket(epoch, number, now_ms))) for number in (3, 4))
+    statuses = [(await asked(site.port, hasty)).split()[1] for _ in range(40)]
+    assert statuses == [b"200"] * 30 + [b"429"] * 10
+    for headers in NAVIGATES.values():
+        await both.ask(page(token(site, Ticket(epoch, 3, now_ms)), headers))
+    answer = await both.ask(hasty)
+    assert answer.startswith(b"HTTP/1.1 429 ")
+    assert b"\r\nSunbeon-Gate: hasty\r\n" in answer
+    assert (await both.ask(other)).split()[1] == b"200"
+    # Where one stands is told all the same.
+    assert (await both.ask(poll(site, token(site, Ticket(epoch, 3, now_ms))))).split()[1] == b"200"
+
+
+async def test_a_rooms_own_waiting_page_is_shown_by_the_ordinary_path(start, tmp_path):
+    (tmp_path / "pages").mkdir()
+    (tmp_path / "pages/waiting.html").write_text(
+        '{% extends "sunbeon/waiting.html" %}{% block foot %}{{ number }}{{ count|length }}{% endblock %}'
+    )
+    site = await start(rooms=[{"templates": str(tmp_path / "pages")}])
+    assert (await site.visitor().get()).gate is None
+    await site.line.tick_now()
+    assert await site.visitor().queue() == 2
+    await site.pass_time(200)
+    two = Both(site)
+    room = site.line.snapshot
+    answer = await two.ask(page(token(site, Ticket(room.epoch, 2, room.now_ms))))
+    assert two.hot == 0
+    assert "2" in opened(answer).decode()
+
+
 @pytest.mark.parametrize("later_ms", [0, 5 * 3_600_000, 24 * 3_600_000])
 async def test_in_a_room_with_a_calendar_too(start, later_ms):
     """Born 1962-1966: may book; 1968: from 20:00; 1971: from the 20th at 20:00; 1990: never."""

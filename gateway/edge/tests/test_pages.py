@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gateway.edge.eligibility_page import eligibility_samples
-from gateway.edge.pages import NOTICE_KINDS, SAMPLE_STATES, SAMPLE_STATUS, WAITING_NOTICES, Pages, WaitView, eta_words
+from gateway.edge.pages import NOTICE_KINDS, SAMPLE_STATES, SAMPLE_STATUS, WAITING_NOTICES, Pages, WaitView
+from gateway.edge.reader import eta_words
 from gateway.edge.strings import EN, KO, OWN_WORDS, SCRIPT_WORDS, STRINGS
 from shared.wire import STATUS_FIELDS, RoomState, VisitorState
 
