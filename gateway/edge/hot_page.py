@@ -143,7 +143,7 @@ class PageAnswers:
         values = {
             "data.poll_after_ms": b"%d" % knock_poll_ms(room),
             "data.server_time_ms": b"%d" % room.now_ms,
-            "data.ticket": b'"%b"' % text.encode(),
+            "data.ticket": _quoted(text),
         }
         return form.filled(values, text)
 
@@ -174,7 +174,7 @@ class PageAnswers:
             "poll_after_ms": own.poll_after_ms,
             "server_time_ms": room.now_ms,
             "stock": stock,
-            "ticket": text,
+            "ticket": None,
         }
         words = reader_words(status, phase_of(status), line.zone, STRINGS[language])
         of = language, gzip, tuple(map(bool, words.values()))
@@ -183,7 +183,8 @@ class PageAnswers:
             form = self._forms[of] = self._form(room, asked, standing, language, status, gzip=gzip)
         values = {f"word.{name}": escape(word).encode() for name, word in words.items()}
         values["word.refresh_s"] = b"%d" % refresh_s(status)
-        values |= {f"data.{name}": json_of(status[name]).encode() for name in OWN_DATA}
+        values |= {f"data.{name}": _json(status[name]) for name in OWN_DATA}
+        values["data.ticket"] = _quoted(text)
         return form.filled(values, text)
 
     def _status(self, room: Snapshot, standing: InLine | Knocking, language: str) -> dict[str, Any]:
@@ -224,6 +225,20 @@ def _asked(head: PlainHead) -> Asked:
     asked_for, *lines = head.lines
     named = (each.decode().split(": ", 1) for each in lines)
     return Asked("GET", asked_for.split(b" ")[1].decode(), CIMultiDict((name, value) for name, value in named))
+
+
+def _json(value: object) -> bytes:
+    """A number, a range or whatever else as `json_of` has it, which takes ten times as long for the first two."""
+    if value is None:
+        return b"null"
+    if type(value) is int:
+        return b"%d" % value
+    return b"[%d, %d]" % value if type(value) is tuple else json_of(value).encode()
+
+
+def _quoted(token: str) -> bytes:
+    """A token of ours as JSON: nothing in it needs to be escaped."""
+    return b'"%b"' % token.encode()
 
 
 def _language(asked: Asked) -> str:

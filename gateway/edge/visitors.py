@@ -235,7 +235,7 @@ class Visitors:
     ) -> web.Response:
         """The waiting page, or its facts as a problem document. silent: sets no cookie.
 
-        Making it costs ten times what a status does: who asks for it again and again is told off.
+        Making it costs several times what a status does: who asks for it again and again is told off.
         """
         retry_s = line.tells_off(standing.ticket, page=True) if isinstance(standing, InLine) else None
         if retry_s is not None:

@@ -293,6 +293,27 @@ async def test_who_reloads_the_page_gets_the_same_on_either_path(both, state, mo
         await both.ask(page(waiting, target=target))
 
 
+async def test_who_reloads_the_page_gets_the_same_once_lots_are_drawn(start):
+    site = await start(
+        rooms=[{"queueing_method": "draw", "opens_at": "2021-07-19T20:05:00+09:00", "total_active_users": 2}]
+    )
+    early = [site.visitor() for _ in range(6)]
+    numbers = [await each.queue() for each in early]
+    await site.pass_time(301_000)
+    late = site.visitor()
+    await late.queue()
+    await site.line.tick_now()
+    await site.pass_time(200)
+    two, room = Both(site), site.line.snapshot
+    shown = []
+    for number in [*numbers, 7]:
+        told = opened(await two.ask(page(token(site, Ticket(room.epoch, number, room.now_ms))))).decode()
+        shown += re.findall(r'id="n-draw-text">([^<]*)<', told)
+    assert two.hot == 7 - site.line.snapshot.serving
+    assert two.hot >= 4
+    assert len(set(shown)) == len(shown) >= two.hot
+
+
 async def test_every_reader_is_told_of_the_own_place_alone(both):
     """What is made once for all keeps nothing of whom it was made for."""
     site = both.site
