@@ -31,7 +31,7 @@ from gateway.edge.plain import PlainHead, read_plain
 from gateway.edge.regulars import Regular
 from gateway.edge.visitors import Visitors
 from gateway.keys import KeyStore
-from gateway.metrics import Meters
+from gateway.metrics import REFUSED, Meters
 from gateway.room.match import AmbiguousTarget, Target, find_area, read_target
 from gateway.room.model import Snapshot
 from gateway.sampling import Sampling
@@ -46,6 +46,7 @@ PLACES: Final = 1_024
 _PAGE: Final = ("waiting", None)
 _VERSION: Final = b" HTTP/1.1"
 _OURS: Final = b"sunbeon_"
+_OK: Final = b"HTTP/1.1 200 "
 # Where the target stands in a request line.
 _BEFORE: Final = len(b"GET ")
 _AFTER: Final = -len(_VERSION)
@@ -118,6 +119,8 @@ class Hot:
         ours = answer is None and _OURS in data
         answered = self._page(head, ours=ours) if answer is None else answer(head, send)
         if isinstance(answered, bytes):
+            if not answered.startswith(_OK):
+                kind = REFUSED
             if began_s:
                 self._took_s[kind] = time.monotonic() - began_s
             self._meters.answered(kind, self._took_s.get(kind, 0.0))

@@ -30,16 +30,17 @@ _KINDS: Final[Mapping[str, str]] = {
     **dict.fromkeys(("bad_gateway", "gateway_timeout", "unserved", "unavailable", "turn_kept"), "failed"),
     **dict.fromkeys(("left", "options"), "other"),
 }
+REFUSED: Final = "refused"
 FORWARDED: Final = "forward"
 STREAMED: Final = "stream"
-KINDS: Final = frozenset({*_KINDS.values(), "refused", FORWARDED, STREAMED})
+KINDS: Final = frozenset({*_KINDS.values(), REFUSED, FORWARDED, STREAMED})
 RESULTS: Final = ("1xx", "2xx", "3xx", "4xx", "5xx", "timeout", "unreachable", "broken")
 _CLASSES: Final = ("", *RESULTS[:5])
 
 
 def kind_of(word: str) -> str:
     """Of an answer of the gate's own."""
-    return _KINDS.get(word, "refused")
+    return _KINDS.get(word, REFUSED)
 
 
 class Meters:

@@ -38,6 +38,26 @@ async def test_requests_are_measured_by_kind_of_answer_and_the_backend_by_how_it
     assert await told(site, "sunbeon_backend_response_seconds_count") == {"": 2}
 
 
+async def test_who_is_told_off_is_counted_as_refused_on_either_path(site):
+    browser = {"Accept": "text/html", "Accept-Language": "en"}
+    await site.visitor().get("/book")
+    waiting = site.visitor(headers=browser)
+    assert await waiting.queue() == 2
+    await site.pass_time(200)
+    before = await told(site, "sunbeon_request_duration_seconds_count")
+    hot = site.server.hot
+    answers = []
+    for path in (hot, None):
+        site.server.hot = path
+        for address in ("/book", "/_sunbeon/vaccine/status"):
+            answers += [(await waiting.get(address)).status for _ in range(40)]
+    after = await told(site, "sunbeon_request_duration_seconds_count")
+    assert answers.count(429) > 2 * 40
+    assert after["refused"] == before.get("refused", 0) + answers.count(429)
+    served = sum(after[kind] - before.get(kind, 0) for kind in ("waiting", "status"))
+    assert served == answers.count(200)
+
+
 async def test_a_backend_that_keeps_silent_is_counted_apart(start, backend):
     async def keep_silent(_request: Recorded, _writer: asyncio.StreamWriter) -> None:
         await asyncio.Event().wait()
