@@ -30,7 +30,7 @@ def reader_words(status: Mapping[str, Any], phase: str, zone: tzinfo, t: Mapping
 def is_hopeless(status: Mapping[str, Any]) -> bool:
     """Whether the turn will not come within the reader's own window."""
     window = status["eligibility"]
-    return window is not None and window["late"] == "certain"
+    return window is not None and window.get("late") == "certain"
 
 
 def eta_words(eta_ms: tuple[int, int] | list[int] | None, t: Mapping[str, str]) -> str:
