@@ -25,8 +25,10 @@ _PREFIX: Final = HEADER_PREFIX.lower().encode()
 _COOKIE: Final = b"cookie: "
 # In the name of every header by which a method is overridden.
 _METHOD: Final = b"method"
-# How many are remembered, and how long they may be.
-MOST: Final = 4_096
+# Of heads remembered, of those that came last: how many, and their bytes together. As many again are of those before.
+# A worker has some 5,000 people inside on a great evening, who send three or four kinds of heads each.
+MOST: Final = 8_192
+MOST_BYTES: Final = 8 * 1024 * 1024
 LONGEST: Final = 4_096
 
 
@@ -69,12 +71,25 @@ class Regulars:
         self._keys = keys
         self._at_backend = at_backend
         self._trust = trust
-        self._known: dict[tuple[str | None, bytes], Regular] = {}
+        # Who comes again is taken over from the older ones; who does not is forgotten with them.
+        self._recent: dict[tuple[str | None, bytes], Regular] = {}
+        self._older: dict[tuple[str | None, bytes], Regular] = {}
+        self._bytes = 0
         self._ring: KeyRing | None = None
+
+    def __len__(self) -> int:
+        return len(self._recent) + len(self._older)
 
     def find(self, peer: str | None, headers: bytes) -> Regular | None:
         """Who was seen with these bytes after the request line. Plain, as they were found to be."""
-        return self._known.get((peer, headers)) if self._keys.current.cookies is self._ring else None
+        if self._keys.current.cookies is not self._ring:
+            return None
+        found = self._recent.get((peer, headers))
+        if found is None:
+            found = self._older.pop((peer, headers), None)
+            if found is not None:
+                self._keep(peer, headers, found)
+        return found
 
     def see(self, line: Line, epoch: int, peer: str | None, head: PlainHead, headers: bytes) -> Regular | None:
         """Work it out. None: no pass is brought, or something beside it that is for the ordinary path to judge."""
@@ -91,12 +106,18 @@ class Regulars:
         client = identify(peer, parsed, trust.trusted, tls=trust.tls, by_forwarded=trust.by_forwarded)
         network = self._at_backend.network_of(None if client.address == NOWHERE else str(client.address))
         made = Regular(line, epoch, brought.visitor_pass, parsed, client, network)
-        if ring is not self._ring or len(self._known) >= MOST:
+        if ring is not self._ring:
             self._ring = ring
-            self._known.clear()
+            self._recent, self._older, self._bytes = {}, {}, 0
         if len(headers) <= LONGEST:
-            self._known[peer, headers] = made
+            self._keep(peer, headers, made)
         return made
+
+    def _keep(self, peer: str | None, headers: bytes, made: Regular) -> None:
+        if len(self._recent) >= MOST or self._bytes + len(headers) > MOST_BYTES:
+            self._recent, self._older, self._bytes = {}, self._recent, 0
+        self._recent[peer, headers] = made
+        self._bytes += len(headers)
 
 
 class Headers:

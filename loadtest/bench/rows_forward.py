@@ -90,7 +90,7 @@ ROWS: Final = (
         "forward-seldom",
         "Forward 1 KiB, by many who come seldom",
         "8,192 visitors in turn: none was there within the second before, so that the store is asked whether each pass"
-        " still lives; and of hardly any is remembered what it brings. nginx only forwards.",
+        " still lives. What they bring is remembered, as of the 8,192 who came last at least. nginx only forwards.",
         seldom,
     ),
     Row("forward-1m", "Forward 1 MiB", "A file, by the same ones.", long, wants=_OTHERS),
