@@ -5,8 +5,9 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -112,6 +113,17 @@ class Gateway:
             return cookies
 
         return self._each(people, enter)
+
+    def serve(self, requests: Sequence[bytes]) -> None:
+        """Each once. Raises `Failed` if one is not answered as a backend's page is."""
+        rest = iter(requests)
+
+        def ask_next(connection: Connection) -> None:
+            reply = connection.ask(next(rest))
+            if reply.status != HTTPStatus.OK or reply.header(GATE_HEADER.lower()) is not None:
+                raise Failed(f"not the backend's page: {reply.status} {reply.headers}")
+
+        self._each(len(requests), ask_next)
 
     def tickets(self, people: int) -> list[str]:
         """The cookies of so many who have a number each. Raises `Failed` if somebody has none."""
